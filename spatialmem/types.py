@@ -1,0 +1,330 @@
+"""The values that pass between rooms: frozen, validated, with units and frames in their names.
+
+Conventions (docs/conventions.md): right-handed metres; camera axes OpenCV (x right, y down,
+z forward); integer pixel coordinates lie at pixel centres; depth is measured along the optical
+axis; `a_from_b` maps coordinates in frame b to coordinates in frame a.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, replace
+from enum import Enum
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spatialmem.errors import InvalidFrame, InvalidValue
+
+_ROTATION_TOLERANCE = 1e-3
+_MILLIMETRE_MEDIAN = 100.0  # no depth camera of an indoor robot sees a median of 100 m
+
+
+@dataclass(frozen=True)
+class Camera:
+    """A rectified pinhole camera. Integer pixel coordinates are at pixel centres."""
+
+    fx: float
+    """focal length along x, pixels"""
+    fy: float
+    """focal length along y, pixels"""
+    cx: float
+    """principal point x, pixels (centre of the first column is 0)"""
+    cy: float
+    """principal point y, pixels (centre of the first row is 0)"""
+    width: int
+    """image width, pixels"""
+    height: int
+    """image height, pixels"""
+
+    def __post_init__(self) -> None:
+        numbers = (self.fx, self.fy, self.cx, self.cy)
+        if not all(math.isfinite(v) for v in numbers) or self.fx <= 0 or self.fy <= 0:
+            raise InvalidValue(f"camera needs finite, positive focal lengths; given fx, fy, cx, cy = {numbers}")
+        if int(self.width) != self.width or int(self.height) != self.height or self.width < 1 or self.height < 1:
+            raise InvalidValue(f"camera needs a positive integer size; given {self.width} x {self.height}")
+
+    @classmethod
+    def from_matrix(cls, matrix: NDArray[np.floating], width: int, height: int) -> Camera:
+        """From a 3x3 (or 4x4) intrinsic matrix K in pixels; skew must be zero."""
+        k = np.asarray(matrix, dtype=np.float64)
+        if k.shape not in ((3, 3), (4, 4)):
+            raise InvalidValue(f"intrinsic matrix must be 3x3 or 4x4; given shape {k.shape}")
+        if not np.isfinite(k).all() or abs(k[0, 1]) > 1e-6 * max(abs(k[0, 0]), 1.0):
+            raise InvalidValue("intrinsic matrix must be finite and without skew; rectify the images first")
+        return cls(float(k[0, 0]), float(k[1, 1]), float(k[0, 2]), float(k[1, 2]), int(width), int(height))
+
+    @classmethod
+    def from_hfov(cls, hfov_deg: float, width: int, height: int) -> Camera:
+        """Square pixels, centred, from a horizontal field of view in degrees.
+
+        The field of view spans the outer edges of the image, width pixels apart.
+        """
+        if not 0.0 < hfov_deg < 180.0:
+            raise InvalidValue(f"horizontal field of view must lie between 0 and 180 degrees; given {hfov_deg}")
+        focal = width / (2.0 * math.tan(math.radians(hfov_deg) / 2.0))
+        return cls(focal, focal, (width - 1) / 2.0, (height - 1) / 2.0, int(width), int(height))
+
+    @property
+    def K(self) -> NDArray[np.float64]:
+        """The 3x3 intrinsic matrix, pixels."""
+        return np.array([[self.fx, 0.0, self.cx], [0.0, self.fy, self.cy], [0.0, 0.0, 1.0]])
+
+    def scaled_to(self, width: int, height: int) -> Camera:
+        """The same camera for an image resized to `width` x `height`.
+
+        Pixel centres are at integers, so u maps to (u + 0.5) * s - 0.5, not to u * s.
+        """
+        sx, sy = width / self.width, height / self.height
+        return Camera(
+            self.fx * sx, self.fy * sy, (self.cx + 0.5) * sx - 0.5, (self.cy + 0.5) * sy - 0.5, width, height
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """One posed RGB-D image. Arrays are not copied; do not write to them after handing them over.
+
+    Raises `InvalidFrame` at construction when anything is out of contract, so that a frame which
+    exists can be stored.
+    """
+
+    rgb: NDArray[np.uint8]
+    """(H, W, 3) uint8, red first"""
+    depth_m: NDArray[np.float32] | None
+    """(H, W) float32 metres along the optical axis; NaN, inf and values <= 0 mean no reading. None: RGB only"""
+    camera: Camera
+    """intrinsics shared by colour and depth (depth is registered to colour)"""
+    world_from_camera: NDArray[np.float64] | None
+    """(4, 4) float64, from camera axes (OpenCV) to the world of this frame's session; None: pose unknown"""
+    stamp_ns: int
+    """time of exposure, nanoseconds; strictly rising per (session, camera)"""
+    session_id: str = "main"
+    camera_id: str = "camera"
+    seq: int = 0
+    """number of the frame in its (session, camera)"""
+    valid: NDArray[np.bool_] | None = None
+    """(H, W) bool, False where the pixel must be ignored (the robot's own body, people); None: all usable"""
+    pose_sigma: tuple[float, float] | None = None
+    """one-sigma uncertainty of the pose: metres, radians; None: not known"""
+    depth_unit: Literal["m"] | None = field(default=None, repr=False)
+    """"m" declares that depth is in metres although it never exceeds 1.0 (a wrist camera, say)"""
+
+    def __post_init__(self) -> None:
+        _check_rgb(self.rgb, self.camera)
+        if self.depth_m is not None:
+            object.__setattr__(self, "depth_m", _checked_depth(self.depth_m, self.rgb.shape[:2], self.depth_unit))
+        if self.valid is not None:
+            _check_mask(self.valid, self.rgb.shape[:2])
+        if self.world_from_camera is not None:
+            object.__setattr__(self, "world_from_camera", checked_transform(self.world_from_camera))
+        if isinstance(self.stamp_ns, bool) or not isinstance(self.stamp_ns, (int, np.integer)):
+            raise InvalidFrame(f"stamp_ns must be an integer number of nanoseconds; given {self.stamp_ns!r}")
+        object.__setattr__(self, "stamp_ns", int(self.stamp_ns))
+        if not 0 <= self.stamp_ns < 2**63:
+            raise InvalidFrame(f"stamp_ns must lie in [0, 2^63); given {self.stamp_ns}")
+        if not self.session_id or not self.camera_id:
+            raise InvalidFrame("session_id and camera_id must be non-empty names")
+
+    @property
+    def key(self) -> tuple[str, str, int]:
+        """(session_id, camera_id, seq): what names this frame for good."""
+        return (self.session_id, self.camera_id, int(self.seq))
+
+    def with_pose(self, world_from_camera: NDArray[np.float64]) -> Frame:
+        """The same frame at another pose."""
+        return replace(self, world_from_camera=world_from_camera)
+
+
+def _check_rgb(rgb: NDArray[np.uint8], camera: Camera) -> None:
+    if not isinstance(rgb, np.ndarray) or rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[2] != 3:
+        given = f"{getattr(rgb, 'dtype', type(rgb).__name__)} {getattr(rgb, 'shape', '')}"
+        raise InvalidFrame(f"rgb must be uint8 of shape (H, W, 3); given {given}; scale floats by 255, drop alpha")
+    if rgb.shape[:2] != (camera.height, camera.width):
+        raise InvalidFrame(
+            f"rgb is {rgb.shape[1]} x {rgb.shape[0]} but the camera is {camera.width} x {camera.height}; "
+            f"use camera.scaled_to({rgb.shape[1]}, {rgb.shape[0]}) if the image was resized"
+        )
+
+
+def _check_mask(valid: NDArray[np.bool_], shape: tuple[int, ...]) -> None:
+    if not isinstance(valid, np.ndarray) or valid.dtype != np.bool_ or valid.shape != shape:
+        raise InvalidFrame(f"valid must be bool of shape {shape}; given {valid.dtype} {valid.shape}")
+
+
+def _checked_depth(depth_m: NDArray[np.floating], shape: tuple[int, ...], unit: str | None) -> NDArray[np.float32]:
+    if not isinstance(depth_m, np.ndarray) or depth_m.shape != shape:
+        raise InvalidFrame(
+            f"depth_m must have the shape of rgb, {shape}; given {getattr(depth_m, 'shape', type(depth_m).__name__)}; "
+            "register depth to colour and resize it (nearest neighbour) first"
+        )
+    if not np.issubdtype(depth_m.dtype, np.floating):
+        raise InvalidFrame(
+            f"depth_m must be float32 metres; given {depth_m.dtype}; divide raw depth by its scale "
+            "(1000 for millimetres, 5000 for TUM) and convert to float32"
+        )
+    depth = np.ascontiguousarray(depth_m, dtype=np.float32)
+    with np.errstate(invalid="ignore"):
+        readings = depth[np.isfinite(depth) & (depth > 0)]
+    if readings.size == 0:
+        return depth
+    median, largest = float(np.median(readings[:: max(1, readings.size // 4096)])), float(readings.max())
+    if median > _MILLIMETRE_MEDIAN:
+        raise InvalidFrame(
+            f"depth_m has a median of {median:.0f}, which looks like millimetres; divide by 1000 "
+            "(or set depth_scale in the recording's spatialmem.json)"
+        )
+    if largest <= 1.0 and unit is None:
+        raise InvalidFrame(
+            f"depth_m never exceeds 1.0 (largest {largest:.3f}), which looks like normalised depth; multiply by the "
+            'sensor\'s maximum range, or pass depth_unit="m" if everything really is nearer than a metre'
+        )
+    return depth
+
+
+def checked_transform(matrix: NDArray[np.floating]) -> NDArray[np.float64]:
+    """(4, 4) float64 rigid transform, or `InvalidFrame` naming what is wrong with it."""
+    given = np.asarray(matrix, dtype=np.float64)
+    if given.shape != (4, 4):
+        raise InvalidFrame(f"a pose must be a 4x4 matrix; given shape {given.shape}")
+    if not np.isfinite(given).all():
+        raise InvalidFrame("pose holds NaN or infinity (tracking lost?); skip the frame or pass None as its pose")
+    if not np.allclose(given[3], (0, 0, 0, 1), atol=1e-6):
+        raise InvalidFrame(f"last row of a pose must be 0 0 0 1; given {given[3]}; is the matrix transposed?")
+    rotation = given[:3, :3]
+    error = float(np.abs(rotation @ rotation.T - np.eye(3)).max())
+    if error > _ROTATION_TOLERANCE:
+        raise InvalidFrame(f"rotation of the pose is not orthonormal (error {error:.2g}); remove scale and shear")
+    if np.linalg.det(rotation) < 0:
+        raise InvalidFrame("rotation of the pose is a reflection (determinant -1); convert the axes by a rotation")
+    return np.ascontiguousarray(given)
+
+
+class Stored(NamedTuple):
+    """`observe` kept the frame; it survives a crash from here on."""
+
+    lsn: int
+    """position in the log, from 1"""
+    reason: str
+    """what made the gate keep it: first, novelty, disagreement, time, every, colour"""
+    pose_suspect: bool = False
+    """the depth residual against the map stayed above 2 voxels"""
+
+
+class Skipped(NamedTuple):
+    """`observe` did not keep the frame; nothing changed."""
+
+    reason: str
+    """why: redundant, no pose, no depth, duplicate, stamp not rising, ..."""
+
+
+class Outcome(NamedTuple):
+    """Shares of the pixels with a depth reading, by what the map said before the frame was fused."""
+
+    agrees: float
+    seen_through: float
+    """the reading lies behind the mapped surface"""
+    occluded: float
+    """the reading lies in front of the mapped surface"""
+    no_return: float
+    """the map holds no surface along that ray"""
+    residual_m: float
+    """median absolute difference of reading and mapped surface where they meet; NaN when they do not"""
+    rays: int
+    """number of rays with a reading"""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """A stored frame in which a hit was seen, and where in that image."""
+
+    lsn: int
+    session_id: str
+    camera_id: str
+    seq: int
+    stamp_ns: int
+    box_xyxy: tuple[float, float, float, float]
+    """pixels, inclusive, centres at integers: left, top, right, bottom"""
+    voxels: int
+    """number of the hit's voxels this frame last touched"""
+
+
+class Presence(Enum):
+    """What is known of a place since it was last seen as described (three answers about absence)."""
+
+    PRESENT = "present"
+    """it agreed with the map the last time it was in view"""
+    DOUBTED = "doubted"
+    """a view has seen through it, but not yet enough of them"""
+    GONE = "gone"
+    """it was looked at again and something else was seen: gone, or moved"""
+    NOT_SEEN_SINCE = "not seen since"
+    """frames came after it, and none looked there"""
+    NEVER_LOOKED = "never looked"
+    """no frame ever looked there"""
+    FREE = "free"
+    """looked at, and seen to be empty"""
+
+
+@dataclass(frozen=True, eq=False)
+class Hit:
+    """A connected surface region that answers a query. Positions are in the map frame, metres."""
+
+    position_m: NDArray[np.float64]
+    """(3,) score-weighted centre, moved onto the nearest surface voxel of the region"""
+    box_min_m: NDArray[np.float64]
+    """(3,) lower corner of the axis-aligned box"""
+    box_max_m: NDArray[np.float64]
+    """(3,) upper corner of the axis-aligned box"""
+    score: float
+    """0 to 1; a probability only when `calibrated`"""
+    calibrated: bool
+    first_seen_ns: int
+    last_seen_ns: int
+    presence: Presence
+    evidence: tuple[Evidence, ...]
+    """best first"""
+    voxels: int
+    """number of surface voxels in the region"""
+
+    @property
+    def extent_m(self) -> NDArray[np.float64]:
+        """(3,) edge lengths of the axis-aligned box, metres."""
+        return self.box_max_m - self.box_min_m
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """What `query` returns: hits, best first, and what the answer does not cover. Iterates over the hits."""
+
+    hits: tuple[Hit, ...]
+    unknown_words: tuple[str, ...] = ()
+    """words of the query that the encoder cannot know; an answer that hangs on them is empty"""
+    calibrated: bool = False
+    searched_voxels: int = 0
+    not_searched: str = ""
+    """what was not searched and why; empty when all was"""
+
+    def __iter__(self):
+        return iter(self.hits)
+
+    def __len__(self) -> int:
+        return len(self.hits)
+
+    def __getitem__(self, index: int) -> Hit:
+        return self.hits[index]
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """What the memory looks like from a pose (`memory.render`)."""
+
+    depth_m: NDArray[np.float32]
+    """(H, W) metres along the optical axis, NaN where the map has no surface"""
+    normal: NDArray[np.float32]
+    """(H, W, 3) unit normals in the map frame, towards the observed side; NaN where there is no surface"""
+    rgb: NDArray[np.uint8]
+    """(H, W, 3) colour, black where there is no surface"""
+    feature: NDArray[np.float32] | None
+    """(H, W, D) encoder features, zero where none is known; None unless asked for"""
