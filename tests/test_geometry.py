@@ -1,0 +1,421 @@
+"""Geometry against scipy and against its own laws, near identity and near half a turn included."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.linalg import expm
+from scipy.spatial.transform import Rotation, Slerp
+
+from spatialmem import geometry as g
+from spatialmem.errors import InvalidValue, UnknownName
+from spatialmem.types import Camera
+
+_SEEDS = st.integers(0, 2**32 - 1)
+_TINY = st.floats(1e-9, 1e-3)
+_ANGLES = st.one_of(
+    st.floats(0.0, np.pi - 1e-3), _TINY, _TINY.map(lambda e: np.pi - e), st.sampled_from([0.0, 1e-300, 1e-16, np.pi])
+)
+
+
+@st.composite
+def axes(draw) -> np.ndarray:
+    """Unit vectors: any, and the coordinate axes."""
+    named = draw(st.sampled_from([None, 0, 1, 2]))
+    v = np.random.default_rng(draw(_SEEDS)).normal(size=3) if named is None else np.eye(3)[named]
+    return v / np.linalg.norm(v)
+
+
+@st.composite
+def rotvecs(draw) -> np.ndarray:
+    return draw(axes()) * draw(_ANGLES)
+
+
+@st.composite
+def transforms(draw) -> np.ndarray:
+    t = np.random.default_rng(draw(_SEEDS)).uniform(-5.0, 5.0, 3)
+    return g.make_transform(g.exp_so3(draw(rotvecs())), t)
+
+
+cameras = st.builds(
+    Camera,
+    fx=st.floats(50.0, 900.0),
+    fy=st.floats(50.0, 900.0),
+    cx=st.floats(0.0, 40.0),
+    cy=st.floats(0.0, 30.0),
+    width=st.integers(2, 40),
+    height=st.integers(2, 30),
+)
+
+
+# quaternions and rotations
+
+
+@given(rotvecs())
+def test_rotations_agree_with_scipy(rotvec):
+    reference = Rotation.from_rotvec(rotvec)
+    rotation = g.exp_so3(rotvec)
+    np.testing.assert_allclose(rotation, reference.as_matrix(), atol=3e-15)
+    np.testing.assert_allclose(g.matrix_from_quat_xyzw(reference.as_quat()), reference.as_matrix(), atol=3e-15)
+    ours, theirs = g.quat_xyzw_from_matrix(rotation), reference.as_quat()
+    assert min(np.abs(ours - theirs).max(), np.abs(ours + theirs).max()) < 3e-15  # q and -q are one rotation
+
+
+@given(rotvecs())
+def test_log_inverts_exp_at_every_angle(rotvec):
+    back = g.log_so3(g.exp_so3(rotvec))
+    angle = np.linalg.norm(rotvec)
+    error = np.linalg.norm(back - rotvec)
+    if np.pi - angle < 1e-12:  # half a turn: both signs are right
+        error = min(error, np.linalg.norm(back + rotvec))
+    assert error <= 1e-15 + 1e-14 * angle
+
+
+@given(axes(), _TINY)
+def test_log_keeps_relative_precision_near_identity(axis, angle):
+    np.testing.assert_allclose(g.log_so3(g.exp_so3(axis * angle)), axis * angle, rtol=1e-12, atol=1e-12 * angle)
+
+
+@given(axes(), _TINY)
+def test_log_keeps_axis_near_half_a_turn(axis, short_of_pi):
+    rotvec = axis * (np.pi - short_of_pi)
+    np.testing.assert_allclose(g.log_so3(g.exp_so3(rotvec)), rotvec, atol=1e-13)
+
+
+@given(axes(), _TINY)
+def test_log_beyond_half_a_turn_takes_the_short_way(axis, beyond):
+    np.testing.assert_allclose(g.log_so3(g.exp_so3(axis * (np.pi + beyond))), -axis * (np.pi - beyond), atol=1e-13)
+
+
+def test_quaternion_orders_and_sign():
+    quarter_about_z = [0.0, 0.0, np.sqrt(0.5), np.sqrt(0.5)]
+    np.testing.assert_allclose(g.wxyz_from_xyzw(quarter_about_z), [np.sqrt(0.5), 0.0, 0.0, np.sqrt(0.5)])
+    np.testing.assert_allclose(g.xyzw_from_wxyz(g.wxyz_from_xyzw([1.0, 2.0, 3.0, 4.0])), [1.0, 2.0, 3.0, 4.0])
+    expected = [[0.0, -1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]]
+    np.testing.assert_allclose(g.matrix_from_quat_xyzw(quarter_about_z), expected, atol=1e-15)
+    np.testing.assert_allclose(g.matrix_from_quat_wxyz([-5.0, 0.0, 0.0, -5.0]), expected, atol=1e-15)
+    assert g.quat_wxyz_from_matrix(expected)[0] > 0.0
+
+
+@pytest.mark.parametrize("quat", [[0.0, 0.0, 0.0, 0.0], [np.nan, 0.0, 0.0, 1.0], [np.inf, 0.0, 0.0, 1.0]])
+def test_quaternions_of_lost_poses_are_refused(quat):
+    with pytest.raises(InvalidValue, match="skip the pose"):
+        g.matrix_from_quat_xyzw(quat)
+
+
+@given(rotvecs(), _SEEDS, st.floats(0.0, 1e-3))
+def test_orthonormalise_finds_the_nearest_rotation(rotvec, seed, size):
+    rotation = g.exp_so3(rotvec)
+    noise = np.random.default_rng(seed).uniform(-size, size, (3, 3))
+    clean = g.orthonormalise(rotation + noise)
+    np.testing.assert_allclose(clean @ clean.T, np.eye(3), atol=1e-14)
+    assert np.linalg.det(clean) > 0.0
+    assert np.linalg.norm(clean - rotation - noise) <= np.linalg.norm(noise) + 1e-14
+
+
+@pytest.mark.parametrize(
+    ("matrix", "says"),
+    [
+        (np.diag([1.0, 1.0, -1.0]), "reflection"),
+        (2.0 * np.eye(3), "remove scale"),
+        (np.full((3, 3), np.nan), "remove scale"),
+        (np.eye(4), r"must have shape \(..., 3, 3\)"),
+    ],
+)
+def test_orthonormalise_refuses_what_is_not_rounding(matrix, says):
+    with pytest.raises(InvalidValue, match=says):
+        g.orthonormalise(matrix)
+
+
+@given(axes(), st.floats(0.1, 20.0))
+def test_up_goes_to_z_by_the_smallest_rotation(up, length):
+    rotation = g.rotation_to_z_up(up * length)
+    np.testing.assert_allclose(rotation @ up, [0.0, 0.0, 1.0], atol=1e-14)
+    np.testing.assert_allclose(rotation @ rotation.T, np.eye(3), atol=1e-14)
+    angle_needed = np.arctan2(np.hypot(up[0], up[1]), up[2])
+    np.testing.assert_allclose(np.linalg.norm(g.log_so3(rotation)), angle_needed, atol=1e-13)
+
+
+@given(_SEEDS, _TINY, st.sampled_from([1.0, -1.0]))
+def test_up_near_plus_and_minus_z(seed, tilt, sign):
+    direction = np.random.default_rng(seed).uniform(0.0, 2.0 * np.pi)
+    up = np.array([np.sin(tilt) * np.cos(direction), np.sin(tilt) * np.sin(direction), sign * np.cos(tilt)])
+    np.testing.assert_allclose(g.rotation_to_z_up(up) @ up, [0.0, 0.0, 1.0], atol=1e-14)
+
+
+def test_up_that_is_already_up_or_straight_down():
+    np.testing.assert_array_equal(g.rotation_to_z_up([0.0, 0.0, 3.0]), np.eye(3))
+    np.testing.assert_allclose(g.rotation_to_z_up([0.0, 0.0, -1.0]), np.diag([1.0, -1.0, -1.0]), atol=1e-15)
+    with pytest.raises(InvalidValue, match="against gravity"):
+        g.rotation_to_z_up([0.0, 0.0, 0.0])
+
+
+# rigid transforms
+
+
+@given(transforms(), transforms(), transforms())
+def test_group_laws(a, b, c):
+    np.testing.assert_allclose((a @ b) @ c, a @ (b @ c), atol=1e-13)
+    np.testing.assert_allclose(a @ g.inverse(a), np.eye(4), atol=1e-13)
+    np.testing.assert_allclose(g.inverse(a) @ a, np.eye(4), atol=1e-13)
+    np.testing.assert_allclose(g.inverse(a @ b), g.inverse(b) @ g.inverse(a), atol=1e-13)
+    np.testing.assert_array_equal(a @ np.eye(4), a)
+
+
+@given(transforms(), _SEEDS)
+def test_apply_is_multiplication_of_homogeneous_points(a_from_b, seed):
+    points = np.random.default_rng(seed).normal(size=(5, 3))
+    homogeneous = np.concatenate([points, np.ones((5, 1))], axis=1)
+    np.testing.assert_allclose(g.apply(a_from_b, points), (homogeneous @ a_from_b.T)[:, :3], atol=1e-14)
+
+
+def test_one_point_without_its_axis_is_refused():
+    with pytest.raises(InvalidValue, match=r"as \(1, 3\)"):
+        g.apply(np.eye(4), [1.0, 2.0, 3.0])
+
+
+@given(rotvecs(), _SEEDS)
+def test_exp_se3_is_the_matrix_exponential(rotvec, seed):
+    rho = np.random.default_rng(seed).uniform(-3.0, 3.0, 3)
+    generator = np.zeros((4, 4))
+    generator[:3, :3], generator[:3, 3] = g.skew(rotvec), rho
+    np.testing.assert_allclose(g.exp_se3(np.concatenate([rho, rotvec])), expm(generator), atol=1e-13)
+
+
+@given(transforms())
+def test_exp_inverts_log_se3(transform):
+    np.testing.assert_allclose(g.exp_se3(g.log_se3(transform)), transform, atol=1e-13)
+
+
+@given(axes(), st.floats(0.0999, 0.1001), _SEEDS)
+def test_left_jacobian_has_no_step_where_the_series_ends(axis, angle, seed):
+    twist = np.concatenate([np.random.default_rng(seed).uniform(-3.0, 3.0, 3), axis * angle])
+    np.testing.assert_allclose(g.log_se3(g.exp_se3(twist)), twist, atol=1e-13)
+
+
+@given(transforms(), transforms())
+def test_pose_difference_is_symmetric_and_agrees_with_scipy(a, b):
+    distance, angle = g.pose_difference(a, b)
+    np.testing.assert_allclose(g.pose_difference(b, a), (distance, angle), atol=1e-13)
+    np.testing.assert_allclose(distance, np.linalg.norm(a[:3, 3] - b[:3, 3]), atol=1e-13)
+    reference = (Rotation.from_matrix(a[:3, :3]).inv() * Rotation.from_matrix(b[:3, :3])).magnitude()
+    np.testing.assert_allclose(angle, reference, atol=1e-12)
+
+
+def test_batches_broadcast():
+    rng = np.random.default_rng(1)
+    twists = rng.normal(size=(4, 1, 6))
+    poses = g.exp_se3(twists)
+    assert poses.shape == (4, 1, 4, 4)
+    np.testing.assert_allclose(g.log_se3(poses), twists, atol=1e-12)
+    mixed = g.make_transform(poses[..., :3, :3], rng.normal(size=(3, 3)))
+    assert mixed.shape == (4, 3, 4, 4)
+    np.testing.assert_allclose(g.inverse(mixed)[2, 1], g.inverse(mixed[2, 1]))
+    assert g.apply(mixed, rng.normal(size=(7, 3))).shape == (4, 3, 7, 3)
+    quats = rng.normal(size=(2, 5, 4))
+    each = np.array([[g.matrix_from_quat_wxyz(q) for q in row] for row in quats])
+    np.testing.assert_allclose(g.matrix_from_quat_wxyz(quats), each)
+    np.testing.assert_allclose(g.quat_wxyz_from_matrix(each)[1, 3], g.quat_wxyz_from_matrix(each[1, 3]))
+    assert g.interpolate(poses[0], mixed, np.linspace(0.0, 1.0, 3)).shape == (4, 3, 4, 4)
+    assert g.rotation_to_z_up(rng.normal(size=(6, 3))).shape == (6, 3, 3)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: g.inverse(np.eye(3)),
+        lambda: g.exp_se3(np.zeros(3)),
+        lambda: g.wxyz_from_xyzw(np.zeros(3)),
+        lambda: g.make_transform(np.eye(3), np.zeros(4)),
+        lambda: g.skew(1.0),
+    ],
+)
+def test_wrong_shapes_are_named(call):
+    with pytest.raises(InvalidValue, match=r"must have shape \(\.\.\., .*given \("):
+        call()
+
+
+# interpolation
+
+
+@given(transforms(), transforms())
+def test_interpolation_meets_its_ends(a, b):
+    np.testing.assert_allclose(g.interpolate(a, b, 0.0), a, atol=1e-13)
+    np.testing.assert_allclose(g.interpolate(a, b, 1.0), b, atol=1e-13)
+
+
+@given(_SEEDS, st.floats(0.0, 1.0))
+def test_interpolation_agrees_with_scipy_slerp(seed, share):
+    rng = np.random.default_rng(seed)
+    a, b = g.exp_se3(rng.uniform(-1.0, 1.0, (2, 6)))
+    slerp = Slerp([0.0, 1.0], Rotation.from_matrix(np.stack([a[:3, :3], b[:3, :3]])))
+    between = g.interpolate(a, b, share)
+    np.testing.assert_allclose(between[:3, :3], slerp(share).as_matrix(), atol=1e-13)
+    np.testing.assert_allclose(between[:3, 3], (1 - share) * a[:3, 3] + share * b[:3, 3], atol=1e-13)
+
+
+def test_trajectory_at_its_own_stamps_and_between():
+    stamps = np.array([0, 10, 40], dtype=np.int64) + 1_700_000_000_000_000_000  # float64 cannot count these
+    poses = g.exp_se3(np.random.default_rng(3).uniform(-1.0, 1.0, (3, 6)))
+    np.testing.assert_allclose(g.interpolate_poses(stamps, poses, stamps), poses, atol=1e-14)
+    np.testing.assert_allclose(
+        g.interpolate_poses(stamps, poses, stamps[0] + 13), g.interpolate(poses[1], poses[2], 0.1), atol=1e-14
+    )
+    np.testing.assert_array_equal(g.bracket(stamps, stamps[0] + np.array([0, 3, 10, 40])), [[0, 0, 1, 2], [0, 1, 1, 2]])
+
+
+def test_a_single_pose_is_a_trajectory():
+    np.testing.assert_array_equal(g.interpolate_poses([5], np.eye(4)[None], 5), np.eye(4))
+
+
+@pytest.mark.parametrize(
+    ("stamps", "at", "gap", "says"),
+    [
+        ([0, 10], 11, None, "nothing is extrapolated"),
+        ([0, 10], -1, None, "nothing is extrapolated"),
+        ([0, 10], 5, 9, "raise max_gap_ns"),
+        ([10, 0], 5, None, "sort them"),
+        ([0, 0], 0, None, "sort them"),
+        ([], 0, None, "integer|not empty"),
+        ([0.0, 10.0], 5, None, "integer nanoseconds"),
+    ],
+)
+def test_trajectories_refuse_with_the_fix(stamps, at, gap, says):
+    with pytest.raises(InvalidValue, match=says):
+        g.interpolate_poses(stamps, np.broadcast_to(np.eye(4), (len(stamps), 4, 4)), at, max_gap_ns=gap)
+
+
+def test_a_gap_does_not_matter_at_a_pose():
+    poses = g.exp_se3(np.zeros((2, 6)))
+    np.testing.assert_array_equal(g.interpolate_poses([0, 10], poses, 10, max_gap_ns=1), np.eye(4))
+
+
+# axes
+
+
+@pytest.mark.parametrize(
+    ("camera_axes", "right", "down", "forward"),
+    [
+        ("opencv", (1, 0, 0), (0, 1, 0), (0, 0, 1)),
+        ("opengl", (1, 0, 0), (0, -1, 0), (0, 0, -1)),
+        ("ros_body", (0, -1, 0), (0, 0, -1), (1, 0, 0)),
+    ],
+)
+def test_camera_axes_are_those_of_their_definition(camera_axes, right, down, forward):
+    world_from_camera = g.exp_se3([1.0, 2.0, 3.0, 0.4, -0.3, 0.9])
+    converted = g.opencv_pose(world_from_camera, camera_axes)
+    for column, direction in enumerate((right, down, forward)):
+        np.testing.assert_allclose(converted[:3, column], world_from_camera[:3, :3] @ direction, atol=1e-15)
+    np.testing.assert_array_equal(converted[:3, 3], world_from_camera[:3, 3])
+    np.testing.assert_allclose(np.linalg.det(converted[:3, :3]), 1.0)
+
+
+@given(transforms(), st.sampled_from(["opencv", "opengl", "ros_body"]))
+def test_camera_axes_round_trip(pose, camera_axes):
+    np.testing.assert_array_equal(g.pose_in_axes(g.opencv_pose(pose, camera_axes), camera_axes), pose)
+
+
+def test_unknown_camera_axes_suggest_a_name():
+    with pytest.raises(UnknownName, match="'opengl'"):
+        g.opencv_pose(np.eye(4), "openGL")  # pyright: ignore[reportArgumentType]
+
+
+def test_world_axes():
+    np.testing.assert_array_equal(g.Z_UP_FROM_Y_UP @ [0.0, 1.0, 0.0, 1.0], [0.0, 0.0, 1.0, 1.0])
+    np.testing.assert_array_equal(g.Z_UP_FROM_Y_UP @ [1.0, 0.0, 0.0, 1.0], [1.0, 0.0, 0.0, 1.0])
+    np.testing.assert_array_equal(g.Z_UP_FROM_Y_UP @ g.Y_UP_FROM_Z_UP, np.eye(4))
+    assert np.linalg.det(g.Z_UP_FROM_Y_UP) == 1.0
+    np.testing.assert_allclose(g.rotation_to_z_up([0.0, 1.0, 0.0]), g.Z_UP_FROM_Y_UP[:3, :3], atol=1e-15)
+    with pytest.raises(ValueError, match="read-only"):
+        g.Z_UP_FROM_Y_UP[0, 0] = 2.0
+
+
+def test_habitat_camera_at_rest_looks_along_minus_z_with_y_up():
+    """An OpenGL camera with the identity pose in a y-up world: ahead is +y of the z-up world, down is -z."""
+    pose = g.Z_UP_FROM_Y_UP @ g.opencv_pose(np.eye(4), "opengl")
+    np.testing.assert_allclose(pose[:3, 2], [0.0, 1.0, 0.0], atol=1e-15)
+    np.testing.assert_allclose(pose[:3, 1], [0.0, 0.0, -1.0], atol=1e-15)
+
+
+# projection
+
+
+@given(cameras, _SEEDS)
+def test_projection_inverts_back_projection(camera, seed):
+    depth = np.random.default_rng(seed).uniform(0.2, 6.0, (camera.height, camera.width))
+    points = g.back_project(depth, camera)
+    np.testing.assert_allclose(points[..., 2], depth)
+    pixels = g.project(points, camera)
+    x, y = np.meshgrid(np.arange(camera.width), np.arange(camera.height))
+    np.testing.assert_allclose(pixels, np.stack([x, y], axis=-1), atol=1e-10)
+    np.testing.assert_allclose(g.back_project_pixels(pixels, depth, camera), points, atol=1e-12)
+
+
+@given(cameras, _SEEDS)
+def test_back_projection_inverts_projection(camera, seed):
+    points = np.random.default_rng(seed).uniform((-1, -1, 0.1), (1, 1, 5), (7, 3))
+    pixels = g.project(points, camera)
+    np.testing.assert_allclose(g.back_project_pixels(pixels, points[:, 2], camera), points, atol=1e-12)
+    homogeneous = points @ camera.K.T
+    np.testing.assert_allclose(pixels, homogeneous[:, :2] / homogeneous[:, 2:], atol=1e-9)
+
+
+def test_pixels_without_reading_and_points_behind_have_no_projection():
+    camera = Camera(100.0, 100.0, 1.0, 0.5, 3, 2)
+    depth = np.array([[np.nan, np.inf, 0.0], [-1.0, 2.0, -np.inf]], dtype=np.float32)
+    known = np.isfinite(g.back_project(depth, camera)).all(axis=-1)
+    np.testing.assert_array_equal(known, [[False, False, False], [False, True, False]])
+    assert np.isnan(g.project([[0.0, 0.0, -1.0], [0.0, 0.0, 0.0], [0.0, 0.0, np.nan]], camera)).all()
+
+
+def test_back_project_refuses_another_size():
+    with pytest.raises(InvalidValue, match=r"depth_m must have shape \(..., 2, 3\); given \(3, 2\)"):
+        g.back_project(np.ones((3, 2)), Camera(100.0, 100.0, 1.0, 0.5, 3, 2))
+
+
+@given(cameras, _SEEDS)
+def test_ray_depth_becomes_z_depth(camera, seed):
+    depth = np.random.default_rng(seed).uniform(0.2, 6.0, (camera.height, camera.width))
+    ray_depth = np.linalg.norm(g.back_project(depth, camera), axis=-1)
+    np.testing.assert_allclose(g.z_from_ray_depth(ray_depth, camera), depth)
+    np.testing.assert_allclose(g.pixel_rays(camera) * depth[..., None], g.back_project(depth, camera))
+
+
+# the pixel centre rule
+
+
+@pytest.mark.parametrize("shape", [(20, 12), (80, 48), (60, 20), (10, 6)])
+def test_scaled_camera_sees_the_same_rays_in_a_resized_image(shape):
+    """An image whose values are its own viewing directions, resized, shows the directions of the scaled camera."""
+    camera = Camera(45.0, 38.0, 18.7, 11.2, 40, 24)
+    width, height = shape
+    ramp = g.pixel_rays(camera).astype(np.float32)
+    method = cv2.INTER_AREA if width <= camera.width else cv2.INTER_LINEAR
+    if (width < camera.width) != (height < camera.height):
+        method = cv2.INTER_LINEAR
+    resized = cv2.resize(ramp, (width, height), interpolation=method)
+    inside = (slice(4, -4), slice(4, -4)) if min(shape) > 10 else (slice(None), slice(None))  # borders are clamped
+    expected = g.pixel_rays(camera.scaled_to(width, height))
+    np.testing.assert_allclose(resized[inside], expected[inside], atol=1e-5)
+
+
+@given(cameras, st.integers(1, 200), st.integers(1, 200))
+def test_scaling_a_camera_keeps_corners_and_goes_back(camera, width, height):
+    scaled = camera.scaled_to(width, height)
+    for x, y, there in (
+        (-0.5, -0.5, (-0.5, -0.5)),
+        (camera.width - 0.5, camera.height - 0.5, (width - 0.5, height - 0.5)),
+    ):
+        point = g.back_project_pixels([x, y], 1.0, camera)
+        np.testing.assert_allclose(g.project(point, scaled), there, atol=1e-9)
+    back = scaled.scaled_to(camera.width, camera.height)
+    np.testing.assert_allclose(back.K, camera.K, atol=1e-9)
+
+
+def test_field_of_view_spans_the_outer_edges():
+    camera = Camera.from_hfov(90.0, 64, 48)
+    edges = g.back_project_pixels([[-0.5, 23.5], [63.5, 23.5]], [1.0, 1.0], camera)
+    np.testing.assert_allclose(edges, [[-1.0, 0.0, 1.0], [1.0, 0.0, 1.0]], atol=1e-12)
