@@ -22,7 +22,7 @@ Array = NDArray[np.float64]
 CameraAxes = Literal["opencv", "opengl", "ros_body"]
 """opencv: x right, y down, z forward; opengl: x right, y up, z backward; ros_body: x forward, y left, z up"""
 
-_SERIES_BELOW_RAD = 0.1  # the four-term series below is exact to rounding up to here
+_SERIES_BELOW_RAD = 0.03  # the three-term series below is exact to rounding up to here
 
 
 def _frozen(rows: ArrayLike) -> Array:
@@ -204,7 +204,7 @@ def _left_jacobian(phi: Array) -> Array:
     """(..., 3, 3) left Jacobian of SO(3) at a rotation vector; Barfoot (2017), eq. 7.37."""
     angle = np.linalg.norm(phi, axis=-1)[..., None, None]
     squared, large = angle * angle, np.maximum(angle, _SERIES_BELOW_RAD)
-    series = 1.0 / 6.0 - squared * (1.0 / 120.0 - squared * (1.0 / 5040.0 - squared / 362880.0))
+    series = 1.0 / 6.0 - squared * (1.0 / 120.0 - squared / 5040.0)
     cubic = np.where(angle < _SERIES_BELOW_RAD, series, (large - np.sin(large)) / large**3)
     k = skew(phi)
     return np.eye(3) + 0.5 * np.sinc(angle / (2.0 * np.pi)) ** 2 * k + cubic * (k @ k)

@@ -51,6 +51,11 @@ cameras = st.builds(
 )
 
 
+def close(given, expected, atol=1e-12, rtol=0.0):
+    """Absolute closeness: numpy's default relative tolerance of 1e-7 would hide wrong formulas."""
+    np.testing.assert_allclose(given, expected, rtol=rtol, atol=atol)
+
+
 # quaternions and rotations
 
 
@@ -58,8 +63,8 @@ cameras = st.builds(
 def test_rotations_agree_with_scipy(rotvec):
     reference = Rotation.from_rotvec(rotvec)
     rotation = g.exp_so3(rotvec)
-    np.testing.assert_allclose(rotation, reference.as_matrix(), atol=3e-15)
-    np.testing.assert_allclose(g.matrix_from_quat_xyzw(reference.as_quat()), reference.as_matrix(), atol=3e-15)
+    close(rotation, reference.as_matrix(), atol=3e-15)
+    close(g.matrix_from_quat_xyzw(reference.as_quat()), reference.as_matrix(), atol=3e-15)
     ours, theirs = g.quat_xyzw_from_matrix(rotation), reference.as_quat()
     assert min(np.abs(ours - theirs).max(), np.abs(ours + theirs).max()) < 3e-15  # q and -q are one rotation
 
@@ -76,27 +81,27 @@ def test_log_inverts_exp_at_every_angle(rotvec):
 
 @given(axes(), _TINY)
 def test_log_keeps_relative_precision_near_identity(axis, angle):
-    np.testing.assert_allclose(g.log_so3(g.exp_so3(axis * angle)), axis * angle, rtol=1e-12, atol=1e-12 * angle)
+    close(g.log_so3(g.exp_so3(axis * angle)), axis * angle, rtol=1e-12, atol=1e-12 * angle)
 
 
 @given(axes(), _TINY)
 def test_log_keeps_axis_near_half_a_turn(axis, short_of_pi):
     rotvec = axis * (np.pi - short_of_pi)
-    np.testing.assert_allclose(g.log_so3(g.exp_so3(rotvec)), rotvec, atol=1e-13)
+    close(g.log_so3(g.exp_so3(rotvec)), rotvec, atol=1e-13)
 
 
 @given(axes(), _TINY)
 def test_log_beyond_half_a_turn_takes_the_short_way(axis, beyond):
-    np.testing.assert_allclose(g.log_so3(g.exp_so3(axis * (np.pi + beyond))), -axis * (np.pi - beyond), atol=1e-13)
+    close(g.log_so3(g.exp_so3(axis * (np.pi + beyond))), -axis * (np.pi - beyond), atol=1e-13)
 
 
 def test_quaternion_orders_and_sign():
     quarter_about_z = [0.0, 0.0, np.sqrt(0.5), np.sqrt(0.5)]
-    np.testing.assert_allclose(g.wxyz_from_xyzw(quarter_about_z), [np.sqrt(0.5), 0.0, 0.0, np.sqrt(0.5)])
-    np.testing.assert_allclose(g.xyzw_from_wxyz(g.wxyz_from_xyzw([1.0, 2.0, 3.0, 4.0])), [1.0, 2.0, 3.0, 4.0])
+    close(g.wxyz_from_xyzw(quarter_about_z), [np.sqrt(0.5), 0.0, 0.0, np.sqrt(0.5)])
+    close(g.xyzw_from_wxyz(g.wxyz_from_xyzw([1.0, 2.0, 3.0, 4.0])), [1.0, 2.0, 3.0, 4.0])
     expected = [[0.0, -1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]]
-    np.testing.assert_allclose(g.matrix_from_quat_xyzw(quarter_about_z), expected, atol=1e-15)
-    np.testing.assert_allclose(g.matrix_from_quat_wxyz([-5.0, 0.0, 0.0, -5.0]), expected, atol=1e-15)
+    close(g.matrix_from_quat_xyzw(quarter_about_z), expected, atol=1e-15)
+    close(g.matrix_from_quat_wxyz([-5.0, 0.0, 0.0, -5.0]), expected, atol=1e-15)
     assert g.quat_wxyz_from_matrix(expected)[0] > 0.0
 
 
@@ -111,7 +116,7 @@ def test_orthonormalise_finds_the_nearest_rotation(rotvec, seed, size):
     rotation = g.exp_so3(rotvec)
     noise = np.random.default_rng(seed).uniform(-size, size, (3, 3))
     clean = g.orthonormalise(rotation + noise)
-    np.testing.assert_allclose(clean @ clean.T, np.eye(3), atol=1e-14)
+    close(clean @ clean.T, np.eye(3), atol=1e-14)
     assert np.linalg.det(clean) > 0.0
     assert np.linalg.norm(clean - rotation - noise) <= np.linalg.norm(noise) + 1e-14
 
@@ -133,22 +138,22 @@ def test_orthonormalise_refuses_what_is_not_rounding(matrix, says):
 @given(axes(), st.floats(0.1, 20.0))
 def test_up_goes_to_z_by_the_smallest_rotation(up, length):
     rotation = g.rotation_to_z_up(up * length)
-    np.testing.assert_allclose(rotation @ up, [0.0, 0.0, 1.0], atol=1e-14)
-    np.testing.assert_allclose(rotation @ rotation.T, np.eye(3), atol=1e-14)
+    close(rotation @ up, [0.0, 0.0, 1.0], atol=1e-14)
+    close(rotation @ rotation.T, np.eye(3), atol=1e-14)
     angle_needed = np.arctan2(np.hypot(up[0], up[1]), up[2])
-    np.testing.assert_allclose(np.linalg.norm(g.log_so3(rotation)), angle_needed, atol=1e-13)
+    close(np.linalg.norm(g.log_so3(rotation)), angle_needed, atol=1e-13)
 
 
 @given(_SEEDS, _TINY, st.sampled_from([1.0, -1.0]))
 def test_up_near_plus_and_minus_z(seed, tilt, sign):
     direction = np.random.default_rng(seed).uniform(0.0, 2.0 * np.pi)
     up = np.array([np.sin(tilt) * np.cos(direction), np.sin(tilt) * np.sin(direction), sign * np.cos(tilt)])
-    np.testing.assert_allclose(g.rotation_to_z_up(up) @ up, [0.0, 0.0, 1.0], atol=1e-14)
+    close(g.rotation_to_z_up(up) @ up, [0.0, 0.0, 1.0], atol=1e-14)
 
 
 def test_up_that_is_already_up_or_straight_down():
     np.testing.assert_array_equal(g.rotation_to_z_up([0.0, 0.0, 3.0]), np.eye(3))
-    np.testing.assert_allclose(g.rotation_to_z_up([0.0, 0.0, -1.0]), np.diag([1.0, -1.0, -1.0]), atol=1e-15)
+    close(g.rotation_to_z_up([0.0, 0.0, -1.0]), np.diag([1.0, -1.0, -1.0]), atol=1e-15)
     with pytest.raises(InvalidValue, match="against gravity"):
         g.rotation_to_z_up([0.0, 0.0, 0.0])
 
@@ -158,10 +163,10 @@ def test_up_that_is_already_up_or_straight_down():
 
 @given(transforms(), transforms(), transforms())
 def test_group_laws(a, b, c):
-    np.testing.assert_allclose((a @ b) @ c, a @ (b @ c), atol=1e-13)
-    np.testing.assert_allclose(a @ g.inverse(a), np.eye(4), atol=1e-13)
-    np.testing.assert_allclose(g.inverse(a) @ a, np.eye(4), atol=1e-13)
-    np.testing.assert_allclose(g.inverse(a @ b), g.inverse(b) @ g.inverse(a), atol=1e-13)
+    close((a @ b) @ c, a @ (b @ c), atol=1e-13)
+    close(a @ g.inverse(a), np.eye(4), atol=1e-13)
+    close(g.inverse(a) @ a, np.eye(4), atol=1e-13)
+    close(g.inverse(a @ b), g.inverse(b) @ g.inverse(a), atol=1e-13)
     np.testing.assert_array_equal(a @ np.eye(4), a)
 
 
@@ -169,7 +174,7 @@ def test_group_laws(a, b, c):
 def test_apply_is_multiplication_of_homogeneous_points(a_from_b, seed):
     points = np.random.default_rng(seed).normal(size=(5, 3))
     homogeneous = np.concatenate([points, np.ones((5, 1))], axis=1)
-    np.testing.assert_allclose(g.apply(a_from_b, points), (homogeneous @ a_from_b.T)[:, :3], atol=1e-14)
+    close(g.apply(a_from_b, points), (homogeneous @ a_from_b.T)[:, :3], atol=1e-14)
 
 
 def test_one_point_without_its_axis_is_refused():
@@ -182,27 +187,29 @@ def test_exp_se3_is_the_matrix_exponential(rotvec, seed):
     rho = np.random.default_rng(seed).uniform(-3.0, 3.0, 3)
     generator = np.zeros((4, 4))
     generator[:3, :3], generator[:3, 3] = g.skew(rotvec), rho
-    np.testing.assert_allclose(g.exp_se3(np.concatenate([rho, rotvec])), expm(generator), atol=1e-13)
+    close(g.exp_se3(np.concatenate([rho, rotvec])), expm(generator), atol=1e-13)
 
 
 @given(transforms())
 def test_exp_inverts_log_se3(transform):
-    np.testing.assert_allclose(g.exp_se3(g.log_se3(transform)), transform, atol=1e-13)
+    close(g.exp_se3(g.log_se3(transform)), transform, atol=1e-13)
 
 
-@given(axes(), st.floats(0.0999, 0.1001), _SEEDS)
+@given(axes(), st.floats(0.025, 0.035), _SEEDS)
 def test_left_jacobian_has_no_step_where_the_series_ends(axis, angle, seed):
-    twist = np.concatenate([np.random.default_rng(seed).uniform(-3.0, 3.0, 3), axis * angle])
-    np.testing.assert_allclose(g.log_se3(g.exp_se3(twist)), twist, atol=1e-13)
+    rho = np.random.default_rng(seed).uniform(-3.0, 3.0, 3)
+    generator = np.zeros((4, 4))
+    generator[:3, :3], generator[:3, 3] = g.skew(axis * angle), rho
+    close(g.exp_se3(np.concatenate([rho, axis * angle])), expm(generator), atol=5e-15)
 
 
 @given(transforms(), transforms())
 def test_pose_difference_is_symmetric_and_agrees_with_scipy(a, b):
     distance, angle = g.pose_difference(a, b)
-    np.testing.assert_allclose(g.pose_difference(b, a), (distance, angle), atol=1e-13)
-    np.testing.assert_allclose(distance, np.linalg.norm(a[:3, 3] - b[:3, 3]), atol=1e-13)
+    close(g.pose_difference(b, a), (distance, angle), atol=1e-13)
+    close(distance, np.linalg.norm(a[:3, 3] - b[:3, 3]), atol=1e-13)
     reference = (Rotation.from_matrix(a[:3, :3]).inv() * Rotation.from_matrix(b[:3, :3])).magnitude()
-    np.testing.assert_allclose(angle, reference, atol=1e-12)
+    close(angle, reference, atol=1e-12)
 
 
 def test_batches_broadcast():
@@ -210,15 +217,15 @@ def test_batches_broadcast():
     twists = rng.normal(size=(4, 1, 6))
     poses = g.exp_se3(twists)
     assert poses.shape == (4, 1, 4, 4)
-    np.testing.assert_allclose(g.log_se3(poses), twists, atol=1e-12)
+    close(g.log_se3(poses), twists, atol=1e-12)
     mixed = g.make_transform(poses[..., :3, :3], rng.normal(size=(3, 3)))
     assert mixed.shape == (4, 3, 4, 4)
-    np.testing.assert_allclose(g.inverse(mixed)[2, 1], g.inverse(mixed[2, 1]))
+    close(g.inverse(mixed)[2, 1], g.inverse(mixed[2, 1]))
     assert g.apply(mixed, rng.normal(size=(7, 3))).shape == (4, 3, 7, 3)
     quats = rng.normal(size=(2, 5, 4))
     each = np.array([[g.matrix_from_quat_wxyz(q) for q in row] for row in quats])
-    np.testing.assert_allclose(g.matrix_from_quat_wxyz(quats), each)
-    np.testing.assert_allclose(g.quat_wxyz_from_matrix(each)[1, 3], g.quat_wxyz_from_matrix(each[1, 3]))
+    close(g.matrix_from_quat_wxyz(quats), each)
+    close(g.quat_wxyz_from_matrix(each)[1, 3], g.quat_wxyz_from_matrix(each[1, 3]))
     assert g.interpolate(poses[0], mixed, np.linspace(0.0, 1.0, 3)).shape == (4, 3, 4, 4)
     assert g.rotation_to_z_up(rng.normal(size=(6, 3))).shape == (6, 3, 3)
 
@@ -243,8 +250,8 @@ def test_wrong_shapes_are_named(call):
 
 @given(transforms(), transforms())
 def test_interpolation_meets_its_ends(a, b):
-    np.testing.assert_allclose(g.interpolate(a, b, 0.0), a, atol=1e-13)
-    np.testing.assert_allclose(g.interpolate(a, b, 1.0), b, atol=1e-13)
+    close(g.interpolate(a, b, 0.0), a, atol=1e-13)
+    close(g.interpolate(a, b, 1.0), b, atol=1e-13)
 
 
 @given(_SEEDS, st.floats(0.0, 1.0))
@@ -253,17 +260,15 @@ def test_interpolation_agrees_with_scipy_slerp(seed, share):
     a, b = g.exp_se3(rng.uniform(-1.0, 1.0, (2, 6)))
     slerp = Slerp([0.0, 1.0], Rotation.from_matrix(np.stack([a[:3, :3], b[:3, :3]])))
     between = g.interpolate(a, b, share)
-    np.testing.assert_allclose(between[:3, :3], slerp(share).as_matrix(), atol=1e-13)
-    np.testing.assert_allclose(between[:3, 3], (1 - share) * a[:3, 3] + share * b[:3, 3], atol=1e-13)
+    close(between[:3, :3], slerp(share).as_matrix(), atol=1e-13)
+    close(between[:3, 3], (1 - share) * a[:3, 3] + share * b[:3, 3], atol=1e-13)
 
 
 def test_trajectory_at_its_own_stamps_and_between():
     stamps = np.array([0, 10, 40], dtype=np.int64) + 1_700_000_000_000_000_000  # float64 cannot count these
     poses = g.exp_se3(np.random.default_rng(3).uniform(-1.0, 1.0, (3, 6)))
-    np.testing.assert_allclose(g.interpolate_poses(stamps, poses, stamps), poses, atol=1e-14)
-    np.testing.assert_allclose(
-        g.interpolate_poses(stamps, poses, stamps[0] + 13), g.interpolate(poses[1], poses[2], 0.1), atol=1e-14
-    )
+    close(g.interpolate_poses(stamps, poses, stamps), poses, atol=1e-14)
+    close(g.interpolate_poses(stamps, poses, stamps[0] + 13), g.interpolate(poses[1], poses[2], 0.1), atol=1e-14)
     np.testing.assert_array_equal(g.bracket(stamps, stamps[0] + np.array([0, 3, 10, 40])), [[0, 0, 1, 2], [0, 1, 1, 2]])
 
 
@@ -291,6 +296,7 @@ def test_trajectories_refuse_with_the_fix(stamps, at, gap, says):
 def test_a_gap_does_not_matter_at_a_pose():
     poses = g.exp_se3(np.zeros((2, 6)))
     np.testing.assert_array_equal(g.interpolate_poses([0, 10], poses, 10, max_gap_ns=1), np.eye(4))
+    np.testing.assert_array_equal(g.interpolate_poses([0, 10], poses, 5, max_gap_ns=10), np.eye(4))
 
 
 # axes
@@ -308,9 +314,9 @@ def test_camera_axes_are_those_of_their_definition(camera_axes, right, down, for
     world_from_camera = g.exp_se3([1.0, 2.0, 3.0, 0.4, -0.3, 0.9])
     converted = g.opencv_pose(world_from_camera, camera_axes)
     for column, direction in enumerate((right, down, forward)):
-        np.testing.assert_allclose(converted[:3, column], world_from_camera[:3, :3] @ direction, atol=1e-15)
+        close(converted[:3, column], world_from_camera[:3, :3] @ direction, atol=1e-15)
     np.testing.assert_array_equal(converted[:3, 3], world_from_camera[:3, 3])
-    np.testing.assert_allclose(np.linalg.det(converted[:3, :3]), 1.0)
+    close(np.linalg.det(converted[:3, :3]), 1.0)
 
 
 @given(transforms(), st.sampled_from(["opencv", "opengl", "ros_body"]))
@@ -328,7 +334,7 @@ def test_world_axes():
     np.testing.assert_array_equal(g.Z_UP_FROM_Y_UP @ [1.0, 0.0, 0.0, 1.0], [1.0, 0.0, 0.0, 1.0])
     np.testing.assert_array_equal(g.Z_UP_FROM_Y_UP @ g.Y_UP_FROM_Z_UP, np.eye(4))
     assert np.linalg.det(g.Z_UP_FROM_Y_UP) == 1.0
-    np.testing.assert_allclose(g.rotation_to_z_up([0.0, 1.0, 0.0]), g.Z_UP_FROM_Y_UP[:3, :3], atol=1e-15)
+    close(g.rotation_to_z_up([0.0, 1.0, 0.0]), g.Z_UP_FROM_Y_UP[:3, :3], atol=1e-15)
     with pytest.raises(ValueError, match="read-only"):
         g.Z_UP_FROM_Y_UP[0, 0] = 2.0
 
@@ -336,8 +342,8 @@ def test_world_axes():
 def test_habitat_camera_at_rest_looks_along_minus_z_with_y_up():
     """An OpenGL camera with the identity pose in a y-up world: ahead is +y of the z-up world, down is -z."""
     pose = g.Z_UP_FROM_Y_UP @ g.opencv_pose(np.eye(4), "opengl")
-    np.testing.assert_allclose(pose[:3, 2], [0.0, 1.0, 0.0], atol=1e-15)
-    np.testing.assert_allclose(pose[:3, 1], [0.0, 0.0, -1.0], atol=1e-15)
+    close(pose[:3, 2], [0.0, 1.0, 0.0], atol=1e-15)
+    close(pose[:3, 1], [0.0, 0.0, -1.0], atol=1e-15)
 
 
 # projection
@@ -347,20 +353,20 @@ def test_habitat_camera_at_rest_looks_along_minus_z_with_y_up():
 def test_projection_inverts_back_projection(camera, seed):
     depth = np.random.default_rng(seed).uniform(0.2, 6.0, (camera.height, camera.width))
     points = g.back_project(depth, camera)
-    np.testing.assert_allclose(points[..., 2], depth)
+    close(points[..., 2], depth)
     pixels = g.project(points, camera)
     x, y = np.meshgrid(np.arange(camera.width), np.arange(camera.height))
-    np.testing.assert_allclose(pixels, np.stack([x, y], axis=-1), atol=1e-10)
-    np.testing.assert_allclose(g.back_project_pixels(pixels, depth, camera), points, atol=1e-12)
+    close(pixels, np.stack([x, y], axis=-1), atol=1e-10)
+    close(g.back_project_pixels(pixels, depth, camera), points, atol=1e-12)
 
 
 @given(cameras, _SEEDS)
 def test_back_projection_inverts_projection(camera, seed):
     points = np.random.default_rng(seed).uniform((-1, -1, 0.1), (1, 1, 5), (7, 3))
     pixels = g.project(points, camera)
-    np.testing.assert_allclose(g.back_project_pixels(pixels, points[:, 2], camera), points, atol=1e-12)
+    close(g.back_project_pixels(pixels, points[:, 2], camera), points, atol=1e-12)
     homogeneous = points @ camera.K.T
-    np.testing.assert_allclose(pixels, homogeneous[:, :2] / homogeneous[:, 2:], atol=1e-9)
+    close(pixels, homogeneous[:, :2] / homogeneous[:, 2:], atol=1e-9)
 
 
 def test_pixels_without_reading_and_points_behind_have_no_projection():
@@ -380,8 +386,8 @@ def test_back_project_refuses_another_size():
 def test_ray_depth_becomes_z_depth(camera, seed):
     depth = np.random.default_rng(seed).uniform(0.2, 6.0, (camera.height, camera.width))
     ray_depth = np.linalg.norm(g.back_project(depth, camera), axis=-1)
-    np.testing.assert_allclose(g.z_from_ray_depth(ray_depth, camera), depth)
-    np.testing.assert_allclose(g.pixel_rays(camera) * depth[..., None], g.back_project(depth, camera))
+    close(g.z_from_ray_depth(ray_depth, camera), depth)
+    close(g.pixel_rays(camera) * depth[..., None], g.back_project(depth, camera))
 
 
 # the pixel centre rule
@@ -399,7 +405,7 @@ def test_scaled_camera_sees_the_same_rays_in_a_resized_image(shape):
     resized = cv2.resize(ramp, (width, height), interpolation=method)
     inside = (slice(4, -4), slice(4, -4)) if min(shape) > 10 else (slice(None), slice(None))  # borders are clamped
     expected = g.pixel_rays(camera.scaled_to(width, height))
-    np.testing.assert_allclose(resized[inside], expected[inside], atol=1e-5)
+    close(resized[inside], expected[inside], atol=1e-5)
 
 
 @given(cameras, st.integers(1, 200), st.integers(1, 200))
@@ -410,12 +416,12 @@ def test_scaling_a_camera_keeps_corners_and_goes_back(camera, width, height):
         (camera.width - 0.5, camera.height - 0.5, (width - 0.5, height - 0.5)),
     ):
         point = g.back_project_pixels([x, y], 1.0, camera)
-        np.testing.assert_allclose(g.project(point, scaled), there, atol=1e-9)
+        close(g.project(point, scaled), there, atol=1e-9)
     back = scaled.scaled_to(camera.width, camera.height)
-    np.testing.assert_allclose(back.K, camera.K, atol=1e-9)
+    close(back.K, camera.K, atol=1e-9)
 
 
 def test_field_of_view_spans_the_outer_edges():
     camera = Camera.from_hfov(90.0, 64, 48)
     edges = g.back_project_pixels([[-0.5, 23.5], [63.5, 23.5]], [1.0, 1.0], camera)
-    np.testing.assert_allclose(edges, [[-1.0, 0.0, 1.0], [1.0, 0.0, 1.0]], atol=1e-12)
+    close(edges, [[-1.0, 0.0, 1.0], [1.0, 0.0, 1.0]], atol=1e-12)
