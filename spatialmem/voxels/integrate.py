@@ -1,0 +1,371 @@
+"""Fusion of one depth image into the surface grid (docs/format.md, section 5).
+
+Projective signed-distance fusion (Curless & Levoy, SIGGRAPH 1996) over sparse voxel blocks
+(Niessner et al., SIGGRAPH Asia 2013), in three passes so that everything that can fail happens before
+anything changes: `touch_blocks` finds and reserves the blocks of the truncation band, `sample_blocks` reads
+the image for each of their voxels into a scratch, `merge_blocks` averages the scratch in.
+We deviate in storing only the band (free space is a grid of its own) and in integer weights.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from spatialmem.voxels.half import float_to_half, half_to_float
+from spatialmem.voxels.keys import BLOCK, KEY_MASK, KEY_OFFSET, NO_BLOCK, VOXELS, find, insert, pack_key
+from spatialmem.voxels.pools import BLOCKS_USED, PAGE, PAGES_FREE
+from spatialmem.voxels.weights import DEPTH_UNIT_M
+
+DIST_ONE = 32767
+WEIGHT_CAP = 255
+ROW_WEIGHT_CAP = 32
+TOUCH_STRIDE = 4  # pixels between the readings that allocate blocks
+TOUCH_STEP = 0.25  # of a block's edge, between the samples along the band
+
+
+class Pinhole(NamedTuple):
+    """A camera as the kernels want it: float32 intrinsics in pixels."""
+
+    fx: np.float32
+    fy: np.float32
+    cx: np.float32
+    cy: np.float32
+    width: int
+    height: int
+
+
+class Scratch(NamedTuple):
+    """What the touched blocks (N) of one frame will become; reused from frame to frame."""
+
+    dist: NDArray[np.int16]
+    """(N, 512) measured distance / truncation x 32767"""
+    weight: NDArray[np.uint8]
+    """(N, 512) weight of the measurement, 0 where the frame says nothing"""
+    near: NDArray[np.uint16]
+    """(N, 513) voxels within one voxel of the measured surface, the first `near_count`"""
+    near_count: NDArray[np.int32]
+    needs: NDArray[np.int32]
+    """(N,) rows the block will have to get"""
+
+
+def new_scratch(blocks: int) -> Scratch:
+    """Scratch for this many touched blocks."""
+    return Scratch(
+        np.zeros((blocks, VOXELS), np.int16), np.zeros((blocks, VOXELS), np.uint8),
+        np.zeros((blocks, VOXELS + 1), np.uint16), np.zeros(blocks, np.int32), np.zeros(blocks, np.int32),
+    )  # fmt: skip
+
+
+class Grid(NamedTuple):
+    """Lengths of the grid, metres."""
+
+    voxel: np.float32
+    truncation: np.float32
+
+
+@njit(cache=True, nogil=True)
+def _new_block(pools, key):
+    block = pools.counters[BLOCKS_USED]
+    if block >= pools.keys.shape[0]:
+        return NO_BLOCK
+    pools.counters[BLOCKS_USED] = block + 1
+    insert(pools.table_keys, pools.table_blocks, key, block)
+    pools.keys[block] = key
+    pools.weight[block] = 0
+    pools.dist[block] = 0
+    pools.slot[block] = 0
+    pools.n_rows[block] = 0
+    pools.contains[block] = 0
+    pools.changed[block] = 0
+    return block
+
+
+@njit(cache=True, nogil=True)
+def add_block(pools, key):
+    """Block index of `key`, made if it is missing; -1 when the pool is full."""
+    block = find(pools.table_keys, pools.table_blocks, key)
+    return block if block != NO_BLOCK else _new_block(pools, key)
+
+
+@njit(cache=True, nogil=True)
+def _inside(bx, by, bz, limits):
+    return (
+        bx >= limits[0] and bx <= limits[3]
+        and by >= limits[1] and by <= limits[4]
+        and bz >= limits[2] and bz <= limits[5]
+    )  # fmt: skip
+
+
+@njit(cache=True, nogil=True)
+def touch_blocks(pools, packed, camera, map_from_camera, grid, limits, has_limits, mark, stamp, touched):
+    """Blocks that the truncation band of the readings (every 4th pixel) passes through.
+
+    Writes their indices to `touched` and returns how many; -1 when the pool of blocks is full, -2 when
+    `touched` is too short. `mark` (B,) holds the stamp of the last call that listed a block.
+    """
+    m = map_from_camera
+    per_edge = 1.0 / (grid.voxel * BLOCK)
+    count = 0
+    near, far, last_near, last_far = np.empty(3), np.empty(3), np.empty(3), np.empty(3)
+    last_near[:] = np.nan
+    last_far[:] = np.nan
+    for v in range(TOUCH_STRIDE // 2, camera.height, TOUCH_STRIDE):
+        y = (v - camera.cy) / camera.fy
+        for u in range(TOUCH_STRIDE // 2, camera.width, TOUCH_STRIDE):
+            reading = packed[v, u]
+            if reading == 0:
+                continue
+            z = (reading >> 8) * DEPTH_UNIT_M
+            x = (u - camera.cx) / camera.fx
+            same = True
+            for a in range(3):
+                d = m[a, 0] * x + m[a, 1] * y + m[a, 2]
+                near[a] = (m[a, 3] + (z - grid.truncation) * d) * per_edge
+                far[a] = (m[a, 3] + (z + grid.truncation) * d) * per_edge
+                same &= (math.floor(near[a]) == last_near[a]) & (math.floor(far[a]) == last_far[a])
+            if same:  # most readings fall where the one before did
+                continue
+            for a in range(3):
+                last_near[a] = math.floor(near[a])
+                last_far[a] = math.floor(far[a])
+            span = math.sqrt((far[0] - near[0]) ** 2 + (far[1] - near[1]) ** 2 + (far[2] - near[2]) ** 2)
+            steps = int(math.ceil(span / TOUCH_STEP))
+            for i in range(steps + 1):
+                t = i / steps
+                bx = int(math.floor(near[0] + t * (far[0] - near[0])))
+                by = int(math.floor(near[1] + t * (far[1] - near[1])))
+                bz = int(math.floor(near[2] + t * (far[2] - near[2])))
+                if has_limits and not _inside(bx, by, bz, limits):
+                    continue
+                block = add_block(pools, pack_key(bx, by, bz))
+                if block == NO_BLOCK:
+                    return -1
+                if mark[block] != stamp:
+                    if count == touched.shape[0]:
+                        return -2
+                    mark[block] = stamp
+                    touched[count] = block
+                    count += 1
+    return count
+
+
+@njit(cache=True, nogil=True, inline="always")
+def block_origin(key, voxel, r, out):
+    """Camera coordinates of the centre of the block's first voxel; r is camera_from_map (3, 4)."""
+    x = (((key >> 42) - KEY_OFFSET) * BLOCK + 0.5) * voxel
+    y = ((((key >> 21) & KEY_MASK) - KEY_OFFSET) * BLOCK + 0.5) * voxel
+    z = (((key & KEY_MASK) - KEY_OFFSET) * BLOCK + 0.5) * voxel
+    for a in range(3):
+        out[a] = r[a, 0] * x + r[a, 1] * y + r[a, 2] * z + r[a, 3]
+
+
+@njit(cache=True, nogil=True)
+def _voxel_offsets(r, voxel):
+    """(3, 512) float32 camera-frame offsets of a block's voxel centres from its first one."""
+    out = np.empty((3, VOXELS), np.float32)
+    for i in range(VOXELS):
+        x, y, z = i % BLOCK, i // BLOCK % BLOCK, i // (BLOCK * BLOCK)
+        for a in range(3):
+            out[a, i] = (r[a, 0] * x + r[a, 1] * y + r[a, 2] * z) * voxel
+    return out
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def sample_blocks(start, stop, pools, touched, readings, camera, camera_from_map, grid, lsn, scratch):
+    """Read the image for every voxel of the touched blocks; the map is not changed.
+
+    readings: (H * W,) packed. Fills the first N entries of `scratch`.
+    """
+    new_dist, new_weight, new_near, new_count, needs = scratch
+    fx, fy = np.float32(camera.fx), np.float32(camera.fy)
+    cx, cy = np.float32(camera.cx + 0.5), np.float32(camera.cy + 0.5)
+    width, height = np.float32(camera.width), np.float32(camera.height)
+    stride = np.int32(camera.width)
+    truncation = np.float32(grid.truncation)
+    scale = np.float32(DIST_ONE / grid.truncation)
+    near = np.int32(DIST_ONE * grid.voxel / grid.truncation)
+    unit, half, zero, one = np.float32(DEPTH_UNIT_M), np.float32(0.5), np.float32(0), np.float32(1)
+    origin = np.empty(3, np.float64)
+    offsets = _voxel_offsets(camera_from_map, grid.voxel)
+    off_x, off_y, off_z = offsets[0], offsets[1], offsets[2]
+    pixel, depth = np.empty(VOXELS, np.int32), np.empty(VOXELS, np.float32)
+    found = np.empty(VOXELS, np.int32)
+    for n in range(start, stop):
+        block = touched[n]
+        if lsn <= pools.contains[block]:
+            new_weight[n] = 0
+            new_count[n] = 0
+            needs[n] = 0
+            continue
+        block_origin(pools.keys[block], grid.voxel, camera_from_map, origin)
+        ox, oy, oz = np.float32(origin[0]), np.float32(origin[1]), np.float32(origin[2])
+        block_dist, block_weight = new_dist[n], new_weight[n]
+        for i in range(VOXELS):  # four short loops, each of which LLVM vectorises; only the look-up is scalar
+            z = oz + off_z[i]
+            inverse = one / z
+            u = (ox + off_x[i]) * inverse * fx + cx
+            v = (oy + off_y[i]) * inverse * fy + cy
+            ahead = (z > np.float32(0.01)) & (u >= zero) & (v >= zero) & (u < width) & (v < height)
+            at = np.int32(v if ahead else zero) * stride + np.int32(u if ahead else zero)
+            pixel[i] = at if ahead else np.int32(-1)
+            depth[i] = z
+        for i in range(VOXELS):
+            found[i] = readings[np.uint32(pixel[i])] if pixel[i] >= 0 else np.int32(0)
+        for i in range(VOXELS):
+            reading = found[i]
+            s = np.float32(reading >> np.int32(8)) * unit - depth[i]
+            use = (reading > 0) & (s <= truncation) & (s >= -truncation)
+            block_dist[i] = np.int16(np.floor((s if use else zero) * scale + half))
+            block_weight[i] = np.uint8((reading & np.int32(255)) if use else np.int32(0))
+        rows = 0
+        for i in range(VOXELS):
+            d = np.int32(new_dist[n, i])
+            new_near[n, rows] = i
+            rows += (new_weight[n, i] > 0) & (d <= near) & (d >= -near)
+        new_count[n] = rows
+        missing = 0
+        for i in range(rows):
+            missing += pools.slot[block, new_near[n, i]] == 0
+        needs[n] = missing
+
+
+@njit(cache=True, nogil=True)
+def pages_needed(pools, touched, count, needs):
+    """Pages that `merge_blocks` will take for these blocks."""
+    total = 0
+    for n in range(count):
+        have = (pools.n_rows[touched[n]] + PAGE - 1) // PAGE
+        total += (pools.n_rows[touched[n]] + needs[n] + PAGE - 1) // PAGE - have
+    return total
+
+
+@njit(cache=True, nogil=True)
+def reserve_rows(pools, block, rows):
+    """Give the block the pages for `rows` more rows; False when the pool of pages is empty."""
+    have = (pools.n_rows[block] + PAGE - 1) // PAGE
+    want = (pools.n_rows[block] + rows + PAGE - 1) // PAGE
+    if want - have > pools.counters[PAGES_FREE]:
+        return False
+    for page in range(have, want):
+        pools.counters[PAGES_FREE] -= 1
+        pools.pages[block, page] = pools.free_pages[pools.counters[PAGES_FREE]]
+    return True
+
+
+@njit(cache=True, nogil=True)
+def reserve_pages(pools, touched, count, needs):
+    """Give each block the pages its new rows need. The caller has checked that there are enough."""
+    for n in range(count):
+        reserve_rows(pools, touched[n], needs[n])
+
+
+@njit(cache=True, nogil=True, inline="always")
+def row_of(pools, block, slot):
+    """Row index of a voxel's slot (1-based)."""
+    at = np.int64(slot) - 1
+    return np.int64(pools.pages[block, at // PAGE]) * PAGE + at % PAGE
+
+
+@njit(cache=True, nogil=True)
+def _new_row(pools, block, i):
+    pools.n_rows[block] += 1
+    pools.slot[block, i] = pools.n_rows[block]
+    row = row_of(pools, block, pools.slot[block, i])
+    pools.colour_weight[row] = 0
+    pools.feature_weight[row] = 0
+    pools.first[row] = 0
+    pools.last[row] = 0
+    pools.doubt[row] = 0
+    pools.colour[row] = 0
+    pools.feature[row] = 0
+    return row
+
+
+@njit(cache=True, nogil=True)
+def _blend_colour(pools, row, red, green, blue):
+    weight = np.float32(min(pools.colour_weight[row] + 1, ROW_WEIGHT_CAP))
+    colour = pools.colour[row]
+    for channel, value in ((0, red), (1, green), (2, blue)):
+        old = np.float32(colour[channel])
+        colour[channel] = np.uint16(old + (np.float32(value) * np.float32(256) - old) / weight + np.float32(0.5))
+    pools.colour_weight[row] = np.uint8(weight)
+
+
+@njit(cache=True, nogil=True)
+def _blend_feature(feature, row, features, gu, gv, share):
+    """Average the bilinear interpolation of the patch grid at (gu, gv) into a row with the given share."""
+    rows, columns, width = features.shape
+    gu = min(max(gu, np.float32(0)), np.float32(columns - 1))
+    gv = min(max(gv, np.float32(0)), np.float32(rows - 1))
+    u0, v0 = int(gu), int(gv)
+    u1, v1 = min(u0 + 1, columns - 1), min(v0 + 1, rows - 1)
+    du, dv = gu - np.float32(u0), gv - np.float32(v0)
+    one = np.float32(1)
+    w00, w01, w10, w11 = (one - du) * (one - dv), du * (one - dv), (one - du) * dv, du * dv
+    a, b, c, d = features[v0, u0], features[v0, u1], features[v1, u0], features[v1, u1]
+    for k in range(width):
+        new = w00 * a[k] + w01 * b[k] + w10 * c[k] + w11 * d[k]
+        old = half_to_float(feature[row, k])
+        feature[row, k] = float_to_half(old + (new - old) * share)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def merge_blocks(
+    start, stop, pools, touched, camera, camera_from_map, grid, lsn, scratch, rgb, features, has_features
+):
+    """Average the scratch of `sample_blocks` into the map: distance, weight, and rows near the surface.
+
+    rgb: (H, W, 3) uint8; features: (h, w, D) float32 patch grid over the whole image.
+    """
+    new_dist, new_weight, new_near, new_count, _ = scratch
+    r = camera_from_map
+    to_grid_u = np.float32(features.shape[1] / camera.width)
+    to_grid_v = np.float32(features.shape[0] / camera.height)
+    half = np.float32(0.5)
+    origin = np.empty(3, np.float64)
+    for n in range(start, stop):
+        block = touched[n]
+        if lsn <= pools.contains[block]:
+            continue
+        dist, weight = pools.dist[block], pools.weight[block]
+        seen = 0
+        for i in range(VOXELS):
+            w = np.int32(new_weight[n, i])
+            seen |= w
+            old_w = np.int32(weight[i])
+            share = np.float32(w) / np.float32(max(old_w + w, 1))
+            old = np.float32(dist[i])
+            dist[i] = np.int16(np.floor(old + (np.float32(new_dist[n, i]) - old) * share + half))
+            weight[i] = np.uint8(min(old_w + w, WEIGHT_CAP))
+        block_origin(pools.keys[block], grid.voxel, r, origin)
+        for at in range(new_count[n]):
+            i = np.int64(new_near[n, at])
+            x = (i % BLOCK) * grid.voxel
+            y = (i // BLOCK % BLOCK) * grid.voxel
+            z = (i // (BLOCK * BLOCK)) * grid.voxel
+            pz = np.float32(origin[2] + r[2, 0] * x + r[2, 1] * y + r[2, 2] * z)
+            u = np.float32((origin[0] + r[0, 0] * x + r[0, 1] * y + r[0, 2] * z) / pz * camera.fx + camera.cx)
+            v = np.float32((origin[1] + r[1, 0] * x + r[1, 1] * y + r[1, 2] * z) / pz * camera.fy + camera.cy)
+            slot = pools.slot[block, i]
+            row = row_of(pools, block, slot) if slot > 0 else _new_row(pools, block, i)
+            pixel_u = min(max(int(u + half), 0), camera.width - 1)
+            pixel_v = min(max(int(v + half), 0), camera.height - 1)
+            _blend_colour(pools, row, rgb[pixel_v, pixel_u, 0], rgb[pixel_v, pixel_u, 1], rgb[pixel_v, pixel_u, 2])
+            if has_features:
+                count = np.float32(min(pools.feature_weight[row] + 1, ROW_WEIGHT_CAP))
+                pools.feature_weight[row] = np.uint8(count)
+                _blend_feature(
+                    pools.feature, row, features, (u + half) * to_grid_u - half, (v + half) * to_grid_v - half,
+                    np.float32(1) / count,
+                )  # fmt: skip
+            if pools.first[row] == 0:
+                pools.first[row] = lsn
+            pools.last[row] = lsn
+            pools.doubt[row] = 0
+        if seen > 0:
+            pools.changed[block] = lsn

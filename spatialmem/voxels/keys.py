@@ -1,0 +1,63 @@
+"""Block keys and the open-addressing hash table that finds a block by its coordinates."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+BLOCK = 8
+"""voxels along a block's edge"""
+VOXELS = BLOCK**3
+KEY_OFFSET = 1 << 20
+KEY_MASK = (1 << 21) - 1
+NO_BLOCK = -1
+_EMPTY = -1
+
+
+@njit(cache=True, nogil=True, inline="always")
+def pack_key(bx, by, bz):
+    """int64 key of block coordinates, each within +-2^20 (docs/format.md, section 3)."""
+    return (np.int64(bx + KEY_OFFSET) << 42) | (np.int64(by + KEY_OFFSET) << 21) | np.int64(bz + KEY_OFFSET)
+
+
+def unpack_keys(keys: np.ndarray) -> np.ndarray:
+    """(N, 3) int64 block coordinates of (N,) int64 keys."""
+    keys = np.asarray(keys, dtype=np.int64)
+    return np.stack([(keys >> 42) - KEY_OFFSET, ((keys >> 21) & KEY_MASK) - KEY_OFFSET, (keys & KEY_MASK) - KEY_OFFSET], axis=-1)
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _first_slot(key, mask):
+    mixed = np.uint64(key) * np.uint64(0x9E3779B97F4A7C15)
+    return np.int64(mixed >> np.uint64(32)) & mask
+
+
+@njit(cache=True, nogil=True)
+def find(table_keys, table_blocks, key):
+    """Block index of `key`, or -1."""
+    mask = table_keys.shape[0] - 1
+    slot = _first_slot(key, mask)
+    while True:
+        there = table_keys[slot]
+        if there == key:
+            return table_blocks[slot]
+        if there == _EMPTY:
+            return NO_BLOCK
+        slot = (slot + 1) & mask
+
+
+@njit(cache=True, nogil=True)
+def insert(table_keys, table_blocks, key, block):
+    """Enter a key that is not there yet."""
+    mask = table_keys.shape[0] - 1
+    slot = _first_slot(key, mask)
+    while table_keys[slot] != _EMPTY:
+        slot = (slot + 1) & mask
+    table_keys[slot] = key
+    table_blocks[slot] = block
+
+
+def empty_table(capacity: int) -> tuple[np.ndarray, np.ndarray]:
+    """Table for `capacity` blocks, at most half full: (keys int64, blocks int32), a power of two long."""
+    size = 1 << max(4, int(2 * capacity - 1).bit_length())
+    return np.full(size, _EMPTY, dtype=np.int64), np.zeros(size, dtype=np.int32)

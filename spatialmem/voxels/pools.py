@@ -1,0 +1,111 @@
+"""The flat arrays that hold the surface grid. Reserved once, never reallocated; the kernels share them as they are."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spatialmem.voxels.keys import VOXELS, empty_table
+
+PAGE = 16
+"""rows a page: a block's rows grow page by page"""
+PAGES_PER_BLOCK = VOXELS // PAGE
+_ROWS_PER_BLOCK = 112  # rows a typical surface block ends up with; only splits the reserve, limits nothing
+_TYPICAL_PAGES = _ROWS_PER_BLOCK // PAGE
+
+
+class Pools(NamedTuple):
+    """Struct of arrays. B blocks, P pages, R = P * PAGE rows, D feature width."""
+
+    table_keys: NDArray[np.int64]
+    """open-addressing hash table: block keys, -1 where empty"""
+    table_blocks: NDArray[np.int32]
+    """block index of each entry"""
+    keys: NDArray[np.int64]
+    """(B,) key of each block"""
+    dist: NDArray[np.int16]
+    """(B, 512) signed distance / truncation x 32767"""
+    weight: NDArray[np.uint8]
+    """(B, 512) eighths of an observation"""
+    slot: NDArray[np.uint16]
+    """(B, 512) 1 + row within the block, 0 = none"""
+    n_rows: NDArray[np.int32]
+    """(B,) rows in use"""
+    pages: NDArray[np.int32]
+    """(B, 32) page numbers of the block's rows"""
+    feature: NDArray[np.uint16]
+    """(R, D) float16 bits"""
+    colour: NDArray[np.uint16]
+    """(R, 3) RGB x 256"""
+    colour_weight: NDArray[np.uint8]
+    feature_weight: NDArray[np.uint8]
+    first: NDArray[np.uint32]
+    """(R,) lsn of the first frame that agreed"""
+    last: NDArray[np.uint32]
+    """(R,) lsn of the latest frame that agreed"""
+    doubt: NDArray[np.uint32]
+    """(R,) lsn of the first frame that saw through the voxel since, 0 = none"""
+    contains: NDArray[np.uint32]
+    """(B,) lsn whose frames the block already contains when it comes from a file; 0 = every frame applies"""
+    changed: NDArray[np.uint32]
+    """(B,) lsn of the last frame that changed the block"""
+    free_pages: NDArray[np.int32]
+    """stack of unused pages"""
+    counters: NDArray[np.int64]
+    """[blocks in use, unused pages on the stack]"""
+
+
+BLOCKS_USED, PAGES_FREE = 0, 1
+
+
+def row_bytes(width: int) -> int:
+    """Resident bytes of one row of feature width `width`."""
+    return 2 * width + 3 * 2 + 1 + 1 + 3 * 4
+
+
+def block_bytes() -> int:
+    """Resident bytes of a block without its rows (hash table at its emptiest included)."""
+    return VOXELS * (2 + 1 + 2) + PAGES_PER_BLOCK * 4 + 8 + 4 + 4 + 4 + 4 * 12
+
+
+def capacity(ram_bytes: int, width: int) -> tuple[int, int]:
+    """(blocks, pages) that fit into `ram_bytes` with the rows a typical surface has."""
+    per_block = block_bytes() + _TYPICAL_PAGES * (PAGE * row_bytes(width) + 4)
+    blocks = max(16, ram_bytes // per_block)
+    return int(blocks), int(blocks * _TYPICAL_PAGES)
+
+
+def reserve(blocks: int, pages: int, width: int) -> Pools:
+    """Empty pools. Memory is reserved from the system here and touched as blocks come into use."""
+    table_keys, table_blocks = empty_table(blocks)
+    rows = pages * PAGE
+    return Pools(
+        table_keys=table_keys, table_blocks=table_blocks,
+        keys=np.zeros(blocks, np.int64),
+        dist=np.zeros((blocks, VOXELS), np.int16),
+        weight=np.zeros((blocks, VOXELS), np.uint8),
+        slot=np.zeros((blocks, VOXELS), np.uint16),
+        n_rows=np.zeros(blocks, np.int32),
+        pages=np.zeros((blocks, PAGES_PER_BLOCK), np.int32),
+        feature=np.zeros((rows, width), np.uint16),
+        colour=np.zeros((rows, 3), np.uint16),
+        colour_weight=np.zeros(rows, np.uint8),
+        feature_weight=np.zeros(rows, np.uint8),
+        first=np.zeros(rows, np.uint32),
+        last=np.zeros(rows, np.uint32),
+        doubt=np.zeros(rows, np.uint32),
+        contains=np.zeros(blocks, np.uint32),
+        changed=np.zeros(blocks, np.uint32),
+        free_pages=np.arange(pages - 1, -1, -1, dtype=np.int32),
+        counters=np.array([0, pages], dtype=np.int64),
+    )  # fmt: skip
+
+
+def clear(pools: Pools) -> None:
+    """Forget every block; the arrays stay reserved. Blocks are zeroed when they come into use again."""
+    pools.table_keys.fill(-1)
+    pages = pools.free_pages.shape[0]
+    pools.free_pages[:] = np.arange(pages - 1, -1, -1, dtype=np.int32)
+    pools.counters[:] = (0, pages)

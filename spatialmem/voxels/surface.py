@@ -1,0 +1,146 @@
+"""The surface grid: fuse, cast, read out. Not thread-safe by itself; memory.py guards it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spatialmem.config import MemoryConfig
+from spatialmem.errors import OutOfRoom
+from spatialmem.types import Camera
+from spatialmem.voxels import integrate, pools
+from spatialmem.voxels.dispatch import DISPATCHER
+from spatialmem.voxels.keys import BLOCK, KEY_OFFSET
+from spatialmem.voxels.weights import packed_readings
+
+
+@dataclass(frozen=True, eq=False)
+class DepthView:
+    """A depth image made ready for the kernels, with where it was taken from."""
+
+    packed: NDArray[np.int32]
+    """(H, W) packed readings, see weights.py"""
+    camera: Camera
+    map_from_camera: NDArray[np.float64]
+    """(4, 4)"""
+
+    @classmethod
+    def of(
+        cls, depth_m: NDArray[np.float32], valid: NDArray[np.bool_] | None, camera: Camera,
+        map_from_camera: NDArray[np.float64], config: MemoryConfig,
+    ) -> DepthView:  # fmt: skip
+        """Pack (H, W) float32 metres; readings outside the configured range are dropped."""
+        return cls(packed_readings(depth_m, valid, camera, config.min_depth_m, config.max_depth_m), camera, map_from_camera)
+
+    @property
+    def camera_from_map(self) -> NDArray[np.float64]:
+        """(3, 4) rows of the inverse pose."""
+        rotation = self.map_from_camera[:3, :3].T
+        return np.ascontiguousarray(np.column_stack([rotation, -rotation @ self.map_from_camera[:3, 3]]))
+
+    @property
+    def pinhole(self) -> integrate.Pinhole:
+        """The camera as the kernels take it."""
+        return pinhole(self.camera)
+
+
+def pinhole(camera: Camera) -> integrate.Pinhole:
+    """Kernel form of a camera."""
+    f = np.float32
+    return integrate.Pinhole(f(camera.fx), f(camera.fy), f(camera.cx), f(camera.cy), camera.width, camera.height)
+
+
+@dataclass(frozen=True, eq=False)
+class FusionPlan:
+    """What a frame will change: made without changing the map, so that it can still be refused."""
+
+    view: DepthView
+    lsn: int
+    count: int
+    """number of touched blocks, the first entries of the grid's scratch"""
+
+
+@final
+class SurfaceGrid:
+    """Sparse blocks of 8^3 voxels with signed distance, and a row of colour and feature near the surface."""
+
+    def __init__(self, config: MemoryConfig, feature_width: int) -> None:
+        self.config = config
+        self.feature_width = feature_width
+        self.grid = integrate.Grid(np.float32(config.voxel_size_m), np.float32(config.truncation_m))
+        blocks, pages = pools.capacity(config.ram_bytes, feature_width)
+        self.pools = pools.reserve(blocks, pages, feature_width)
+        self._limits, self._has_limits = _block_limits(config)
+        self._mark = np.zeros(blocks, np.int64)
+        self._stamp = 0
+        self._touched = np.zeros(256, np.int32)
+        self._scratch = integrate.new_scratch(256)
+        self._no_features = np.zeros((1, 1, feature_width), np.float32)
+
+    def __len__(self) -> int:
+        return int(self.pools.counters[pools.BLOCKS_USED])
+
+    def reset(self) -> None:
+        """Forget everything; what was reserved stays reserved."""
+        pools.clear(self.pools)
+
+    def plan(self, view: DepthView, lsn: int) -> FusionPlan:
+        """Find the blocks a frame touches and read the image for them.
+
+        Raises `OutOfRoom` when the pools cannot hold what the frame would add; the map is then unchanged.
+        """
+        count = self._touch(view)
+        self._fit_scratch(count)
+        readings = view.packed.reshape(-1)
+        DISPATCHER.run(
+            integrate.sample_blocks, count, self.pools, self._touched, readings, view.pinhole, view.camera_from_map,
+            self.grid, lsn, self._scratch, grain=8,
+        )  # fmt: skip
+        wanted = integrate.pages_needed(self.pools, self._touched, count, self._scratch.needs)
+        free = int(self.pools.counters[pools.PAGES_FREE])
+        if wanted > free:
+            raise OutOfRoom(
+                f"the frame needs {wanted} more pages of voxel rows, {free} are left of the "
+                f"{self.config.ram_bytes / 2**20:.0f} MiB reserved; create the memory with a larger ram_bytes or voxel size"
+            )
+        return FusionPlan(view, lsn, count)
+
+    def apply(self, plan: FusionPlan, rgb: NDArray[np.uint8], features: NDArray[np.float32] | None) -> None:
+        """Average a planned frame in. rgb (H, W, 3); features (h, w, D) patch grid or None."""
+        integrate.reserve_pages(self.pools, self._touched, plan.count, self._scratch.needs)
+        given = self._no_features if features is None else np.ascontiguousarray(features, np.float32)
+        DISPATCHER.run(
+            integrate.merge_blocks, plan.count, self.pools, self._touched, plan.view.pinhole, plan.view.camera_from_map,
+            self.grid, plan.lsn, self._scratch, rgb, given, features is not None, grain=8,
+        )  # fmt: skip
+
+    def _touch(self, view: DepthView) -> int:
+        while True:
+            self._stamp += 1
+            count = integrate.touch_blocks(
+                self.pools, view.packed, view.pinhole, view.map_from_camera, self.grid, self._limits, self._has_limits,
+                self._mark, self._stamp, self._touched,
+            )  # fmt: skip
+            if count == -1:
+                raise OutOfRoom(
+                    f"all {self.pools.keys.shape[0]} voxel blocks that fit into {self.config.ram_bytes / 2**20:.0f} MiB are "
+                    "in use; create the memory with a larger ram_bytes or voxel size"
+                )
+            if count >= 0:
+                return int(count)
+            self._touched = np.zeros(2 * self._touched.shape[0], np.int32)
+
+    def _fit_scratch(self, count: int) -> None:
+        if count > self._scratch.needs.shape[0]:
+            self._scratch = integrate.new_scratch(max(count, 2 * self._scratch.needs.shape[0]))
+
+
+def _block_limits(config: MemoryConfig) -> tuple[NDArray[np.int64], bool]:
+    if config.workspace_m is None:
+        limit = KEY_OFFSET - 1
+        return np.array([-limit] * 3 + [limit] * 3, np.int64), False
+    edge = config.voxel_size_m * BLOCK
+    return np.floor(np.array(config.workspace_m) / edge).astype(np.int64), True
