@@ -1,0 +1,9 @@
+"""What a frame means: encoders that bring images and text into one space."""
+
+from __future__ import annotations
+
+from spatialmem.perception.checks import check_encoder
+from spatialmem.perception.encoder import ENCODERS, Encoder, Encoding, TextQuery, load_encoder
+from spatialmem.perception.fingerprint import fingerprint
+
+__all__ = ["ENCODERS", "Encoder", "Encoding", "TextQuery", "check_encoder", "fingerprint", "load_encoder"]
