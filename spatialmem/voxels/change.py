@@ -1,0 +1,157 @@
+"""Evidence of change, taken before a frame is fused (docs/format.md, section 6)."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numba import njit
+
+from spatialmem.voxels.integrate import block_origin, row_of
+from spatialmem.voxels.keys import BLOCK, VOXELS, find, pack_key
+from spatialmem.voxels.weights import DEPTH_UNIT_M, axial_sigma
+
+LOOK_STRIDE = 8
+LOOK_OFFSET = 4
+AGREES, SEEN_THROUGH, OCCLUDED, NO_RETURN = 0, 1, 2, 3
+DOUBT, CLEAR, CLEAR_ROWLESS = 1, 2, 3
+
+
+@njit(cache=True, nogil=True)
+def compare(pools, packed, map_from_camera, camera, voxel, cast, counts, residuals, examined):
+    """Sort the rays of `cast` (rows, columns; every 8th pixel) into the four outcomes.
+
+    counts: (4,) int64. residuals: (rays,) float32, |reading - surface| of the rays where they are within ten
+    voxels. examined: (rays,) int64, blocks in which a surface was seen through (with repeats).
+    Returns (residuals written, blocks written).
+    """
+    m = map_from_camera
+    edge = voxel * BLOCK
+    n_residuals, n_examined = 0, 0
+    for j in range(cast.shape[0]):
+        v = LOOK_OFFSET + LOOK_STRIDE * j
+        y = (v - camera.cy) / camera.fy
+        for i in range(cast.shape[1]):
+            u = LOOK_OFFSET + LOOK_STRIDE * i
+            if packed[v, u] == 0:
+                continue
+            z, surface = (packed[v, u] >> 8) * DEPTH_UNIT_M, cast[j, i]
+            if not surface > 0:
+                counts[NO_RETURN] += 1
+                continue
+            gap = z - surface
+            limit = 3.0 * axial_sigma(z) + voxel
+            if abs(gap) < 10.0 * voxel:
+                residuals[n_residuals] = abs(gap)
+                n_residuals += 1
+            if gap > limit:
+                counts[SEEN_THROUGH] += 1
+                x = (u - camera.cx) / camera.fx
+                bx = math.floor((m[0, 3] + surface * (m[0, 0] * x + m[0, 1] * y + m[0, 2])) / edge)
+                by = math.floor((m[1, 3] + surface * (m[1, 0] * x + m[1, 1] * y + m[1, 2])) / edge)
+                bz = math.floor((m[2, 3] + surface * (m[2, 0] * x + m[2, 1] * y + m[2, 2])) / edge)
+                examined[n_examined] = pack_key(int(bx), int(by), int(bz))
+                n_examined += 1
+            elif gap < -limit:
+                counts[OCCLUDED] += 1
+            else:
+                counts[AGREES] += 1
+    return n_residuals, n_examined
+
+
+@njit(cache=True, nogil=True)
+def _other_pose(poses, a, b):
+    """Whether frames a and b looked from different poses: centres 5 cm or axes 5 degrees apart.
+
+    poses: (lsn, 6) float64, centre and optical axis of every frame.
+    """
+    gap, cosine = 0.0, 0.0
+    for k in range(3):
+        gap += (poses[a, k] - poses[b, k]) ** 2
+        cosine += poses[a, 3 + k] * poses[b, 3 + k]
+    return gap > 0.05 * 0.05 or cosine < 0.99619
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def judge_blocks(start, stop, pools, blocks, readings, camera, camera_from_map, voxel, truncation, lsn, poses, verdicts):
+    """For every voxel of the examined blocks: 0, DOUBT, CLEAR or CLEAR_ROWLESS, without changing the map.
+
+    verdicts: (N, 512) uint8.
+    """
+    r = camera_from_map
+    origin = np.empty(3)
+    for n in range(start, stop):
+        block = blocks[n]
+        verdicts[n] = 0
+        if lsn <= pools.contains[block]:
+            continue
+        block_origin(pools.keys[block], voxel, r, origin)
+        cleared = False
+        for i in range(VOXELS):
+            if pools.weight[block, i] == 0:
+                continue
+            x, y, z = (i % BLOCK) * voxel, (i // BLOCK % BLOCK) * voxel, (i // (BLOCK * BLOCK)) * voxel
+            pz = origin[2] + r[2, 0] * x + r[2, 1] * y + r[2, 2] * z
+            if pz < 0.01:
+                continue
+            u = (origin[0] + r[0, 0] * x + r[0, 1] * y + r[0, 2] * z) / pz * camera.fx + camera.cx + 0.5
+            v = (origin[1] + r[1, 0] * x + r[1, 1] * y + r[1, 2] * z) / pz * camera.fy + camera.cy + 0.5
+            if not (u >= 0 and v >= 0 and u < camera.width and v < camera.height):
+                continue
+            reading = readings[int(v) * camera.width + int(u)]
+            if reading == 0:
+                continue
+            d = (reading >> 8) * DEPTH_UNIT_M
+            if d - pz <= max(3.0 * axial_sigma(d), truncation):
+                continue
+            slot = pools.slot[block, i]
+            row = row_of(pools, block, slot) if slot > 0 else np.int64(-1)
+            if row < 0 or pools.colour_weight[row] == 0:  # a cleared row counts as none
+                verdicts[n, i] = CLEAR_ROWLESS
+                continue
+            doubt = pools.doubt[row]
+            if doubt == 0:
+                verdicts[n, i] = DOUBT
+            elif _other_pose(poses, doubt, lsn):
+                verdicts[n, i] = CLEAR
+                cleared = True
+        if not cleared:
+            for i in range(VOXELS):
+                if verdicts[n, i] == CLEAR_ROWLESS:
+                    verdicts[n, i] = 0
+
+
+@njit(cache=True, nogil=True)
+def carry_out(pools, blocks, count, verdicts, lsn):
+    """Write the verdicts of `judge_blocks` into the map."""
+    for n in range(count):
+        block = blocks[n]
+        changed = False
+        for i in range(VOXELS):
+            verdict = verdicts[n, i]
+            if verdict == 0:
+                continue
+            changed = True
+            slot = pools.slot[block, i]
+            if verdict == DOUBT:
+                pools.doubt[row_of(pools, block, slot)] = lsn
+                continue
+            pools.weight[block, i] = 0
+            pools.dist[block, i] = 0
+            if slot > 0:
+                row = row_of(pools, block, slot)
+                pools.colour_weight[row] = 0
+                pools.feature_weight[row] = 0
+                pools.first[row] = 0
+                pools.last[row] = 0
+                pools.doubt[row] = 0
+                pools.colour[row] = 0
+                pools.feature[row] = 0
+        if changed:
+            pools.changed[block] = lsn
+
+
+def distinct_blocks(pools, keys: np.ndarray) -> np.ndarray:
+    """(N,) int32 indices of the blocks with these sorted distinct keys that exist."""
+    found = [find(pools.table_keys, pools.table_blocks, key) for key in keys]
+    return np.array([b for b in found if b >= 0], dtype=np.int32)

@@ -1,0 +1,308 @@
+"""The free-space layer: which parts of space were seen empty, seen occupied, or never seen (docs/format.md, section 7).
+
+Log-odds occupancy (Moravec & Elfes, ICRA 1985; clamping as in OctoMap, Hornung et al., AuRo 2013) on a coarse
+sparse grid; rays are walked voxel by voxel (Amanatides & Woo, Eurographics 1987). We deviate in counting a voxel at
+most once a frame and in keeping the last frame that saw it free and the last that saw it occupied.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import NamedTuple, final
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from spatialmem.config import MemoryConfig
+from spatialmem.errors import OutOfRoom
+from spatialmem.voxels.keys import BLOCK, NO_BLOCK, VOXELS, empty_table, find, insert, pack_key, unpack_keys
+from spatialmem.voxels.surface import DepthView
+from spatialmem.voxels.weights import DEPTH_UNIT_M
+
+UNKNOWN, FREE, OCCUPIED = 0, 1, 2
+LOG_ODDS_FREE, LOG_ODDS_OCCUPIED, LOG_ODDS_LIMIT = -4, 6, 24
+RAY_STRIDE, RAY_OFFSET = 8, 4
+_SHARE_OF_RAM = 16  # one sixteenth of the voxel budget goes to free space
+
+
+class FreePools(NamedTuple):
+    """Struct of arrays over B free-space blocks of 8^3 voxels."""
+
+    table_keys: NDArray[np.int64]
+    table_blocks: NDArray[np.int32]
+    keys: NDArray[np.int64]
+    log_odds: NDArray[np.int8]
+    """(B, 512); 0 with both stamps 0 = never touched"""
+    last_free: NDArray[np.uint32]
+    """(B, 512) lsn of the last frame that saw the voxel free"""
+    last_occupied: NDArray[np.uint32]
+    """(B, 512) lsn of the last frame that saw it occupied"""
+    contains: NDArray[np.uint32]
+    """(B,) lsn up to which the block comes from a file"""
+    changed: NDArray[np.uint32]
+    """(B,) lsn of the last frame that changed the block"""
+    cells: NDArray[np.int64]
+    """(B, 2) voxels this frame saw occupied and free"""
+    counters: NDArray[np.int64]
+    """[blocks in use, rays that found the pool full]"""
+
+
+@dataclass(frozen=True, eq=False)
+class FreeSpace:
+    """A dense crop of the free-space layer in the map frame."""
+
+    origin_m: NDArray[np.float64]
+    """(3,) lower corner of voxel (0, 0, 0)"""
+    voxel_size_m: float
+    state: NDArray[np.uint8]
+    """(X, Y, Z): 0 unknown, 1 free, 2 occupied"""
+
+
+def _reserve(blocks: int) -> FreePools:
+    table_keys, table_blocks = empty_table(blocks)
+    return FreePools(
+        table_keys, table_blocks, np.zeros(blocks, np.int64), np.zeros((blocks, VOXELS), np.int8),
+        np.zeros((blocks, VOXELS), np.uint32), np.zeros((blocks, VOXELS), np.uint32), np.zeros(blocks, np.uint32),
+        np.zeros(blocks, np.uint32), np.zeros((blocks, 2), np.int64), np.zeros(2, np.int64),
+    )  # fmt: skip
+
+
+@njit(cache=True, nogil=True)
+def _block_at(free, key):
+    """Block of `key`, made if it is missing; -1 when the pool is full."""
+    block = find(free.table_keys, free.table_blocks, key)
+    if block != NO_BLOCK:
+        return block
+    block = free.counters[0]
+    if block >= free.keys.shape[0]:
+        free.counters[1] += 1
+        return NO_BLOCK
+    free.counters[0] = block + 1
+    insert(free.table_keys, free.table_blocks, key, block)
+    free.keys[block] = key
+    free.log_odds[block] = 0
+    free.last_free[block] = 0
+    free.last_occupied[block] = 0
+    free.contains[block] = 0
+    free.changed[block] = 0
+    free.cells[block] = 0
+    return block
+
+
+@njit(cache=True, nogil=True)
+def _bump(free, block, i, occupied, lsn):
+    step = LOG_ODDS_OCCUPIED if occupied else LOG_ODDS_FREE
+    value = np.int64(free.log_odds[block, i]) + step
+    free.log_odds[block, i] = min(max(value, -LOG_ODDS_LIMIT), LOG_ODDS_LIMIT)
+    free.changed[block] = lsn
+
+
+@njit(cache=True, nogil=True)
+def _voxel_index(x, y, z):
+    return ((z & 7) * BLOCK + (y & 7)) * BLOCK + (x & 7)
+
+
+@njit(cache=True, nogil=True)
+def _outside(x, y, z, limits):
+    return (
+        x < limits[0] or y < limits[1] or z < limits[2] or x > limits[3] or y > limits[4] or z > limits[5]
+    )  # fmt: skip
+
+
+@njit(cache=True, nogil=True)
+def _mark_occupied(free, packed, camera, m, voxel, max_depth, limits, lsn, touched, count):
+    for v in range(RAY_OFFSET, camera.height, RAY_STRIDE):
+        y = (v - camera.cy) / camera.fy
+        for u in range(RAY_OFFSET, camera.width, RAY_STRIDE):
+            z = (packed[v, u] >> 8) * DEPTH_UNIT_M
+            if packed[v, u] == 0 or z > max_depth:
+                continue
+            x = (u - camera.cx) / camera.fx
+            vx = int(math.floor((m[0, 3] + z * (m[0, 0] * x + m[0, 1] * y + m[0, 2])) / voxel))
+            vy = int(math.floor((m[1, 3] + z * (m[1, 0] * x + m[1, 1] * y + m[1, 2])) / voxel))
+            vz = int(math.floor((m[2, 3] + z * (m[2, 0] * x + m[2, 1] * y + m[2, 2])) / voxel))
+            if _outside(vx, vy, vz, limits):
+                continue
+            block = _block_at(free, pack_key(vx >> 3, vy >> 3, vz >> 3))
+            if block == NO_BLOCK or lsn <= free.contains[block]:
+                continue
+            i = _voxel_index(vx, vy, vz)
+            if free.last_occupied[block, i] == lsn:
+                continue
+            free.last_occupied[block, i] = lsn
+            _bump(free, block, i, True, lsn)
+            if free.cells[block, 0] == 0 and free.cells[block, 1] == 0:
+                touched[count] = block
+                count += 1
+            free.cells[block, 0] += 1
+    return count
+
+
+@njit(cache=True, nogil=True)
+def _carve(free, ox, oy, oz, dx, dy, dz, t_end, limits, lsn, touched, count):
+    """Walk from o to o + t_end d (voxels; t in metres of depth) and mark free what this frame does not occupy."""
+    vx, vy, vz = int(math.floor(ox)), int(math.floor(oy)), int(math.floor(oz))
+    sx, sy, sz = (1 if dx > 0 else -1), (1 if dy > 0 else -1), (1 if dz > 0 else -1)
+    tx = math.inf if dx == 0 else ((vx + (dx > 0)) - ox) / dx
+    ty = math.inf if dy == 0 else ((vy + (dy > 0)) - oy) / dy
+    tz = math.inf if dz == 0 else ((vz + (dz > 0)) - oz) / dz
+    ix, iy, iz = abs(1 / dx) if dx != 0 else 0.0, abs(1 / dy) if dy != 0 else 0.0, abs(1 / dz) if dz != 0 else 0.0
+    key, block = np.int64(-1), np.int32(NO_BLOCK)
+    t = 0.0
+    while t < t_end:
+        if not _outside(vx, vy, vz, limits):
+            here = pack_key(vx >> 3, vy >> 3, vz >> 3)
+            if here != key:
+                key, block = here, _block_at(free, here)
+            i = _voxel_index(vx, vy, vz)
+            if block != NO_BLOCK and lsn > free.contains[block]:
+                if free.last_free[block, i] != lsn and free.last_occupied[block, i] != lsn:
+                    free.last_free[block, i] = lsn
+                    _bump(free, block, i, False, lsn)
+                    if free.cells[block, 0] == 0 and free.cells[block, 1] == 0:
+                        touched[count] = block
+                        count += 1
+                    free.cells[block, 1] += 1
+        if tx <= ty and tx <= tz:
+            vx, t, tx = vx + sx, tx, tx + ix
+        elif ty <= tz:
+            vy, t, ty = vy + sy, ty, ty + iy
+        else:
+            vz, t, tz = vz + sz, tz, tz + iz
+    return count
+
+
+@njit(cache=True, nogil=True)
+def update(free, packed, beyond, camera, m, voxel, max_depth, limits, lsn, touched):
+    """One frame: first what it saw occupied, then the free space along every 8th ray; returns the blocks touched.
+
+    packed: (H, W) readings; beyond: (H, W) bool, readings farther than max_depth, which carve up to it.
+    """
+    count = _mark_occupied(free, packed, camera, m, voxel, max_depth, limits, lsn, touched, 0)
+    ox, oy, oz = m[0, 3] / voxel, m[1, 3] / voxel, m[2, 3] / voxel
+    for v in range(RAY_OFFSET, camera.height, RAY_STRIDE):
+        y = (v - camera.cy) / camera.fy
+        for u in range(RAY_OFFSET, camera.width, RAY_STRIDE):
+            z = (packed[v, u] >> 8) * DEPTH_UNIT_M
+            if packed[v, u] == 0:
+                if not beyond[v, u]:
+                    continue
+                z = max_depth
+            x = (u - camera.cx) / camera.fx
+            dx = (m[0, 0] * x + m[0, 1] * y + m[0, 2]) / voxel
+            dy = (m[1, 0] * x + m[1, 1] * y + m[1, 2]) / voxel
+            dz = (m[2, 0] * x + m[2, 1] * y + m[2, 2]) / voxel
+            stop = z - 1.0 / math.sqrt(dx * dx + dy * dy + dz * dz)  # the last voxel before the reading stays as it is
+            count = _carve(free, ox, oy, oz, dx, dy, dz, stop, limits, lsn, touched, count)
+    return count
+
+
+@njit(cache=True, nogil=True)
+def _states(free, voxels, out):
+    for n in range(voxels.shape[0]):
+        x, y, z = voxels[n, 0], voxels[n, 1], voxels[n, 2]
+        out[n] = UNKNOWN
+        block = find(free.table_keys, free.table_blocks, pack_key(x >> 3, y >> 3, z >> 3))
+        if block == NO_BLOCK:
+            continue
+        i = _voxel_index(x, y, z)
+        if free.last_free[block, i] > 0 or free.last_occupied[block, i] > 0:
+            out[n] = OCCUPIED if free.log_odds[block, i] > 0 else FREE
+
+
+@njit(cache=True, nogil=True)
+def _last_looked(free, voxels, out):
+    for n in range(voxels.shape[0]):
+        x, y, z = voxels[n, 0], voxels[n, 1], voxels[n, 2]
+        out[n] = 0
+        block = find(free.table_keys, free.table_blocks, pack_key(x >> 3, y >> 3, z >> 3))
+        if block != NO_BLOCK:
+            i = _voxel_index(x, y, z)
+            out[n] = max(free.last_free[block, i], free.last_occupied[block, i])
+
+
+@final
+class FreeSpaceGrid:
+    """Sparse log-odds grid; one block is one cell of the sightings (64 cm at the default 8 cm)."""
+
+    def __init__(self, config: MemoryConfig) -> None:
+        self.config = config
+        self.voxel_m = config.free_voxel_m
+        self.pools = _reserve(max(64, config.ram_bytes // _SHARE_OF_RAM // (VOXELS * 9 + 64)))
+        self._touched = np.zeros(self.pools.keys.shape[0], np.int32)
+        self._limits = _voxel_limits(config)
+
+    def __len__(self) -> int:
+        return int(self.pools.counters[0])
+
+    def reset(self) -> None:
+        """Forget everything; what was reserved stays reserved."""
+        self.pools.table_keys.fill(-1)
+        self.pools.counters[:] = 0
+
+    def check_room(self) -> None:
+        """Raise `OutOfRoom` when the reserve is used up."""
+        if self.pools.counters[1] > 0 or len(self) == self.pools.keys.shape[0]:
+            raise OutOfRoom(
+                f"all {self.pools.keys.shape[0]} free-space blocks are in use; create the memory with a larger ram_bytes, "
+                "a larger free_voxel_m or a smaller max_depth_m"
+            )
+
+    def update(self, view: DepthView, beyond: NDArray[np.bool_], lsn: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Carve one frame. Returns the cells in view: (N,) keys ascending and (N, 2) voxels seen occupied and free."""
+        count = update(
+            self.pools, view.packed, beyond, view.pinhole, view.map_from_camera, self.voxel_m, self.config.max_depth_m,
+            self._limits, lsn, self._touched,
+        )  # fmt: skip
+        blocks = self._touched[:count]
+        keys, cells = self.pools.keys[blocks], self.pools.cells[blocks]
+        self.pools.cells[blocks] = 0
+        order = np.argsort(keys)
+        return keys[order], cells[order]
+
+    def states(self, points_m: NDArray[np.floating]) -> NDArray[np.uint8]:
+        """(N,) 0 unknown, 1 free, 2 occupied at (N, 3) points of the map frame, metres."""
+        voxels = np.floor(np.asarray(points_m, np.float64).reshape(-1, 3) / self.voxel_m).astype(np.int64)
+        out = np.zeros(len(voxels), np.uint8)
+        _states(self.pools, voxels, out)
+        return out
+
+    def last_looked(self, points_m: NDArray[np.floating]) -> NDArray[np.uint32]:
+        """(N,) lsn of the last frame that saw the free-space voxel of each (N, 3) point, 0 = none."""
+        voxels = np.floor(np.asarray(points_m, np.float64).reshape(-1, 3) / self.voxel_m).astype(np.int64)
+        out = np.zeros(len(voxels), np.uint32)
+        _last_looked(self.pools, voxels, out)
+        return out
+
+    def dense(self) -> FreeSpace:
+        """The smallest dense box that holds every block."""
+        count = len(self)
+        if count == 0:
+            return FreeSpace(np.zeros(3), self.voxel_m, np.zeros((0, 0, 0), np.uint8))
+        blocks = unpack_keys(self.pools.keys[:count])
+        low = blocks.min(0)
+        shape = (blocks.max(0) - low + 1) * BLOCK
+        state = np.zeros(shape, np.uint8)
+        seen = (self.pools.last_free[:count] > 0) | (self.pools.last_occupied[:count] > 0)
+        states = np.where(seen, np.where(self.pools.log_odds[:count] > 0, OCCUPIED, FREE), UNKNOWN).astype(np.uint8)
+        for block, values in zip((blocks - low) * BLOCK, states, strict=True):
+            x, y, z = block
+            state[x : x + BLOCK, y : y + BLOCK, z : z + BLOCK] = values.reshape(BLOCK, BLOCK, BLOCK).transpose(2, 1, 0)
+        return FreeSpace(low * BLOCK * self.voxel_m, self.voxel_m, state)
+
+    def load(self, key: int, contains: int, log_odds: NDArray, last_free: NDArray, last_occupied: NDArray) -> None:
+        """Put a block from a file back; frames up to `contains` will not change it again."""
+        block = _block_at(self.pools, np.int64(key))
+        if block == NO_BLOCK:
+            self.check_room()
+        self.pools.log_odds[block], self.pools.last_free[block] = log_odds, last_free
+        self.pools.last_occupied[block], self.pools.contains[block] = last_occupied, contains
+
+
+def _voxel_limits(config: MemoryConfig) -> NDArray[np.int64]:
+    if config.workspace_m is None:
+        limit = (1 << 20) * BLOCK - BLOCK
+        return np.array([-limit] * 3 + [limit] * 3, np.int64)
+    return np.floor(np.array(config.workspace_m) / config.free_voxel_m).astype(np.int64)

@@ -1,0 +1,249 @@
+"""Casting rays into the surface grid: what the memory looks like from a pose.
+
+Rays march in z-depth t, so that t is the depth a camera would measure. Unallocated space is skipped
+block by block; inside a block the step follows the stored distance (sphere tracing, Hart 1996, on a
+truncated field as in KinectFusion, Newcombe et al., ISMAR 2011). A hit is a change of sign from the
+observed side, placed by the trilinear distances on both sides of it.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numba import njit
+
+from spatialmem.voxels.half import half_to_float
+from spatialmem.voxels.integrate import DIST_ONE, row_of
+from spatialmem.voxels.keys import BLOCK, KEY_MASK, KEY_OFFSET, NO_BLOCK, find, pack_key
+
+TILE = 8
+"""rays along the edge of a tile that shares one depth range"""
+_MIN_STEP = 0.4  # voxels; shorter steps cost time and find nothing that interpolation does not
+_MAX_STEPS = 4096
+_NOT_OBSERVED = 2.0  # returned in place of a distance, which never exceeds 1
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def tile_ranges(start, stop, pools, camera_from_map, edge, fx, fy, cx, cy, low, high, near, far):
+    """Widen (rows, columns) depth ranges of the tiles by the bounding spheres of blocks start..stop-1.
+
+    fx, fy, cx, cy are in tiles: pixel intrinsics divided by the pixels a tile is wide.
+    """
+    r = camera_from_map
+    radius = edge * 0.8661  # half the diagonal
+    rows, columns = near.shape
+    for block in range(start, stop):
+        key = pools.keys[block]
+        bx = (key >> 42) - KEY_OFFSET + 0.5
+        by = ((key >> 21) & KEY_MASK) - KEY_OFFSET + 0.5
+        bz = (key & KEY_MASK) - KEY_OFFSET + 0.5
+        z = (r[2, 0] * bx + r[2, 1] * by + r[2, 2] * bz) * edge + r[2, 3]
+        if z + radius < low or z - radius > high:
+            continue
+        x = (r[0, 0] * bx + r[0, 1] * by + r[0, 2] * bz) * edge + r[0, 3]
+        y = (r[1, 0] * bx + r[1, 1] * by + r[1, 2] * bz) * edge + r[1, 3]
+        z0, z1 = max(z - radius, low), min(z + radius, high)
+        u0, u1, v0, v1 = 0, columns - 1, 0, rows - 1
+        if z - radius > 0.05:
+            left, right, top, bottom = x - radius, x + radius, y - radius, y + radius
+            u0 = max(u0, int(math.floor(left / (z0 if left < 0 else z1) * fx + cx)))
+            u1 = min(u1, int(math.floor(right / (z0 if right > 0 else z1) * fx + cx)))
+            v0 = max(v0, int(math.floor(top / (z0 if top < 0 else z1) * fy + cy)))
+            v1 = min(v1, int(math.floor(bottom / (z0 if bottom > 0 else z1) * fy + cy)))
+        for v in range(v0, v1 + 1):
+            for u in range(u0, u1 + 1):
+                near[v, u] = min(near[v, u], z0)
+                far[v, u] = max(far[v, u], z1)
+
+
+@njit(cache=True, nogil=True)
+def _sample(pools, min_weight, vx, vy, vz, cached_key, cached_block):
+    """Nearest distance (of the truncation) at voxel coordinates, with the last block kept at hand."""
+    key = pack_key(vx >> 3, vy >> 3, vz >> 3)
+    if key != cached_key:
+        cached_key, cached_block = key, find(pools.table_keys, pools.table_blocks, key)
+    if cached_block == NO_BLOCK:
+        return _NOT_OBSERVED, cached_key, cached_block, False
+    i = ((vz & 7) * BLOCK + (vy & 7)) * BLOCK + (vx & 7)
+    if pools.weight[cached_block, i] < min_weight:
+        return _NOT_OBSERVED, cached_key, cached_block, True
+    return pools.dist[cached_block, i] / DIST_ONE, cached_key, cached_block, True
+
+
+@njit(cache=True, nogil=True)
+def trilinear(pools, min_weight, px, py, pz):
+    """Trilinear distance at a point in voxels (centres at +0.5); `_NOT_OBSERVED` when a corner is unknown."""
+    gx, gy, gz = px - 0.5, py - 0.5, pz - 0.5
+    x0, y0, z0 = int(math.floor(gx)), int(math.floor(gy)), int(math.floor(gz))
+    ax, ay, az = gx - x0, gy - y0, gz - z0
+    key, block = np.int64(-1), np.int32(NO_BLOCK)
+    total = 0.0
+    for corner in range(8):
+        dx, dy, dz = corner & 1, (corner >> 1) & 1, corner >> 2
+        d, key, block, _ = _sample(pools, min_weight, x0 + dx, y0 + dy, z0 + dz, key, block)
+        if d == _NOT_OBSERVED:
+            return _NOT_OBSERVED
+        total += d * (ax if dx else 1 - ax) * (ay if dy else 1 - ay) * (az if dz else 1 - az)
+    return total
+
+
+@njit(cache=True, nogil=True)
+def _block_exit(px, py, pz, dx, dy, dz):
+    """Depth (from a point in voxels along direction d, voxels per metre of z) to the border of its block."""
+    best = math.inf
+    for p, d in ((px, dx), (py, dy), (pz, dz)):
+        if d > 1e-9:
+            best = min(best, ((math.floor(p / BLOCK) + 1) * BLOCK - p) / d)
+        elif d < -1e-9:
+            best = min(best, (math.floor(p / BLOCK) * BLOCK - p) / d)
+    return best
+
+
+@njit(cache=True, nogil=True)
+def cast_ray(pools, min_weight, truncation_voxels, ox, oy, oz, dx, dy, dz, near, far):
+    """First surface from the observed side along o + t d (voxels; t is z-depth in metres); NaN when there is none."""
+    speed = math.sqrt(dx * dx + dy * dy + dz * dz)  # voxels per metre of depth
+    min_step = _MIN_STEP / speed
+    t, before_t, before_d = near, near, _NOT_OBSERVED
+    key, block = np.int64(-1), np.int32(NO_BLOCK)
+    for _ in range(_MAX_STEPS):
+        if t > far:
+            return np.nan
+        px, py, pz = ox + t * dx, oy + t * dy, oz + t * dz
+        d, key, block, allocated = _sample(
+            pools, min_weight, int(math.floor(px)), int(math.floor(py)), int(math.floor(pz)), key, block
+        )
+        if not allocated:
+            before_d = _NOT_OBSERVED
+            t += _block_exit(px, py, pz, dx, dy, dz) + 1e-4 / speed
+            continue
+        if d == _NOT_OBSERVED:
+            before_d = _NOT_OBSERVED
+            t += 2.0 * min_step
+            continue
+        if d <= 0.0 and before_d != _NOT_OBSERVED and before_d > 0.0:
+            return _crossing(pools, min_weight, ox, oy, oz, dx, dy, dz, before_t, before_d, t, d)
+        before_t, before_d = t, d
+        t += max(min_step, 0.8 * abs(d) * truncation_voxels / speed)
+    return np.nan
+
+
+@njit(cache=True, nogil=True)
+def _crossing(pools, min_weight, ox, oy, oz, dx, dy, dz, t0, d0, t1, d1):
+    """Depth of the zero between two samples, by the trilinear distances where they are known."""
+    a = trilinear(pools, min_weight, ox + t0 * dx, oy + t0 * dy, oz + t0 * dz)
+    b = trilinear(pools, min_weight, ox + t1 * dx, oy + t1 * dy, oz + t1 * dz)
+    if a != _NOT_OBSERVED and b != _NOT_OBSERVED and a != b:
+        d0, d1 = a, b
+    t = t0 + (t1 - t0) * d0 / (d0 - d1)
+    c = trilinear(pools, min_weight, ox + t * dx, oy + t * dy, oz + t * dz)
+    if c != _NOT_OBSERVED:  # one secant step on the side that still brackets the zero
+        if c > 0 and c != d1:
+            t = t + (t1 - t) * c / (c - d1)
+        elif c < 0 and c != d0:
+            t = t0 + (t - t0) * d0 / (d0 - c)
+    return min(max(t, t0 - (t1 - t0)), t1 + (t1 - t0))
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def cast_rows(start, stop, pools, map_from_camera, camera, voxel, truncation, min_weight, stride, offset, near, far, out):
+    """Rows start..stop-1 of a depth image (rows, columns): ray (j, i) goes through pixel offset + stride * (i, j)."""
+    m = map_from_camera
+    per_voxel = 1.0 / voxel
+    ox, oy, oz = m[0, 3] * per_voxel, m[1, 3] * per_voxel, m[2, 3] * per_voxel
+    truncation_voxels = truncation * per_voxel
+    for j in range(start, stop):
+        y = (offset + stride * j - camera.cy) / camera.fy
+        for i in range(out.shape[1]):
+            low, high = near[j // TILE, i // TILE], far[j // TILE, i // TILE]
+            if low > high:
+                out[j, i] = np.nan
+                continue
+            x = (offset + stride * i - camera.cx) / camera.fx
+            dx = (m[0, 0] * x + m[0, 1] * y + m[0, 2]) * per_voxel
+            dy = (m[1, 0] * x + m[1, 1] * y + m[1, 2]) * per_voxel
+            dz = (m[2, 0] * x + m[2, 1] * y + m[2, 2]) * per_voxel
+            out[j, i] = cast_ray(pools, min_weight, truncation_voxels, ox, oy, oz, dx, dy, dz, low, high)
+
+
+@njit(cache=True, nogil=True)
+def gradient(pools, min_weight, px, py, pz, out):
+    """Unit gradient of the distance at a point in voxels, towards the observed side; NaN when it is not known."""
+    length = 0.0
+    for a in range(3):
+        h = 1.0
+        x1 = trilinear(pools, min_weight, px + h * (a == 0), py + h * (a == 1), pz + h * (a == 2))
+        x0 = trilinear(pools, min_weight, px - h * (a == 0), py - h * (a == 1), pz - h * (a == 2))
+        if x0 == _NOT_OBSERVED or x1 == _NOT_OBSERVED:
+            h = 0.0
+            middle = trilinear(pools, min_weight, px, py, pz)
+            if x1 != _NOT_OBSERVED and middle != _NOT_OBSERVED:
+                x0, h = middle, 1.0
+            elif x0 != _NOT_OBSERVED and middle != _NOT_OBSERVED:
+                x1, h = middle, 1.0
+            if h == 0.0:
+                out[:] = np.nan
+                return
+            out[a] = x1 - x0
+        else:
+            out[a] = 0.5 * (x1 - x0)
+        length += out[a] * out[a]
+    length = math.sqrt(length)
+    for a in range(3):
+        out[a] = out[a] / length if length > 0 else np.nan
+
+
+@njit(cache=True, nogil=True)
+def nearest_row(pools, px, py, pz):
+    """Row of the voxel at a point in voxels, or of the neighbour nearest to it that has one; -1 when none has."""
+    vx, vy, vz = int(math.floor(px)), int(math.floor(py)), int(math.floor(pz))
+    best, best_distance = np.int64(-1), 1e9
+    key, block = np.int64(-1), np.int32(NO_BLOCK)
+    for dz in range(-1, 2):
+        for dy in range(-1, 2):
+            for dx in range(-1, 2):
+                x, y, z = vx + dx, vy + dy, vz + dz
+                distance = (x + 0.5 - px) ** 2 + (y + 0.5 - py) ** 2 + (z + 0.5 - pz) ** 2
+                if distance >= best_distance:
+                    continue
+                here = pack_key(x >> 3, y >> 3, z >> 3)
+                if here != key:
+                    key, block = here, find(pools.table_keys, pools.table_blocks, here)
+                if block == NO_BLOCK:
+                    continue
+                slot = pools.slot[block, ((z & 7) * BLOCK + (y & 7)) * BLOCK + (x & 7)]
+                if slot > 0:
+                    row = row_of(pools, block, slot)
+                    if pools.colour_weight[row] > 0:
+                        best, best_distance = row, distance
+    return best
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def shade_rows(start, stop, pools, map_from_camera, camera, voxel, min_weight, depth, normal, rgb, feature, has_feature):
+    """Normal, colour and feature of the surface points that `cast_rows` found (stride 1, offset 0)."""
+    m = map_from_camera
+    per_voxel = 1.0 / voxel
+    n = np.empty(3)
+    for j in range(start, stop):
+        y = (j - camera.cy) / camera.fy
+        for i in range(depth.shape[1]):
+            t = depth[j, i]
+            normal[j, i] = np.nan
+            if not t > 0:
+                continue
+            x = (i - camera.cx) / camera.fx
+            px = (m[0, 3] + t * (m[0, 0] * x + m[0, 1] * y + m[0, 2])) * per_voxel
+            py = (m[1, 3] + t * (m[1, 0] * x + m[1, 1] * y + m[1, 2])) * per_voxel
+            pz = (m[2, 3] + t * (m[2, 0] * x + m[2, 1] * y + m[2, 2])) * per_voxel
+            gradient(pools, min_weight, px, py, pz, n)
+            normal[j, i, 0], normal[j, i, 1], normal[j, i, 2] = n[0], n[1], n[2]
+            row = nearest_row(pools, px, py, pz)
+            if row < 0:
+                continue
+            for c in range(3):
+                rgb[j, i, c] = np.uint8(min(255, (pools.colour[row, c] + 128) >> 8))
+            if has_feature and pools.feature_weight[row] > 0:
+                for k in range(feature.shape[2]):
+                    feature[j, i, k] = half_to_float(pools.feature[row, k])
