@@ -1,0 +1,33 @@
+# make demo | test | lint | bench | clean; each makes .venv first when it is missing or out of date.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+JOBS ?= 2
+
+.PHONY: demo test lint bench clean distclean
+.DELETE_ON_ERROR:
+
+demo: $(INSTALLED)
+	$(BIN)/spatialmem demo
+
+test: lint
+	$(BIN)/python -m pytest -n $(JOBS)
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+
+bench: $(INSTALLED)
+	@set -e; for script in benchmarks/bench_*.py; do echo "== $$script"; $(BIN)/python "$$script"; done
+
+$(INSTALLED): pyproject.toml constraints.txt tools/setup.sh
+	sh tools/setup.sh "$(PYTHON)" "$(VENV)"
+
+clean:
+	rm -rf build dist .pytest_cache .ruff_cache .hypothesis
+	find spatialmem sim policies tests benchmarks examples tools -name __pycache__ -type d -prune -exec rm -rf {} +
+
+distclean: clean
+	rm -rf $(VENV)

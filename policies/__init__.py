@@ -1,0 +1,1 @@
+"""Who asks and acts: agents, planners and policies on top of a memory."""

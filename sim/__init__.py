@@ -1,0 +1,1 @@
+"""Worlds to be remembered; uses spatialmem.types only."""
