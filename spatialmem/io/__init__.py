@@ -127,10 +127,14 @@ def _load(target: str) -> type[Reader]:
 
 
 def _check_options(kind: type[Reader], options: dict[str, Any]) -> None:
-    parameters = inspect.signature(kind.__init__).parameters.values()
-    if any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters):
-        return
-    known = [p.name for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY and p.name != "strict"]
+    known: list[str] = []
+    for base in kind.__mro__:  # a constructor that passes **options on has those of its base as well
+        if "__init__" not in vars(base):
+            continue
+        parameters = inspect.signature(base.__init__).parameters.values()
+        known += [p.name for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY and p.name != "strict"]
+        if all(p.kind is not inspect.Parameter.VAR_KEYWORD for p in parameters):
+            break
     for given in options:
         if given not in known:
             near = difflib.get_close_matches(given, known, n=1)

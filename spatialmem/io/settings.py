@@ -1,0 +1,85 @@
+"""spatialmem.json: what a plain folder declares about itself."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from spatialmem.errors import ReadError
+from spatialmem.io.textfiles import number_of, read_json
+
+SETTINGS_NAME = "spatialmem.json"
+_CHOICES = {
+    "camera_axes": ("opencv", "opengl", "ros_body"),
+    "poses": ("world_from_camera", "camera_from_world"),
+    "pose_format": ("tum", "matrix"),
+    "stamps": ("poses", "file", "fps"),
+}
+
+
+@dataclass(frozen=True)
+class FolderSettings:
+    """The keys of spatialmem.json; every one is optional."""
+
+    depth_scale: float | None = None
+    """raw depth / depth_scale = metres; None: 1000 for integer images, 1 for floating-point arrays, and reported"""
+    camera_axes: str = "opencv"
+    """axes of the camera in the poses: opencv, opengl or ros_body"""
+    poses: str = "world_from_camera"
+    """direction of the poses: world_from_camera or camera_from_world"""
+    pose_format: str | None = None
+    """tum (stamp tx ty tz qx qy qz qw) or matrix (16 numbers, row-major); None: by the number of values in a line"""
+    stamps: str | None = None
+    """poses (first column of tum lines), file (stamps.txt, seconds) or fps; None: the first of these there is"""
+    fps: float | None = None
+    """frames a second, for stamps "fps"; None: 30, and reported"""
+    frame_id: str = "world"
+    """name of the world frame"""
+    up: tuple[float, float, float] | None = None
+    """direction against gravity in the world; None: not known"""
+
+
+def read_settings(folder: Path) -> FolderSettings:
+    """The folder's spatialmem.json, or the defaults; `ReadError` for unknown keys and bad values."""
+    path = folder / SETTINGS_NAME
+    if not path.is_file():
+        return FolderSettings()
+    values = read_json(path)
+    reject_unknown(path, values, [f.name for f in fields(FolderSettings)])
+    for key, allowed in _CHOICES.items():
+        if key in values and values[key] not in allowed:
+            raise ReadError(f"{path}: {key!r} must be one of {', '.join(allowed)}; found {values[key]!r}")
+    for key in ("depth_scale", "fps"):
+        if key in values and not number_of(path, values, key) > 0:
+            raise ReadError(f"{path}: {key!r} must be positive; found {values[key]}")
+    if "frame_id" in values and not (isinstance(values["frame_id"], str) and values["frame_id"]):
+        raise ReadError(f"{path}: 'frame_id' must be a name; found {values['frame_id']!r}")
+    if "up" in values:
+        values["up"] = _unit(path, values["up"])
+    return FolderSettings(**values)
+
+
+def reject_unknown(path: Path, values: dict[str, Any], known: Iterable[str], remark: str = "") -> None:
+    """`ReadError` naming the first key of `values` that is not known, with the nearest one."""
+    names = list(known)
+    for key in values:
+        if key not in names:
+            near = difflib.get_close_matches(key, names, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(names)}"
+            raise ReadError(f"{path}: unknown key {key!r}; {hint}" + (f" ({remark})" if remark else ""))
+
+
+def _unit(path: Path, given: Any) -> tuple[float, float, float]:
+    if not isinstance(given, list) or len(given) != 3:
+        raise ReadError(f"{path}: 'up' must be three numbers; found {given!r}")
+    up = np.array([number_of(path, {"up": value}, "up") for value in given])
+    length = float(np.linalg.norm(up))
+    if not 1e-6 < length < 1e6:
+        raise ReadError(f"{path}: 'up' must be a direction; found {given!r}")
+    x, y, z = (float(value) for value in up / length)
+    return x, y, z
