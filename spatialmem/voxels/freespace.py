@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from spatialmem.config import MemoryConfig
 from spatialmem.errors import OutOfRoom
 from spatialmem.voxels.keys import BLOCK, NO_BLOCK, VOXELS, empty_table, find, insert, pack_key, unpack_keys
-from spatialmem.voxels.surface import DepthView
+from spatialmem.voxels.views import DepthView
 from spatialmem.voxels.weights import DEPTH_UNIT_M
 
 UNKNOWN, FREE, OCCUPIED = 0, 1, 2
@@ -230,7 +230,8 @@ class FreeSpaceGrid:
     def __init__(self, config: MemoryConfig) -> None:
         self.config = config
         self.voxel_m = config.free_voxel_m
-        self.pools = _reserve(max(64, config.ram_bytes // _SHARE_OF_RAM // (VOXELS * 9 + 64)))
+        self._per_frame = _blocks_a_frame(config)
+        self.pools = _reserve(max(2 * self._per_frame, config.ram_bytes // _SHARE_OF_RAM // (VOXELS * 9 + 64)))
         self._touched = np.zeros(self.pools.keys.shape[0], np.int32)
         self._limits = _voxel_limits(config)
 
@@ -243,17 +244,17 @@ class FreeSpaceGrid:
         self.pools.counters[:] = 0
 
     def check_room(self) -> None:
-        """Raise `OutOfRoom` when the reserve is used up."""
-        if self.pools.counters[1] > 0 or len(self) == self.pools.keys.shape[0]:
+        """Raise `OutOfRoom` when the reserve might not hold what one more frame adds."""
+        if len(self) + self._per_frame > self.pools.keys.shape[0]:
             raise OutOfRoom(
-                f"all {self.pools.keys.shape[0]} free-space blocks are in use; create the memory with a larger ram_bytes, "
-                "a larger free_voxel_m or a smaller max_depth_m"
+                f"{len(self)} of {self.pools.keys.shape[0]} free-space blocks are in use, too many to add a frame; create the "
+                "memory with a larger ram_bytes, a larger free_voxel_m or a smaller max_depth_m"
             )
 
-    def update(self, view: DepthView, beyond: NDArray[np.bool_], lsn: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    def update(self, view: DepthView, lsn: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Carve one frame. Returns the cells in view: (N,) keys ascending and (N, 2) voxels seen occupied and free."""
         count = update(
-            self.pools, view.packed, beyond, view.pinhole, view.map_from_camera, self.voxel_m, self.config.max_depth_m,
+            self.pools, view.packed, view.beyond, view.pinhole, view.map_from_camera, self.voxel_m, self.config.max_depth_m,
             self._limits, lsn, self._touched,
         )  # fmt: skip
         blocks = self._touched[:count]
@@ -299,6 +300,15 @@ class FreeSpaceGrid:
             self.check_room()
         self.pools.log_odds[block], self.pools.last_free[block] = log_odds, last_free
         self.pools.last_occupied[block], self.pools.contains[block] = last_occupied, contains
+
+
+def _blocks_a_frame(config: MemoryConfig) -> int:
+    """Most blocks one frame can reach: those of a box twice as wide as the range, or of the workspace."""
+    edge = config.free_voxel_m * BLOCK
+    if config.workspace_m is None:
+        return int(math.ceil(2 * config.max_depth_m / edge + 2)) ** 2 * int(math.ceil(config.max_depth_m / edge + 2)) // 2
+    sides = np.ceil((np.array(config.workspace_m[3:]) - config.workspace_m[:3]) / edge) + 1
+    return int(sides.prod())
 
 
 def _voxel_limits(config: MemoryConfig) -> NDArray[np.int64]:

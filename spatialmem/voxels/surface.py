@@ -10,47 +10,11 @@ from numpy.typing import NDArray
 
 from spatialmem.config import MemoryConfig
 from spatialmem.errors import OutOfRoom
-from spatialmem.types import Camera
-from spatialmem.voxels import integrate, pools
+from spatialmem.types import Camera, View
+from spatialmem.voxels import cast, integrate, look, pools, search
 from spatialmem.voxels.dispatch import DISPATCHER
 from spatialmem.voxels.keys import BLOCK, KEY_OFFSET
-from spatialmem.voxels.weights import packed_readings
-
-
-@dataclass(frozen=True, eq=False)
-class DepthView:
-    """A depth image made ready for the kernels, with where it was taken from."""
-
-    packed: NDArray[np.int32]
-    """(H, W) packed readings, see weights.py"""
-    camera: Camera
-    map_from_camera: NDArray[np.float64]
-    """(4, 4)"""
-
-    @classmethod
-    def of(
-        cls, depth_m: NDArray[np.float32], valid: NDArray[np.bool_] | None, camera: Camera,
-        map_from_camera: NDArray[np.float64], config: MemoryConfig,
-    ) -> DepthView:  # fmt: skip
-        """Pack (H, W) float32 metres; readings outside the configured range are dropped."""
-        return cls(packed_readings(depth_m, valid, camera, config.min_depth_m, config.max_depth_m), camera, map_from_camera)
-
-    @property
-    def camera_from_map(self) -> NDArray[np.float64]:
-        """(3, 4) rows of the inverse pose."""
-        rotation = self.map_from_camera[:3, :3].T
-        return np.ascontiguousarray(np.column_stack([rotation, -rotation @ self.map_from_camera[:3, 3]]))
-
-    @property
-    def pinhole(self) -> integrate.Pinhole:
-        """The camera as the kernels take it."""
-        return pinhole(self.camera)
-
-
-def pinhole(camera: Camera) -> integrate.Pinhole:
-    """Kernel form of a camera."""
-    f = np.float32
-    return integrate.Pinhole(f(camera.fx), f(camera.fy), f(camera.cx), f(camera.cy), camera.width, camera.height)
+from spatialmem.voxels.views import DepthView
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,6 +80,31 @@ class SurfaceGrid:
             integrate.merge_blocks, plan.count, self.pools, self._touched, plan.view.pinhole, plan.view.camera_from_map,
             self.grid, plan.lsn, self._scratch, rgb, given, features is not None, grain=8,
         )  # fmt: skip
+
+    def look(self, view: DepthView) -> look.Look:
+        """Compare a depth image with the map, before it is fused."""
+        return look.look(self.pools, self.grid, view)
+
+    def judge(self, view: DepthView, examined: NDArray[np.int64], lsn: int, poses: NDArray[np.float64]) -> look.Verdicts:
+        """Which voxels of the examined blocks a frame doubts or clears; the map is not changed."""
+        return look.judge(self.pools, self.grid, view, examined, lsn, poses)
+
+    def cleared(self, verdicts: look.Verdicts) -> look.Cleared:
+        """Copies of the rows that the verdicts will clear."""
+        return look.cleared_rows(self.pools, verdicts)
+
+    def carry_out(self, verdicts: look.Verdicts) -> None:
+        """Doubt and clear what `judge` said."""
+        look.carry_out(self.pools, verdicts)
+
+    def render(self, map_from_camera: NDArray[np.float64], camera: Camera, features: bool = False) -> View:
+        """The map as a camera at this pose would see it."""
+        return cast.render(self.pools, self.grid, np.ascontiguousarray(map_from_camera, np.float64), camera, features)
+
+    def search(self, query: NDArray | None, least: float, chosen: search.Filter) -> search.Candidates:
+        """Surface voxels that pass the filter and reach the cosine `least` with the unit vector `query` (D,)."""
+        near = int(integrate.DIST_ONE * self.config.voxel_size_m / self.config.truncation_m)
+        return search.scan(self.pools, self.config.voxel_size_m, near, query, least, chosen)
 
     def _touch(self, view: DepthView) -> int:
         while True:

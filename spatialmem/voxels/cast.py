@@ -1,0 +1,65 @@
+"""What the surface grid looks like from a pose: depth, normal, colour, feature."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spatialmem.types import Camera, View
+from spatialmem.voxels import raycast
+from spatialmem.voxels.dispatch import DISPATCHER
+from spatialmem.voxels.integrate import Grid
+from spatialmem.voxels.keys import BLOCK
+from spatialmem.voxels.pools import BLOCKS_USED, Pools
+from spatialmem.voxels.views import pinhole
+
+MIN_WEIGHT = 1
+"""weight (eighths of an observation) from which a voxel counts as observed"""
+_NEAR_M, _FAR_M = 0.05, 60.0
+
+
+def cast_depth(
+    pools: Pools, grid: Grid, map_from_camera: NDArray[np.float64], camera: Camera, stride: int = 1, offset: int = 0,
+    min_weight: int = MIN_WEIGHT,
+) -> NDArray[np.float32]:  # fmt: skip
+    """(rows, columns) float32 z-depth in metres of every `stride`-th pixel from `offset` on; NaN without surface."""
+    rows = max(0, -(-(camera.height - offset) // stride))
+    columns = max(0, -(-(camera.width - offset) // stride))
+    near, far = _depth_ranges(pools, grid, map_from_camera, camera, stride, offset, rows, columns)
+    out = np.empty((rows, columns), np.float32)
+    DISPATCHER.run(
+        raycast.cast_rows, rows, pools, map_from_camera, pinhole(camera), float(grid.voxel), float(grid.truncation),
+        min_weight, stride, offset, near, far, out, grain=4,
+    )  # fmt: skip
+    return out
+
+
+def _depth_ranges(pools, grid, map_from_camera, camera, stride, offset, rows, columns):
+    tile = raycast.TILE * stride
+    shape = (-(-rows // raycast.TILE), -(-columns // raycast.TILE))
+    near, far = np.full(shape, np.inf), np.full(shape, -np.inf)
+    rotation = map_from_camera[:3, :3].T
+    camera_from_map = np.ascontiguousarray(np.column_stack([rotation, -rotation @ map_from_camera[:3, 3]]))
+    half_step = 0.5 * (stride - 1)  # a ray stands for its pixel, not for the stride x stride pixels around it
+    raycast.tile_ranges(
+        0, int(pools.counters[BLOCKS_USED]), pools, camera_from_map, float(grid.voxel) * BLOCK, camera.fx / tile,
+        camera.fy / tile, (camera.cx - offset + 0.5 + half_step) / tile, (camera.cy - offset + 0.5 + half_step) / tile,
+        _NEAR_M, _FAR_M, near, far,
+    )  # fmt: skip
+    return near, far
+
+
+def render(
+    pools: Pools, grid: Grid, map_from_camera: NDArray[np.float64], camera: Camera, features: bool,
+    min_weight: int = MIN_WEIGHT,
+) -> View:  # fmt: skip
+    """Depth, normal, colour and (if asked for) feature images of the map from a pose."""
+    depth = cast_depth(pools, grid, map_from_camera, camera, min_weight=min_weight)
+    shape = depth.shape
+    normal, rgb = np.empty((*shape, 3), np.float32), np.zeros((*shape, 3), np.uint8)
+    feature = np.zeros((*shape, pools.feature.shape[1]) if features else (1, 1, 1), np.float32)
+    DISPATCHER.run(
+        raycast.shade_rows, shape[0], pools, map_from_camera, pinhole(camera), float(grid.voxel), min_weight, depth, normal,
+        rgb, feature, features, grain=4,
+    )  # fmt: skip
+    return View(depth, normal, rgb, feature if features else None)

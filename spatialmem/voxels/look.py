@@ -1,0 +1,105 @@
+"""Looking before fusing: how a new depth image compares with the map, and which voxels it contradicts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spatialmem.types import Outcome
+from spatialmem.voxels import change
+from spatialmem.voxels.cast import cast_depth
+from spatialmem.voxels.dispatch import DISPATCHER
+from spatialmem.voxels.integrate import Grid, row_of
+from spatialmem.voxels.keys import BLOCK, VOXELS, unpack_keys
+from spatialmem.voxels.pools import Pools
+from spatialmem.voxels.views import DepthView
+
+
+@dataclass(frozen=True, eq=False)
+class Look:
+    """What the map said about a depth image before it was fused."""
+
+    outcome: Outcome
+    examined: NDArray[np.int64]
+    """sorted distinct keys of the blocks in which a surface was seen through"""
+
+
+@dataclass(frozen=True, eq=False)
+class Verdicts:
+    """Voxels of the examined blocks that a frame doubts or clears."""
+
+    blocks: NDArray[np.int32]
+    """(N,) block indices"""
+    verdicts: NDArray[np.uint8]
+    """(N, 512) 0, DOUBT, CLEAR or CLEAR_ROWLESS"""
+    lsn: int
+
+    @property
+    def clears(self) -> bool:
+        """Whether a voxel with a row is cleared."""
+        return bool((self.verdicts == change.CLEAR).any())
+
+
+@dataclass(frozen=True, eq=False)
+class Cleared:
+    """The rows a frame clears, copied before they go. K rows."""
+
+    voxel: NDArray[np.int64]
+    """(K, 3) voxel coordinates"""
+    feature: NDArray[np.float32]
+    """(K, D)"""
+    rgb: NDArray[np.float32]
+    """(K, 3), 0 to 255"""
+    first: NDArray[np.uint32]
+    last: NDArray[np.uint32]
+
+
+def look(pools: Pools, grid: Grid, view: DepthView) -> Look:
+    """Cast every 8th pixel and sort the readings into agrees, seen through, occluded, no return."""
+    cast = cast_depth(pools, grid, view.map_from_camera, view.camera, change.LOOK_STRIDE, change.LOOK_OFFSET)
+    counts = np.zeros(4, np.int64)
+    residuals, examined = np.empty(cast.size, np.float32), np.empty(cast.size, np.int64)
+    n_residuals, n_examined = change.compare(
+        pools, view.packed, view.map_from_camera, view.pinhole, grid.voxel, cast, counts, residuals, examined
+    )
+    rays = int(counts.sum())
+    shares = counts / max(rays, 1)
+    residual = float(np.median(residuals[:n_residuals])) if n_residuals else float("nan")
+    outcome = Outcome(*(float(s) for s in shares), residual_m=residual, rays=rays)
+    return Look(outcome, np.unique(examined[:n_examined]))
+
+
+def judge(pools: Pools, grid: Grid, view: DepthView, examined: NDArray[np.int64], lsn: int, poses: NDArray) -> Verdicts:
+    """What the frame does to the voxels of the examined blocks; the map is not changed.
+
+    poses: (lsn + 1, 6) float64, centre and optical axis in the map frame of every stored frame and of this one.
+    """
+    blocks = change.distinct_blocks(pools, examined)
+    verdicts = np.zeros((len(blocks), VOXELS), np.uint8)
+    DISPATCHER.run(
+        change.judge_blocks, len(blocks), pools, blocks, view.packed.reshape(-1), view.pinhole, view.camera_from_map,
+        grid.voxel, grid.truncation, lsn, poses, verdicts, grain=8,
+    )  # fmt: skip
+    return Verdicts(blocks, verdicts, lsn)
+
+
+def carry_out(pools: Pools, verdicts: Verdicts) -> None:
+    """Write the verdicts into the map."""
+    change.carry_out(pools, verdicts.blocks, len(verdicts.blocks), verdicts.verdicts, verdicts.lsn)
+
+
+def cleared_rows(pools: Pools, verdicts: Verdicts) -> Cleared:
+    """Copies of the rows that `carry_out` will clear."""
+    at, i = np.nonzero(verdicts.verdicts == change.CLEAR)
+    blocks = verdicts.blocks[at]
+    rows = np.array([row_of(pools, b, pools.slot[b, v]) for b, v in zip(blocks, i, strict=True)], dtype=np.int64)
+    within = np.stack([i % BLOCK, i // BLOCK % BLOCK, i // (BLOCK * BLOCK)], axis=-1)
+    return Cleared(
+        voxel=unpack_keys(pools.keys[blocks]) * BLOCK + within,
+        feature=pools.feature[rows].view(np.float16).astype(np.float32),
+        rgb=pools.colour[rows].astype(np.float32) / 256,
+        first=pools.first[rows],
+        last=pools.last[rows],
+    )

@@ -1,0 +1,177 @@
+"""Scanning the rows near the surface: which voxels answer a query vector, a box, a span of time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from spatialmem.voxels.dispatch import DISPATCHER
+from spatialmem.voxels.half import half_to_float
+from spatialmem.voxels.integrate import row_of
+from spatialmem.voxels.keys import BLOCK, KEY_MASK, KEY_OFFSET, VOXELS, unpack_keys
+from spatialmem.voxels.pools import BLOCKS_USED, Pools
+
+
+@dataclass(frozen=True, eq=False)
+class Candidates:
+    """Surface voxels that passed a scan; copies, so that they stay what they were."""
+
+    voxel: NDArray[np.int64]
+    """(N, 3) integer voxel coordinates; centre = (voxel + 0.5) * voxel_size_m"""
+    similarity: NDArray[np.float32]
+    """(N,) cosine with the query vector; 1 when none was given"""
+    feature: NDArray[np.float32]
+    """(N, D) mean feature; empty rows (D = 0) when no vector was given"""
+    first: NDArray[np.uint32]
+    last: NDArray[np.uint32]
+    doubt: NDArray[np.uint32]
+    """(N,) lsn, see pools.py"""
+    scanned: int
+    """surface voxels looked at"""
+
+    def __len__(self) -> int:
+        return len(self.voxel)
+
+
+@dataclass(frozen=True, eq=False)
+class Filter:
+    """What a scan keeps, beside the similarity."""
+
+    box_m: NDArray[np.float64] | None = None
+    """(2, 3) lower and upper corner, metres"""
+    centre_m: NDArray[np.float64] | None = None
+    """(3,) with radius_m: a ball"""
+    radius_m: float = np.inf
+    stamp_of: NDArray[np.int64] | None = None
+    """(lsn + 1,) stamps; needed with since_ns or until_ns"""
+    since_ns: int = 0
+    until_ns: int = 2**63 - 1
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def _dot_and_norm(feature, row, query):
+    dot, norm = np.float32(0), np.float32(0)
+    for k in range(query.shape[0]):
+        f = half_to_float(feature[row, k])
+        dot += f * query[k]
+        norm += f * f
+    return dot, norm
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def scan_blocks(
+    start, stop, pools, selected, near, query, least, box, ball, voxel_m, stamp_of, since, until, base, counts, scanned,
+    index, similarity,
+):  # fmt: skip
+    """Voxels of the selected blocks that pass. Block n writes to index/similarity from base[n] on, counts[n] of them.
+
+    near: largest |distance| that counts as the surface; box: (2, 3) voxels; ball: x, y, z, radius in voxels; query:
+    (D,) unit vector, D = 0 for none; least: cosine to reach.
+    """
+    for n in range(start, stop):
+        block = selected[n]
+        at, seen = base[n], 0
+        key = pools.keys[block]
+        bx = ((key >> 42) - KEY_OFFSET) * BLOCK
+        by = (((key >> 21) & KEY_MASK) - KEY_OFFSET) * BLOCK
+        bz = ((key & KEY_MASK) - KEY_OFFSET) * BLOCK
+        for i in range(VOXELS):
+            slot = pools.slot[block, i]
+            if slot == 0 or pools.weight[block, i] == 0 or abs(np.int32(pools.dist[block, i])) > near:
+                continue
+            row = row_of(pools, block, slot)
+            if pools.colour_weight[row] == 0:
+                continue
+            seen += 1
+            x, y, z = bx + i % BLOCK + 0.5, by + i // BLOCK % BLOCK + 0.5, bz + i // (BLOCK * BLOCK) + 0.5
+            if x < box[0, 0] or y < box[0, 1] or z < box[0, 2] or x > box[1, 0] or y > box[1, 1] or z > box[1, 2]:
+                continue
+            if (x - ball[0]) ** 2 + (y - ball[1]) ** 2 + (z - ball[2]) ** 2 > ball[3] * ball[3]:
+                continue
+            if stamp_of.shape[0] > 0:
+                stamp = stamp_of[pools.last[row]]
+                if stamp < since or stamp > until:
+                    continue
+            cosine = np.float32(1)
+            if query.shape[0] > 0:
+                if pools.feature_weight[row] == 0:
+                    continue
+                dot, norm = _dot_and_norm(pools.feature, row, query)
+                if dot <= 0 or dot * dot < least * least * norm:
+                    continue
+                cosine = dot / np.sqrt(norm)
+            index[at] = block * VOXELS + i
+            similarity[at] = cosine
+            at += 1
+        counts[n] = at - base[n]
+        scanned[n] = seen
+
+
+@njit(cache=True, nogil=True)
+def _copy_rows(pools, index, with_feature, feature, first, last, doubt):
+    for n in range(index.shape[0]):
+        block, i = index[n] // VOXELS, index[n] % VOXELS
+        row = row_of(pools, block, pools.slot[block, i])
+        first[n], last[n], doubt[n] = pools.first[row], pools.last[row], pools.doubt[row]
+        if with_feature:
+            for k in range(feature.shape[1]):
+                feature[n, k] = half_to_float(pools.feature[row, k])
+
+
+def scan(pools: Pools, voxel_m: float, near: int, query: NDArray | None, least: float, chosen: Filter) -> Candidates:
+    """Surface voxels that pass `chosen` and whose feature has a cosine of at least `least` with `query` (D,)."""
+    used = int(pools.counters[BLOCKS_USED])
+    box, ball = _limits_in_voxels(chosen, voxel_m)
+    selected = _blocks_in_box(pools.keys[:used], box, ball)
+    base = np.concatenate([[0], np.cumsum(pools.n_rows[selected], dtype=np.int64)])
+    index, similarity = np.empty(base[-1], np.int64), np.empty(base[-1], np.float32)
+    counts, scanned = np.zeros(len(selected), np.int64), np.zeros(len(selected), np.int64)
+    vector = np.empty(0, np.float32) if query is None else np.ascontiguousarray(query, np.float32)
+    stamps = np.empty(0, np.int64) if chosen.stamp_of is None else chosen.stamp_of
+    DISPATCHER.run(
+        scan_blocks, len(selected), pools, selected, near, vector, np.float32(least), box, ball, voxel_m, stamps,
+        chosen.since_ns, chosen.until_ns, base, counts, scanned, index, similarity, grain=64,
+    )  # fmt: skip
+    hit = np.flatnonzero(counts)
+    places = _ranges(base[hit], counts[hit])
+    return _gather(pools, index[places], similarity[places], query is not None, int(scanned.sum()))
+
+
+def _gather(pools: Pools, index: NDArray[np.int64], similarity: NDArray, with_feature: bool, scanned: int) -> Candidates:
+    n = len(index)
+    feature = np.zeros((n, pools.feature.shape[1] if with_feature else 0), np.float32)
+    first, last, doubt = np.zeros(n, np.uint32), np.zeros(n, np.uint32), np.zeros(n, np.uint32)
+    _copy_rows(pools, index, with_feature, feature, first, last, doubt)
+    i = index % VOXELS
+    within = np.stack([i % BLOCK, i // BLOCK % BLOCK, i // (BLOCK * BLOCK)], axis=-1)
+    voxel = unpack_keys(pools.keys[index // VOXELS]) * BLOCK + within
+    return Candidates(voxel, similarity, feature, first, last, doubt, scanned)
+
+
+def _ranges(starts: NDArray[np.int64], counts: NDArray[np.int64]) -> NDArray[np.int64]:
+    """starts[0], starts[0] + 1, ... for counts[0] entries, then starts[1], ..."""
+    if len(counts) == 0:
+        return np.zeros(0, np.int64)
+    shift = np.repeat(starts - np.concatenate([[0], np.cumsum(counts)[:-1]]), counts)
+    return np.arange(counts.sum()) + shift
+
+
+def _limits_in_voxels(chosen: Filter, voxel_m: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    box = np.array([[-np.inf] * 3, [np.inf] * 3])
+    if chosen.box_m is not None:
+        box = np.asarray(chosen.box_m, np.float64) / voxel_m
+    ball = np.array([0.0, 0.0, 0.0, np.inf])
+    if chosen.centre_m is not None:
+        ball = np.append(np.asarray(chosen.centre_m, np.float64), chosen.radius_m) / voxel_m
+    return box, ball
+
+
+def _blocks_in_box(keys: NDArray[np.int64], box: NDArray, ball: NDArray) -> NDArray[np.int64]:
+    if np.isinf(box).all() and np.isinf(ball[3]):
+        return np.arange(len(keys))
+    low = unpack_keys(keys) * BLOCK
+    lower, upper = np.maximum(box[0], ball[:3] - ball[3]), np.minimum(box[1], ball[:3] + ball[3])
+    return np.flatnonzero((low <= upper).all(1) & (low + BLOCK >= lower).all(1))
