@@ -38,7 +38,9 @@ class BagWriter:
         self.kind, self.store = kind, store_of(kind)
         self.path = path.with_suffix(".bag") if kind == "ros1" else path
         plugin = StoragePlugin.MCAP if kind == "mcap" else StoragePlugin.SQLITE3
-        self.writer: Any = Ros1Writer(self.path) if kind == "ros1" else Ros2Writer(self.path, version=8, storage_plugin=plugin)
+        self.writer: Any = (
+            Ros1Writer(self.path) if kind == "ros1" else Ros2Writer(self.path, version=8, storage_plugin=plugin)
+        )
         self.connections: dict[str, Any] = {}
 
     def __enter__(self) -> BagWriter:
@@ -104,18 +106,23 @@ class BagWriter:
         )  # fmt: skip
         self.write(topic, message, stamp_ns)
 
-    def tf(self, stamp_ns: int, *edges: tuple[str, str, np.ndarray], topic: str = "/tf", log_ns: int | None = None) -> None:
+    def tf(
+        self, stamp_ns: int, *edges: tuple[str, str, np.ndarray], topic: str = "/tf", log_ns: int | None = None
+    ) -> None:
         """Edges are parent, child, (4, 4) parent_from_child."""
         transforms = [
             self.make(
                 "geometry_msgs/msg/TransformStamped", header=self.header(stamp_ns, parent), child_frame_id=child,
                 transform=self.make(
-                    "geometry_msgs/msg/Transform", translation=self._vector("Vector3", matrix), rotation=self._quat(matrix)
+                    "geometry_msgs/msg/Transform",
+                    translation=self._vector("Vector3", matrix), rotation=self._quat(matrix),
                 ),
             )
             for parent, child, matrix in edges
         ]  # fmt: skip
-        self.write(topic, self.make("tf2_msgs/msg/TFMessage", transforms=transforms), stamp_ns if log_ns is None else log_ns)
+        self.write(
+            topic, self.make("tf2_msgs/msg/TFMessage", transforms=transforms), stamp_ns if log_ns is None else log_ns
+        )
 
     def odometry(self, topic: str, stamp_ns: int, frame: str, child: str, matrix: np.ndarray) -> None:
         zero = self.make("geometry_msgs/msg/Vector3", x=0.0, y=0.0, z=0.0)
@@ -136,7 +143,9 @@ class BagWriter:
         self.write(topic, self.make(f"geometry_msgs/msg/{name}", header=header, pose=pose), stamp_ns)
 
     def _pose(self, matrix: np.ndarray) -> Any:
-        return self.make("geometry_msgs/msg/Pose", position=self._vector("Point", matrix), orientation=self._quat(matrix))
+        return self.make(
+            "geometry_msgs/msg/Pose", position=self._vector("Point", matrix), orientation=self._quat(matrix)
+        )
 
     def _vector(self, name: str, matrix: np.ndarray) -> Any:
         x, y, z = (float(v) for v in matrix[:3, 3])

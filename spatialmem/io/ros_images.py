@@ -137,7 +137,7 @@ def _metres(raw: NDArray[Any], depth_scale: float) -> NDArray[np.float32]:
         return depth
     depth = raw.astype(np.float32) / np.float32(depth_scale)
     depth[(raw == 0) | (raw == _SATURATED)] = np.nan
-    return depth
+    return np.asarray(depth, dtype=np.float32)
 
 
 def _imdecode(data: NDArray[np.uint8], flags: int, what: str) -> NDArray[Any]:

@@ -68,14 +68,14 @@ class RosbagReader(Reader):
     format_name = "rosbag"
     layout = "a .bag, .mcap or .db3 file, or the folder of a ROS 2 bag"
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  every option is one of `read`
         self, path: str | Path, *, strict: bool = False, session_id: str = "main",
         rgb_topic: str | None = None, depth_topic: str | None = None,
         camera_info_topic: str | None = None, depth_info_topic: str | None = None,
         odom_topic: str | None = None, body_frame: str | None = None, body_from_camera: ArrayLike | None = None,
         world_frame: str | None = None, camera_frame: str | None = None, ros_distro: str | None = None,
         depth_scale: float = 1000.0, pair_tolerance_s: float = 0.02, max_gap_s: float = 0.5,
-    ) -> None:  # noqa: PLR0913  # fmt: skip
+    ) -> None:  # fmt: skip
         """Open a recording and read it through once; options and errors are those of the class."""
         super().__init__(path, strict=strict, session_id=session_id)
         _require_positive(depth_scale=depth_scale, pair_tolerance_s=pair_tolerance_s, max_gap_s=max_gap_s)
