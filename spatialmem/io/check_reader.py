@@ -115,7 +115,8 @@ def _check_writes(reader: Reader, there: dict[int, Frame | None]) -> Iterator[st
     for array in (scratch.rgb, scratch.depth_m, scratch.world_from_camera):
         if array is not None and array.flags.writeable:
             array[...] = 1
-    if not same_frame(reader[index], before):
+    after = _frame_or_none(reader, index)
+    if after is None or not same_frame(after, before):
         yield f"frame {index} changes when the arrays of an earlier copy are written to; hand out new arrays"
 
 

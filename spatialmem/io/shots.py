@@ -72,12 +72,12 @@ class ShotsReader(Reader):
 
 
 def usable_pose(pose: NDArray[np.float64] | None, problem: str) -> NDArray[np.float64]:
-    """The pose, or `BadFrame(LOST_POSE)` when there is none or it is not finite."""
+    """A copy of the pose, or `BadFrame(LOST_POSE)` when there is none or it is not finite."""
     if pose is None:
         raise BadFrame(BadReason.LOST_POSE, problem)
     if not np.isfinite(pose).all():
         raise BadFrame(BadReason.LOST_POSE, "its pose holds NaN or infinity (tracking was lost)")
-    return pose
+    return pose.copy()  # what a caller does to a frame must not reach the next reading of it
 
 
 def frame_stamp_ns(number: int, fps: float) -> int:

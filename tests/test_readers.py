@@ -1,0 +1,296 @@
+"""The contract of every reader, on recordings written to the letter of their formats."""
+
+from __future__ import annotations
+
+import random
+import shutil
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from recordings import WRITERS, walk
+
+from spatialmem.errors import SpatialMemError
+from spatialmem.io import READERS, BadFrame, BadReason, read
+from spatialmem.io.agreement import depth_agreement
+from spatialmem.io.check_reader import check_reader, same_frame
+from spatialmem.types import Frame
+
+COUNT = 6
+FORMATS = sorted(WRITERS)
+OF_IMAGES = [name for name in FORMATS if not name.startswith("rosbag")]
+
+
+@pytest.fixture(scope="module")
+def frames() -> list[Frame]:
+    return walk(COUNT)
+
+
+@pytest.fixture(scope="module")
+def originals(tmp_path_factory, frames) -> dict[str, Path]:
+    """One recording of each format, shared by all tests: never written to."""
+    root = tmp_path_factory.mktemp("recordings")
+    return {name: WRITERS[name](root / name, frames) for name in FORMATS}
+
+
+@pytest.fixture
+def copy(originals, tmp_path):
+    """A copy of a recording that a test may damage."""
+
+    def make(name: str) -> Path:
+        return Path(shutil.copytree(originals[name], tmp_path / originals[name].name))
+
+    return make
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_recording_is_recognised_and_sound(originals, name):
+    reader = read(originals[name])
+    kind = name.split("-")[0]
+    assert READERS[kind].endswith(f":{type(reader).__name__}")
+    assert check_reader(reader) == []
+    delivered = list(reader)
+    assert reader.report.delivered == len(delivered) == COUNT
+    assert reader.report.skipped_total == 0
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_frames_are_what_was_recorded(originals, frames, name):
+    for read_back, frame in zip(read(originals[name]), frames, strict=True):
+        np.testing.assert_allclose(read_back.world_from_camera, frame.world_from_camera, atol=2e-6)
+        assert pytest.approx(frame.camera.K, abs=1e-6) == read_back.camera.K
+        np.testing.assert_allclose(read_back.depth_m, frame.depth_m, atol=6e-4)
+        usable = np.ones(frame.rgb.shape[:2], bool) if read_back.valid is None else read_back.valid
+        off = np.abs(read_back.rgb.astype(int) - frame.rgb)[usable]
+        assert usable.mean() > 0.5
+        assert np.median(off) <= 3
+        assert (off.max(axis=1) > 40).mean() < 0.03  # edges, where colour is resampled or compressed
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_poses_and_depth_of_neighbours_agree(originals, name):
+    delivered = list(read(originals[name]))
+    for a, b in zip(delivered, delivered[1:], strict=False):
+        found = depth_agreement(a, b)
+        assert found.overlap > 0.5
+        assert found.median_m < 0.02
+        assert found.within_5cm > 0.9
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_random_access_repeats_exactly_in_any_order(originals, name):
+    reader = read(originals[name])
+    if reader.is_stream:
+        with pytest.raises(TypeError, match="stream"):
+            reader[0]
+        return
+    first = [reader[i] for i in range(len(reader))]
+    order = [*range(len(reader)), *range(len(reader))]
+    random.Random(3).shuffle(order)
+    assert all(same_frame(reader[i], first[i]) for i in order)
+    assert all(same_frame(a, b) for a, b in zip(reader, first, strict=True))
+    assert same_frame(reader[-1], first[-1])
+    assert all(same_frame(a, b) for a, b in zip(read(originals[name]), first, strict=True))
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_session_is_the_readers_option(originals, name):
+    assert {frame.session_id for frame in read(originals[name], session_id="tuesday")} == {"tuesday"}
+
+
+@pytest.mark.parametrize("name", OF_IMAGES)
+@pytest.mark.parametrize("damage", ["truncated colour", "truncated depth", "missing depth", "text for colour", "empty"])
+def test_an_unreadable_file_costs_one_frame(copy, frames, name, damage):
+    path = copy(name)
+    file = images(path, "depth" in damage)[2]
+    if damage == "missing depth":
+        file.unlink()
+    elif damage == "text for colour":
+        file.write_text("not an image\n" * 50)
+    else:
+        file.write_bytes(file.read_bytes()[: 0 if damage == "empty" else int(file.stat().st_size * 0.9)])
+    if name == "7scenes" and damage == "missing depth":  # frames are listed by their depth images
+        assert len(list(read(path))) == COUNT - 1
+        return
+    assert_one_bad(path, BadReason.UNREADABLE, file.name, frames)
+
+
+@pytest.mark.parametrize("name", OF_IMAGES)
+@pytest.mark.parametrize("depth", [False, True])
+def test_an_image_of_another_size_costs_one_frame(copy, frames, tmp_path, name, depth):
+    path = copy(name)
+    other = WRITERS[name](tmp_path / "small", walk(COUNT, 80, 60))
+    if name == "scannet":  # its colour has a fixed size here; any smaller image will do
+        other_images = images(other, True)
+    else:
+        other_images = images(other, depth)
+    file = images(path, depth)[2]
+    file.write_bytes(other_images[2].read_bytes())
+    assert_one_bad(path, BadReason.SIZE_MISMATCH, "80 x 60", frames)
+
+
+@pytest.mark.parametrize("value", ["nan", "-inf"])
+@pytest.mark.parametrize("name", OF_IMAGES)
+def test_a_lost_pose_costs_one_frame(copy, frames, name, value):
+    path = copy(name)
+    lose_pose(path, name, 2, value)
+    if name == "tum":  # poses are interpolated: the neighbours in time bridge a short gap, not a long one
+        assert len(list(read(path, max_pose_gap_s=1.0))) == COUNT
+    assert_one_bad(path, BadReason.LOST_POSE, "", frames)
+
+
+@pytest.mark.parametrize("name", ["folder", "tum"])
+def test_time_going_backwards_is_counted(copy, name):
+    path = copy(name)
+    if name == "tum":
+        first, *_ = list_lines(path / "rgb.txt")[1:]
+        second = list_lines(path / "depth.txt")[1]
+        (path / "rgb.txt").unlink()
+        (path / "depth.txt").unlink()
+        (path / "associations.txt").write_text(f"{first} {second}\n" * 2)
+        reader = read(path)
+    else:
+        lines = list_lines(path / "poses.txt")
+        lines[3] = lines[2].split()[0] + " " + lines[3].split(maxsplit=1)[1]
+        (path / "poses.txt").write_text("\n".join(lines))
+        reader = read(path)
+    delivered = list(reader)
+    assert reader.report.skipped == {BadReason.TIME_BACKWARDS: 1}
+    assert len(delivered) == len(reader) - 1
+    with pytest.raises(BadFrame, match="time going backwards"):
+        list(read(path, strict=True))
+
+
+@pytest.mark.parametrize("name", OF_IMAGES)
+def test_a_recording_without_a_usable_frame_is_an_error(copy, name):
+    path = copy(name)
+    for file in images(path, True):
+        file.write_bytes(file.read_bytes()[:-20])
+    with pytest.raises(SpatialMemError, match="no frame of .* can be used(.|\n)*unreadable file: 6"):
+        list(read(path))
+
+
+@pytest.mark.parametrize("name", FORMATS)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_damage_never_does_more_than_an_error_or_a_skip(originals, name, data):
+    with tempfile.TemporaryDirectory() as folder:
+        source = originals[name]
+        path = Path(folder) / source.name
+        if source.is_dir():
+            shutil.copytree(source, path)
+        else:
+            shutil.copy(source, path)
+        files = sorted(p for p in path.rglob("*") if p.is_file()) or [path]
+        for _ in range(data.draw(st.integers(1, 3))):
+            file = data.draw(st.sampled_from(files))
+            if file.exists():
+                damage_file(file, data)
+        assert_survives(path)
+
+
+def damage_file(file: Path, data) -> None:
+    content = bytearray(file.read_bytes())
+    kind = data.draw(st.sampled_from(["cut", "flip", "delete", "garbage", "text", "words", "double"]))
+    if kind == "cut":
+        content = content[: data.draw(st.integers(0, len(content)))]
+    elif kind == "flip" and content:
+        for at in data.draw(st.lists(st.integers(0, len(content) - 1), min_size=1, max_size=8)):
+            content[at] ^= data.draw(st.integers(1, 255))
+    elif kind == "garbage":
+        content = bytearray(data.draw(st.binary(max_size=200)))
+    elif kind == "text":
+        content = bytearray(data.draw(st.text(max_size=100)).encode("utf-8", "surrogatepass"))
+    elif kind == "words":
+        words = [
+            "nan",
+            "-inf",
+            "1e400",
+            "0",
+            "-1",
+            "1e30",
+            "{}",
+            "[",
+            "\n",
+            "99999999999999999999",
+            "rgb/0.png",
+            "-0.5",
+        ]
+        content = bytearray(" ".join(data.draw(st.lists(st.sampled_from(words), max_size=40))).encode())
+    elif kind == "double":
+        content = content + content
+    if kind == "delete":
+        file.unlink()
+    else:
+        file.write_bytes(bytes(content))
+
+
+def assert_survives(path: Path) -> None:
+    """Opening, iterating and indexing raise nothing but the library's own errors, and skips are counted."""
+    try:
+        reader = read(path)
+    except SpatialMemError:
+        return
+    try:
+        delivered = list(reader)
+    except SpatialMemError:
+        delivered = []
+    assert reader.report.delivered == len(delivered)
+    if reader.is_stream:
+        return
+    if delivered:
+        assert len(delivered) + reader.report.skipped_total == len(reader)
+    for i in range(len(reader)):
+        try:
+            assert isinstance(reader[i], Frame)
+        except BadFrame as bad:
+            assert str(bad)
+
+
+def assert_one_bad(path: Path, reason: BadReason, mentioned: str, frames) -> None:
+    """Frame 2 is skipped, counted and reported; the others are as they were; strict makes it an error."""
+    reader = read(path)
+    delivered = list(reader)
+    assert reader.report.skipped == {reason: 1}
+    assert mentioned in reader.report.examples[reason][0]
+    assert reason.value in str(reader.report)
+    assert len(delivered) == COUNT - 1
+    for frame, original in zip(delivered, [*frames[:2], *frames[3:]], strict=True):
+        np.testing.assert_allclose(frame.world_from_camera, original.world_from_camera, atol=2e-6)
+        np.testing.assert_allclose(frame.depth_m, original.depth_m, atol=6e-4)
+    with pytest.raises(BadFrame, match=reason.value) as caught:
+        list(read(path, strict=True))
+    assert caught.value.reason is reason
+    with pytest.raises(BadFrame):
+        reader[2]
+
+
+def images(path: Path, depth: bool) -> list[Path]:
+    """Colour or depth images of a recording, in order."""
+    files = [p for p in path.rglob("*") if p.suffix in (".png", ".jpg")]
+    return sorted(p for p in files if ("depth" in p.relative_to(path).as_posix()) == depth)
+
+
+def list_lines(path: Path) -> list[str]:
+    return path.read_text().splitlines()
+
+
+def lose_pose(path: Path, name: str, index: int, value: str) -> None:
+    """Replace the pose of one frame by `value`, as the format would have it."""
+    row = " ".join([value] * 4)
+    separate = {"7scenes": f"frame-{index:06d}.pose.txt", "scannet": f"pose/{index}.txt"}
+    if name in separate:
+        (path / separate[name]).write_text(f"{row}\n" * 4)
+        return
+    file = path / {"redwood": "trajectory.log", "replica": "traj.txt", "tum": "groundtruth.txt"}.get(name, "poses.txt")
+    lines = list_lines(file)
+    if name == "redwood":
+        lines[5 * index + 1 : 5 * index + 5] = [row] * 4
+    elif name in ("tum", "folder"):
+        lines[index + 1] = lines[index + 1].split()[0] + f" {value}" * 7
+    else:
+        lines[index] = " ".join([row] * 4)
+    file.write_text("\n".join(lines) + "\n")
