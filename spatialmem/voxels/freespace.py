@@ -43,10 +43,8 @@ class FreePools(NamedTuple):
     """(B,) lsn up to which the block comes from a file"""
     changed: NDArray[np.uint32]
     """(B,) lsn of the last frame that changed the block"""
-    cells: NDArray[np.int64]
-    """(B, 2) voxels this frame saw occupied and free"""
     counters: NDArray[np.int64]
-    """[blocks in use, rays that found the pool full]"""
+    """[blocks in use]"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +63,7 @@ def _reserve(blocks: int) -> FreePools:
     return FreePools(
         table_keys, table_blocks, np.zeros(blocks, np.int64), np.zeros((blocks, VOXELS), np.int8),
         np.zeros((blocks, VOXELS), np.uint32), np.zeros((blocks, VOXELS), np.uint32), np.zeros(blocks, np.uint32),
-        np.zeros(blocks, np.uint32), np.zeros((blocks, 2), np.int64), np.zeros(2, np.int64),
+        np.zeros(blocks, np.uint32), np.zeros(1, np.int64),
     )  # fmt: skip
 
 
@@ -77,26 +75,16 @@ def _block_at(free, key):
         return block
     block = free.counters[0]
     if block >= free.keys.shape[0]:
-        free.counters[1] += 1
         return NO_BLOCK
-    free.counters[0] = block + 1
-    insert(free.table_keys, free.table_blocks, key, block)
     free.keys[block] = key
     free.log_odds[block] = 0
     free.last_free[block] = 0
     free.last_occupied[block] = 0
     free.contains[block] = 0
     free.changed[block] = 0
-    free.cells[block] = 0
+    insert(free.table_keys, free.table_blocks, key, block)
+    free.counters[0] = block + 1
     return block
-
-
-@njit(cache=True, nogil=True)
-def _bump(free, block, i, occupied, lsn):
-    step = LOG_ODDS_OCCUPIED if occupied else LOG_ODDS_FREE
-    value = np.int64(free.log_odds[block, i]) + step
-    free.log_odds[block, i] = min(max(value, -LOG_ODDS_LIMIT), LOG_ODDS_LIMIT)
-    free.changed[block] = lsn
 
 
 @njit(cache=True, nogil=True)
@@ -112,13 +100,25 @@ def _outside(x, y, z, limits):
 
 
 @njit(cache=True, nogil=True)
-def _mark_occupied(free, packed, camera, m, voxel, max_depth, limits, lsn, touched, count):
+def _list_once(mark, stamp, block, i, listed, count):
+    """Append voxel (block, i) unless this frame has listed it already; returns the new length."""
+    if mark[block, i] == stamp:
+        return count
+    mark[block, i] = stamp
+    if count < listed.shape[0]:
+        listed[count] = np.int64(block) * VOXELS + i
+    return count + 1
+
+
+@njit(cache=True, nogil=True)
+def _list_occupied(free, packed, camera, m, voxel, limits, mark, stamp, listed):
+    count = 0
     for v in range(RAY_OFFSET, camera.height, RAY_STRIDE):
         y = (v - camera.cy) / camera.fy
         for u in range(RAY_OFFSET, camera.width, RAY_STRIDE):
-            z = (packed[v, u] >> 8) * DEPTH_UNIT_M
-            if packed[v, u] == 0 or z > max_depth:
+            if packed[v, u] == 0:
                 continue
+            z = (packed[v, u] >> 8) * DEPTH_UNIT_M
             x = (u - camera.cx) / camera.fx
             vx = int(math.floor((m[0, 3] + z * (m[0, 0] * x + m[0, 1] * y + m[0, 2])) / voxel))
             vy = int(math.floor((m[1, 3] + z * (m[1, 0] * x + m[1, 1] * y + m[1, 2])) / voxel))
@@ -126,45 +126,29 @@ def _mark_occupied(free, packed, camera, m, voxel, max_depth, limits, lsn, touch
             if _outside(vx, vy, vz, limits):
                 continue
             block = _block_at(free, pack_key(vx >> 3, vy >> 3, vz >> 3))
-            if block == NO_BLOCK or lsn <= free.contains[block]:
-                continue
-            i = _voxel_index(vx, vy, vz)
-            if free.last_occupied[block, i] == lsn:
-                continue
-            free.last_occupied[block, i] = lsn
-            _bump(free, block, i, True, lsn)
-            if free.cells[block, 0] == 0 and free.cells[block, 1] == 0:
-                touched[count] = block
-                count += 1
-            free.cells[block, 0] += 1
+            if block != NO_BLOCK:
+                count = _list_once(mark, stamp, block, _voxel_index(vx, vy, vz), listed, count)
     return count
 
 
 @njit(cache=True, nogil=True)
-def _carve(free, ox, oy, oz, dx, dy, dz, t_end, limits, lsn, touched, count):
-    """Walk from o to o + t_end d (voxels; t in metres of depth) and mark free what this frame does not occupy."""
+def _list_along(free, ox, oy, oz, dx, dy, dz, t_end, limits, mark, stamp, listed, count):
+    """Walk from o to o + t_end d (voxels; t in metres of depth) and list the voxels on the way."""
     vx, vy, vz = int(math.floor(ox)), int(math.floor(oy)), int(math.floor(oz))
     sx, sy, sz = (1 if dx > 0 else -1), (1 if dy > 0 else -1), (1 if dz > 0 else -1)
     tx = math.inf if dx == 0 else ((vx + (dx > 0)) - ox) / dx
     ty = math.inf if dy == 0 else ((vy + (dy > 0)) - oy) / dy
     tz = math.inf if dz == 0 else ((vz + (dz > 0)) - oz) / dz
-    ix, iy, iz = abs(1 / dx) if dx != 0 else 0.0, abs(1 / dy) if dy != 0 else 0.0, abs(1 / dz) if dz != 0 else 0.0
-    key, block = np.int64(-1), np.int32(NO_BLOCK)
+    ix, iy, iz = (abs(1 / dx) if dx != 0 else 0.0), (abs(1 / dy) if dy != 0 else 0.0), (abs(1 / dz) if dz != 0 else 0.0)
+    key, block = np.int64(-1), np.int64(NO_BLOCK)
     t = 0.0
     while t < t_end:
         if not _outside(vx, vy, vz, limits):
             here = pack_key(vx >> 3, vy >> 3, vz >> 3)
             if here != key:
-                key, block = here, _block_at(free, here)
-            i = _voxel_index(vx, vy, vz)
-            if block != NO_BLOCK and lsn > free.contains[block]:
-                if free.last_free[block, i] != lsn and free.last_occupied[block, i] != lsn:
-                    free.last_free[block, i] = lsn
-                    _bump(free, block, i, False, lsn)
-                    if free.cells[block, 0] == 0 and free.cells[block, 1] == 0:
-                        touched[count] = block
-                        count += 1
-                    free.cells[block, 1] += 1
+                key, block = here, np.int64(_block_at(free, here))
+            if block != NO_BLOCK:
+                count = _list_once(mark, stamp, block, _voxel_index(vx, vy, vz), listed, count)
         if tx <= ty and tx <= tz:
             vx, t, tx = vx + sx, tx, tx + ix
         elif ty <= tz:
@@ -175,12 +159,14 @@ def _carve(free, ox, oy, oz, dx, dy, dz, t_end, limits, lsn, touched, count):
 
 
 @njit(cache=True, nogil=True)
-def update(free, packed, beyond, camera, m, voxel, max_depth, limits, lsn, touched):
-    """One frame: first what it saw occupied, then the free space along every 8th ray; returns the blocks touched.
+def list_voxels(free, packed, beyond, camera, m, voxel, max_depth, limits, mark, stamp, listed):
+    """Voxels (block * 512 + i) one frame saw, each once: first the occupied ones, then the free ones.
 
-    packed: (H, W) readings; beyond: (H, W) bool, readings farther than max_depth, which carve up to it.
+    packed: (H, W) readings; beyond: (H, W) bool, readings farther than max_depth, which carve up to it. Returns
+    (number occupied, number in all); more than listed.shape[0] means that `listed` was too short.
     """
-    count = _mark_occupied(free, packed, camera, m, voxel, max_depth, limits, lsn, touched, 0)
+    occupied = _list_occupied(free, packed, camera, m, voxel, limits, mark, stamp, listed)
+    count = occupied
     ox, oy, oz = m[0, 3] / voxel, m[1, 3] / voxel, m[2, 3] / voxel
     for v in range(RAY_OFFSET, camera.height, RAY_STRIDE):
         y = (v - camera.cy) / camera.fy
@@ -195,8 +181,43 @@ def update(free, packed, beyond, camera, m, voxel, max_depth, limits, lsn, touch
             dy = (m[1, 0] * x + m[1, 1] * y + m[1, 2]) / voxel
             dz = (m[2, 0] * x + m[2, 1] * y + m[2, 2]) / voxel
             stop = z - 1.0 / math.sqrt(dx * dx + dy * dy + dz * dz)  # the last voxel before the reading stays as it is
-            count = _carve(free, ox, oy, oz, dx, dy, dz, stop, limits, lsn, touched, count)
+            count = _list_along(free, ox, oy, oz, dx, dy, dz, stop, limits, mark, stamp, listed, count)
+    return occupied, count
+
+
+@njit(cache=True, nogil=True)
+def count_cells(listed, occupied, blocks, cells, slot_of):
+    """Voxels of each block seen occupied and free: blocks (N,), cells (N, 2); slot_of (B,) is scratch of -1. Returns N."""
+    count = 0
+    for n in range(listed.shape[0]):
+        block = listed[n] // VOXELS
+        if slot_of[block] < 0:
+            slot_of[block] = count
+            blocks[count] = block
+            cells[count, 0] = 0
+            cells[count, 1] = 0
+            count += 1
+        cells[slot_of[block], 0 if n < occupied else 1] += 1
+    for n in range(count):
+        slot_of[blocks[n]] = -1
     return count
+
+
+@njit(cache=True, nogil=True)
+def apply_voxels(free, listed, occupied, lsn):
+    """Write one frame's voxels; a block that contains the frame already stays as it is."""
+    for n in range(listed.shape[0]):
+        block, i = listed[n] // VOXELS, listed[n] % VOXELS
+        if lsn <= free.contains[block]:
+            continue
+        step = LOG_ODDS_OCCUPIED if n < occupied else LOG_ODDS_FREE
+        value = np.int64(free.log_odds[block, i]) + step
+        free.log_odds[block, i] = min(max(value, -LOG_ODDS_LIMIT), LOG_ODDS_LIMIT)
+        if n < occupied:
+            free.last_occupied[block, i] = lsn
+        else:
+            free.last_free[block, i] = lsn
+        free.changed[block] = lsn
 
 
 @njit(cache=True, nogil=True)
@@ -223,6 +244,19 @@ def _last_looked(free, voxels, out):
             out[n] = max(free.last_free[block, i], free.last_occupied[block, i])
 
 
+@dataclass(frozen=True, eq=False)
+class FreePlan:
+    """What one frame saw of free space. `listed` is valid until the next plan."""
+
+    listed: NDArray[np.int64]
+    """(N,) block * 512 + voxel, the first `occupied` of them seen occupied, the others free"""
+    occupied: int
+    cell_keys: NDArray[np.int64]
+    """(C,) keys of the blocks in view, ascending"""
+    cells: NDArray[np.int64]
+    """(C, 2) voxels of each block seen occupied and free"""
+
+
 @final
 class FreeSpaceGrid:
     """Sparse log-odds grid; one block is one cell of the sightings (64 cm at the default 8 cm)."""
@@ -232,7 +266,11 @@ class FreeSpaceGrid:
         self.voxel_m = config.free_voxel_m
         self._per_frame = _blocks_a_frame(config)
         self.pools = _reserve(max(2 * self._per_frame, config.ram_bytes // _SHARE_OF_RAM // (VOXELS * 9 + 64)))
-        self._touched = np.zeros(self.pools.keys.shape[0], np.int32)
+        blocks = self.pools.keys.shape[0]
+        self._mark, self._stamp = np.zeros((blocks, VOXELS), np.int32), 0
+        self._listed = np.zeros(1 << 14, np.int64)
+        self._blocks, self._cells = np.zeros(blocks, np.int64), np.zeros((blocks, 2), np.int64)
+        self._slot_of = np.full(blocks, -1, np.int64)
         self._limits = _voxel_limits(config)
 
     def __len__(self) -> int:
@@ -251,17 +289,27 @@ class FreeSpaceGrid:
                 "memory with a larger ram_bytes, a larger free_voxel_m or a smaller max_depth_m"
             )
 
-    def update(self, view: DepthView, lsn: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Carve one frame. Returns the cells in view: (N,) keys ascending and (N, 2) voxels seen occupied and free."""
-        count = update(
-            self.pools, view.packed, view.beyond, view.pinhole, view.map_from_camera, self.voxel_m, self.config.max_depth_m,
-            self._limits, lsn, self._touched,
-        )  # fmt: skip
-        blocks = self._touched[:count]
-        keys, cells = self.pools.keys[blocks], self.pools.cells[blocks]
-        self.pools.cells[blocks] = 0
+    def plan(self, view: DepthView) -> FreePlan:
+        """What a frame saw occupied and free; no voxel is changed. Raises `OutOfRoom` when there may be no room for it."""
+        self.check_room()
+        while True:
+            self._stamp += 1
+            occupied, count = list_voxels(
+                self.pools, view.packed, view.beyond, view.pinhole, view.map_from_camera, self.voxel_m,
+                self.config.max_depth_m, self._limits, self._mark, self._stamp, self._listed,
+            )  # fmt: skip
+            if count <= self._listed.shape[0]:
+                break
+            self._listed = np.zeros(max(count, 2 * self._listed.shape[0]), np.int64)
+        listed = self._listed[:count]
+        n = count_cells(listed, occupied, self._blocks, self._cells, self._slot_of)
+        keys = self.pools.keys[self._blocks[:n]]
         order = np.argsort(keys)
-        return keys[order], cells[order]
+        return FreePlan(listed, int(occupied), keys[order], self._cells[:n][order])
+
+    def apply(self, plan: FreePlan, lsn: int) -> None:
+        """Write what `plan` found."""
+        apply_voxels(self.pools, plan.listed, plan.occupied, lsn)
 
     def states(self, points_m: NDArray[np.floating]) -> NDArray[np.uint8]:
         """(N,) 0 unknown, 1 free, 2 occupied at (N, 3) points of the map frame, metres."""
@@ -300,6 +348,7 @@ class FreeSpaceGrid:
             self.check_room()
         self.pools.log_odds[block], self.pools.last_free[block] = log_odds, last_free
         self.pools.last_occupied[block], self.pools.contains[block] = last_occupied, contains
+        self.pools.changed[block] = contains
 
 
 def _blocks_a_frame(config: MemoryConfig) -> int:

@@ -73,8 +73,6 @@ def _new_block(pools, key):
     block = pools.counters[BLOCKS_USED]
     if block >= pools.keys.shape[0]:
         return NO_BLOCK
-    pools.counters[BLOCKS_USED] = block + 1
-    insert(pools.table_keys, pools.table_blocks, key, block)
     pools.keys[block] = key
     pools.weight[block] = 0
     pools.dist[block] = 0
@@ -82,6 +80,8 @@ def _new_block(pools, key):
     pools.n_rows[block] = 0
     pools.contains[block] = 0
     pools.changed[block] = 0
+    insert(pools.table_keys, pools.table_blocks, key, block)
+    pools.counters[BLOCKS_USED] = block + 1
     return block
 
 
