@@ -1,0 +1,1 @@
+"""One SQLite file per memory: the log of frames is the truth, everything else in it is derived (docs/format.md)."""

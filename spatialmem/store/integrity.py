@@ -1,0 +1,130 @@
+"""Is a memory file sound? Every line that comes back names what is wrong and where."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+
+from spatialmem.config import MemoryConfig
+from spatialmem.errors import SpatialMemError
+from spatialmem.store import block_codec, codec, queries
+from spatialmem.store import schema as sch
+from spatialmem.types import Camera
+
+_MOST_LINES = 50
+_COMPANIONS = (
+    ("keyframes", "lsn NOT IN (SELECT lsn FROM frames)", "have a row in keyframes but none in frames"),
+    ("frames", "lsn NOT IN (SELECT lsn FROM keyframes)", "have a row in frames but none in keyframes"),
+    ("vectors", "lsn NOT IN (SELECT lsn FROM keyframes)", "have an image vector but no row in keyframes"),
+    ("sightings", "lsn NOT IN (SELECT lsn FROM keyframes)", "have sightings but no row in keyframes"),
+    ("keyframes", "camera_ref NOT IN (SELECT camera_ref FROM cameras)", "name a camera that is not in the file"),
+    ("keyframes", "session_id NOT IN (SELECT session_id FROM sessions)", "name a session that is not in the file"),
+)
+
+
+def problems(connection: sqlite3.Connection) -> list[str]:
+    """All problems found, at most a few dozen lines; reads the whole file."""
+    found: list[str] = []
+    for check in (_structure, _checksums, _log, _blobs, _blocks, _config):
+        try:
+            for line in check(connection):
+                found.append(line)
+                if len(found) >= _MOST_LINES:
+                    return [*found, "and more; the check stopped here"]
+        except sqlite3.Error as error:
+            found.append(f"SQLite cannot read on: {error}")
+        except (UnicodeDecodeError, SpatialMemError) as error:
+            found.append(str(error))
+    return found
+
+
+def _structure(connection: sqlite3.Connection) -> Iterator[str]:
+    for (line,) in connection.execute(f"PRAGMA integrity_check({_MOST_LINES})"):
+        if line != "ok":
+            yield f"SQLite: {line}"
+
+
+def _checksums(connection: sqlite3.Connection) -> Iterator[str]:
+    for table in sch.TABLES:
+        for row in connection.execute(table.select()):
+            if sch.row_crc(row[:-1]) != row[-1]:
+                yield f"row {row[0]!r} of {table.name}: the checksum does not match"
+
+
+def _log(connection: sqlite3.Connection) -> Iterator[str]:
+    count, last = connection.execute("SELECT count(*), ifnull(max(lsn), 0) FROM keyframes").fetchone()
+    (recorded,) = connection.execute("SELECT (SELECT count(*) FROM evictions) + (SELECT count(*) FROM tombstones)"
+                                     ).fetchone()  # fmt: skip
+    if count != last and not recorded:
+        yield f"the log has {count} frames but its last is number {last}, and no eviction is recorded"
+    for table, condition, words in _COMPANIONS:
+        if table == "keyframes" and "frames)" in condition and recorded:
+            continue
+        (bad,) = connection.execute(f"SELECT count(*) FROM {table} WHERE {condition}").fetchone()
+        if bad:
+            yield f"{bad} frames {words}"
+    for table in ("surface_blocks", "free_blocks", "checkpoints"):
+        (bad,) = connection.execute(f"SELECT count(*) FROM {table} WHERE lsn > ?", (last,)).fetchone()
+        if bad:
+            yield f"{bad} rows of {table} claim frames after the last one ({last})"
+
+
+def _blobs(connection: sqlite3.Connection) -> Iterator[str]:
+    cameras = queries.cameras(connection)
+    query = "SELECT f.lsn, camera_ref, colour, depth, mask, features, examined FROM frames f JOIN keyframes USING (lsn)"
+    for lsn, camera_ref, *blobs in connection.execute(query):
+        try:
+            yield from (f"frame {lsn}: {line}" for line in _frame(cameras.get(camera_ref), *blobs))
+        except SpatialMemError as error:
+            yield f"frame {lsn}: {error}"
+    for lsn, cells in connection.execute("SELECT lsn, cells FROM sightings"):
+        try:
+            codec.decode_cells(cells)
+        except SpatialMemError as error:
+            yield f"sightings of frame {lsn}: {error}"
+
+
+def _frame(
+    camera: Camera | None,
+    colour: bytes | None,
+    depth: bytes | None,
+    mask: bytes | None,
+    features: bytes | None,
+    examined: bytes | None,
+) -> Iterator[str]:
+    """Headers and packed contents; colour by its first and last marker, decoding it all would take minutes."""
+    if colour is not None and not (colour.startswith(b"\xff\xd8") and colour.endswith(b"\xff\xd9")):
+        yield "colour is not a whole JPEG"
+    if depth is not None:
+        shape = codec.decode_depth(depth).shape
+        if camera is not None and shape != (camera.height, camera.width):
+            yield f"depth is {shape[1]} x {shape[0]}, its camera {camera.width} x {camera.height}"
+    if camera is not None:
+        codec.decode_mask(mask, camera.height, camera.width)
+    if features is not None:
+        codec.decode_features(features)
+    codec.decode_examined(examined)
+
+
+def _blocks(connection: sqlite3.Connection) -> Iterator[str]:
+    unpack = {"surface_blocks": block_codec.unpack_surface_block, "free_blocks": block_codec.unpack_free_block}
+    for table, function in unpack.items():
+        for key, number, data in connection.execute(f"SELECT key, codec, data FROM {table}"):
+            if number != block_codec.CODEC_EXACT:
+                yield f"block {key} of {table}: codec {number} is unknown to this release"
+                continue
+            try:
+                function(data)
+            except SpatialMemError as error:
+                yield f"block {key} of {table}: {error}"
+
+
+def _config(connection: sqlite3.Connection) -> Iterator[str]:
+    row = connection.execute("SELECT value FROM meta WHERE key = 'config'").fetchone()
+    if row is None:
+        yield "meta has no row 'config'"
+        return
+    try:
+        MemoryConfig.from_json(row[0])
+    except (ValueError, TypeError, AttributeError) as error:  # not JSON, not an object, unknown or impossible values
+        yield f"the configuration in meta cannot be used: {error}"

@@ -1,0 +1,98 @@
+"""Writing functions over a connection, inside a transaction that the caller began and ends."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from spatialmem.errors import InvalidValue
+from spatialmem.store import records as rec
+from spatialmem.store import schema as sch
+from spatialmem.store.rows import AnchorRow, BlockRow, CheckpointRow, DepartedRow, FrameBlobs, KeyframeRow
+from spatialmem.types import Camera
+
+_CAMERA_COLUMNS = " AND ".join(f"{name} = ?" for name in sch.CAMERAS.names[1:])
+
+
+def insert_frame(
+    connection: sqlite3.Connection, row: KeyframeRow, blobs: FrameBlobs, vector: bytes | None, cells: bytes | None
+) -> None:
+    """The log row of a frame in all its tables."""
+    if not connection.execute("SELECT 1 FROM sessions WHERE session_id = ?", (row.session_id,)).fetchone():
+        raise InvalidValue(f"session {row.session_id!r} is not in the file; add_session() comes first")
+    camera_ref = _camera_ref(connection, row.camera)
+    try:
+        connection.execute(sch.KEYFRAMES.insert, sch.with_crc(rec.keyframe_values(row, camera_ref)))
+    except sqlite3.IntegrityError as error:
+        raise InvalidValue(
+            f"frame {row.seq} of camera {row.camera_id!r} in session {row.session_id!r} cannot be stored as lsn "
+            f"{row.lsn}: {error}; a frame is stored once"
+        ) from error
+    connection.execute(sch.FRAMES.insert, sch.with_crc(rec.frame_values(row.lsn, blobs)))
+    for table, data in ((sch.VECTORS, vector), (sch.SIGHTINGS, cells)):
+        if data is not None:
+            connection.execute(table.insert, sch.with_crc((row.lsn, data)))
+
+
+def insert_departed(connection: sqlite3.Connection, departed: Sequence[DepartedRow]) -> None:
+    """New departed rows; ids follow the largest one."""
+    if not departed:
+        return
+    (largest,) = connection.execute("SELECT ifnull(max(id), 0) FROM departed").fetchone()
+    for ident, row in enumerate(departed, start=largest + 1):
+        values = rec.departed_values(replace(row, id=ident))
+        connection.execute(sch.DEPARTED.insert, sch.with_crc(values))
+
+
+def close_departed(connection: sqlite3.Connection, ids: Sequence[int], valid_to: int) -> None:
+    """Set `valid_to` of departed rows that still hold."""
+    for ident in ids:
+        found = connection.execute(sch.DEPARTED.select("WHERE id = ? AND valid_to IS NULL"), (int(ident),)).fetchone()
+        if found is None:
+            raise InvalidValue(f"there is no departed row {ident} that still holds")
+        row = replace(rec.departed_row(sch.DEPARTED.checked(found)), valid_to=valid_to)
+        connection.execute(sch.DEPARTED.replace, sch.with_crc(rec.departed_values(row)))
+
+
+def put_blocks(
+    connection: sqlite3.Connection,
+    surface: Iterable[BlockRow],
+    free: Iterable[BlockRow],
+    checkpoint: CheckpointRow | None,
+) -> None:
+    """Blocks in place of those with the same key; the checkpoint row when they finish a round."""
+    for table, blocks in ((sch.SURFACE_BLOCKS, surface), (sch.FREE_BLOCKS, free)):
+        connection.executemany(table.replace, (sch.with_crc(rec.block_values(block)) for block in blocks))
+    if checkpoint is not None:
+        connection.execute(sch.CHECKPOINTS.replace, sch.with_crc(rec.checkpoint_values(checkpoint)))
+
+
+def clear_layers(connection: sqlite3.Connection) -> None:
+    """Drop everything that is derived from the log."""
+    for table in (sch.SURFACE_BLOCKS, sch.FREE_BLOCKS, sch.SIGHTINGS, sch.DEPARTED, sch.CHECKPOINTS):
+        connection.execute(f"DELETE FROM {table.name}")
+
+
+def insert_anchor(connection: sqlite3.Connection, row: AnchorRow) -> None:
+    """A revision of an anchor; the revision that held so far ends where this one begins."""
+    current = connection.execute(
+        sch.ANCHORS.select("WHERE session_id = ? AND valid_to IS NULL"), (row.session_id,)
+    ).fetchone()
+    if current is not None:
+        ended = replace(rec.anchor_row(sch.ANCHORS.checked(current)), valid_to=row.valid_from)
+        connection.execute(sch.ANCHORS.replace, sch.with_crc(rec.anchor_values(ended)))
+    try:
+        connection.execute(sch.ANCHORS.insert, sch.with_crc(rec.anchor_values(row)))
+    except sqlite3.IntegrityError as error:
+        raise InvalidValue(f"session {row.session_id!r} has an anchor revision {row.revision} already") from error
+
+
+def _camera_ref(connection: sqlite3.Connection, camera: Camera) -> int:
+    values = rec.camera_values(camera)
+    found = connection.execute(f"SELECT camera_ref FROM cameras WHERE {_CAMERA_COLUMNS}", values).fetchone()
+    if found is not None:
+        return found[0]
+    (ref,) = connection.execute("SELECT ifnull(max(camera_ref), 0) + 1 FROM cameras").fetchone()
+    connection.execute(sch.CAMERAS.insert, sch.with_crc((ref, *values)))
+    return ref

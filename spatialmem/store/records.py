@@ -1,0 +1,143 @@
+"""Between the frozen rows of store/rows.py and the columns of store/schema.py."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spatialmem.errors import InvalidValue, MemoryFileError
+from spatialmem.store.rows import (
+    AnchorRow,
+    BlockRow,
+    CheckpointRow,
+    DepartedRow,
+    FrameBlobs,
+    KeyframeRow,
+    SessionRow,
+)
+from spatialmem.store.schema import Value
+from spatialmem.types import Camera
+
+_POSE_BYTES = 128
+
+
+def keyframe_values(row: KeyframeRow, camera_ref: int) -> tuple[Value, ...]:
+    """Columns of `keyframes`."""
+    shares = (row.agrees, row.seen_through, row.occluded, row.no_return, row.residual_m)
+    return (
+        int(row.lsn), str(row.session_id), str(row.camera_id), int(row.seq), int(row.stamp_ns), camera_ref,
+        pose_bytes(row.world_from_camera), int(row.pose_revision), _real(row.pose_sigma_m), _real(row.pose_sigma_rad),
+        str(row.reason), int(row.pose_suspect), int(row.encoded), *(_real(share) for share in shares),
+    )  # fmt: skip
+
+
+def keyframe_row(values: Sequence, camera: Camera) -> KeyframeRow:
+    """The inverse of `keyframe_values`."""
+    lsn, session_id, camera_id, seq, stamp_ns, _, pose, revision, sigma_m, sigma_rad, reason, suspect, encoded = values[
+        :13
+    ]
+    return KeyframeRow(
+        lsn, session_id, camera_id, seq, stamp_ns, camera, pose_matrix(pose, f"pose of frame {lsn}"), reason,
+        bool(suspect), bool(encoded), revision, sigma_m, sigma_rad, *values[13:],
+    )  # fmt: skip
+
+
+def camera_values(camera: Camera) -> tuple[Value, ...]:
+    """Columns of `cameras` after `camera_ref`."""
+    return (*(float(v) for v in (camera.fx, camera.fy, camera.cx, camera.cy)), int(camera.width), int(camera.height))
+
+
+def frame_values(lsn: int, blobs: FrameBlobs) -> tuple[Value, ...]:
+    """Columns of `frames`."""
+    return (lsn, blobs.colour, blobs.depth, blobs.mask, blobs.features, blobs.examined)
+
+
+def frame_blobs(values: Sequence) -> FrameBlobs:
+    """The inverse of `frame_values`."""
+    return FrameBlobs(*values[1:])
+
+
+def block_values(row: BlockRow) -> tuple[Value, ...]:
+    """Columns of `surface_blocks` and `free_blocks`."""
+    return (int(row.key), int(row.lsn), int(row.codec), bytes(row.data))
+
+
+def block_row(values: Sequence) -> BlockRow:
+    """The inverse of `block_values`."""
+    return BlockRow(*values)
+
+
+def departed_values(row: DepartedRow) -> tuple[Value, ...]:
+    """Columns of `departed`; the id must be set."""
+    metres = (*row.position_m, *row.box_min_m, *row.box_max_m)
+    if row.id is None or len(metres) != 9:
+        raise InvalidValue(f"a departed row needs an id and three positions of three numbers; given {row}")
+    return (
+        int(row.id), int(row.valid_from), _whole(row.valid_to), int(row.first_lsn), int(row.last_lsn),
+        *(float(v) for v in metres), int(row.voxels), *(int(v) for v in row.rgb), row.feature,
+    )  # fmt: skip
+
+
+def departed_row(values: Sequence) -> DepartedRow:
+    """The inverse of `departed_values`."""
+    ident, valid_from, valid_to, first_lsn, last_lsn = values[:5]
+    return DepartedRow(
+        valid_from, first_lsn, last_lsn, tuple(values[5:8]), tuple(values[8:11]), tuple(values[11:14]), values[14],
+        tuple(values[15:18]), values[18], valid_to, ident,
+    )  # fmt: skip
+
+
+def session_values(row: SessionRow) -> tuple[Value, ...]:
+    """Columns of `sessions`."""
+    return (str(row.session_id), int(row.ordinal), str(row.world_frame))
+
+
+def session_row(values: Sequence) -> SessionRow:
+    """The inverse of `session_values`."""
+    return SessionRow(*values)
+
+
+def anchor_values(row: AnchorRow) -> tuple[Value, ...]:
+    """Columns of `anchors`."""
+    return (
+        str(row.session_id), int(row.revision), pose_bytes(row.map_from_session), int(row.valid_from),
+        _whole(row.valid_to), str(row.reason),
+    )  # fmt: skip
+
+
+def anchor_row(values: Sequence) -> AnchorRow:
+    """The inverse of `anchor_values`."""
+    session_id, revision, pose, valid_from, valid_to, reason = values
+    return AnchorRow(session_id, revision, pose_matrix(pose, f"anchor of {session_id}"), valid_from, reason, valid_to)
+
+
+def checkpoint_values(row: CheckpointRow) -> tuple[Value, ...]:
+    """Columns of `checkpoints`."""
+    return (int(row.lsn), int(row.blocks), int(row.bytes))
+
+
+def pose_bytes(matrix: NDArray[np.float64]) -> bytes:
+    """16 float64, row-major, little-endian."""
+    given = np.asarray(matrix, dtype="<f8")
+    if given.shape != (4, 4):
+        raise InvalidValue(f"a transform must be a 4x4 matrix; given shape {given.shape}")
+    return given.tobytes()
+
+
+def pose_matrix(data: bytes, what: str) -> NDArray[np.float64]:
+    """(4, 4) float64 from `pose_bytes`."""
+    if not isinstance(data, bytes) or len(data) != _POSE_BYTES:
+        raise MemoryFileError(f"{what} is damaged: it is not {_POSE_BYTES} bytes; restore the file from a copy")
+    return np.frombuffer(data, dtype="<f8").astype(np.float64).reshape(4, 4)
+
+
+def _real(value: float | None) -> float | None:
+    """NaN is stored as NULL, as SQLite would."""
+    return None if value is None or math.isnan(value) else float(value)
+
+
+def _whole(value: int | None) -> int | None:
+    return None if value is None else int(value)

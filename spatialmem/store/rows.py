@@ -1,0 +1,141 @@
+"""Rows of the memory file as frozen values. Transforms are (4, 4) float64; `lsn` counts stored frames from 1."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spatialmem.types import Camera
+
+
+@dataclass(frozen=True, eq=False)
+class KeyframeRow:
+    """What the log says of a stored frame, blobs apart."""
+
+    lsn: int
+    session_id: str
+    camera_id: str
+    seq: int
+    stamp_ns: int
+    camera: Camera
+    world_from_camera: NDArray[np.float64]
+    """(4, 4) relative to the world of the session"""
+    reason: str
+    """why the gate kept the frame"""
+    pose_suspect: bool = False
+    encoded: bool = False
+    """whether the row has features"""
+    pose_revision: int = 0
+    pose_sigma_m: float | None = None
+    pose_sigma_rad: float | None = None
+    agrees: float | None = None
+    """share of the rays that agreed with the map before fusion; None when no ray was cast"""
+    seen_through: float | None = None
+    occluded: float | None = None
+    no_return: float | None = None
+    residual_m: float | None = None
+    """median absolute difference to the map where both have a surface; None when they never do"""
+
+
+@dataclass(frozen=True)
+class FrameBlobs:
+    """Encoded contents of a frame (store/codec.py)."""
+
+    colour: bytes
+    depth: bytes | None = None
+    """None: the frame is RGB only"""
+    mask: bytes | None = None
+    """None: all pixels usable"""
+    features: bytes | None = None
+    """None: not encoded"""
+    examined: bytes | None = None
+    """None: no block was examined for having been seen through"""
+
+
+@dataclass(frozen=True)
+class BlockRow:
+    """A voxel block as it stands in the file."""
+
+    key: int
+    """packed block coordinates (`block_key`)"""
+    lsn: int
+    """the block contains every frame up to this one"""
+    codec: int
+    data: bytes
+
+
+@dataclass(frozen=True)
+class DepartedRow:
+    """A region whose surface was seen through and cleared. Positions in the map frame, metres."""
+
+    valid_from: int
+    """lsn of the frame that cleared it"""
+    first_lsn: int
+    """frame that saw it first"""
+    last_lsn: int
+    """frame that saw it last"""
+    position_m: tuple[float, float, float]
+    """mean of its voxel centres"""
+    box_min_m: tuple[float, float, float]
+    box_max_m: tuple[float, float, float]
+    voxels: int
+    rgb: tuple[int, int, int]
+    """mean colour"""
+    feature: bytes | None
+    """D x float16, mean feature; None when it had none"""
+    valid_to: int | None = None
+    """lsn from which the row no longer holds; None: it still does"""
+    id: int | None = None
+    """given by the file; None before it is written"""
+
+
+@dataclass(frozen=True)
+class SessionRow:
+    """A run of the robot with a world frame of its own."""
+
+    session_id: str
+    ordinal: int
+    """0, 1, 2 ... in order of arrival"""
+    world_frame: str
+
+
+@dataclass(frozen=True, eq=False)
+class AnchorRow:
+    """Where a session lies in the map, as of a stretch of the log."""
+
+    session_id: str
+    revision: int
+    map_from_session: NDArray[np.float64]
+    """(4, 4)"""
+    valid_from: int
+    """first lsn it holds for"""
+    reason: str
+    valid_to: int | None = None
+    """lsn from which it no longer holds; None: it still does"""
+
+
+@dataclass(frozen=True)
+class CheckpointRow:
+    """A finished checkpoint round: every block holds at least the frames up to `lsn`."""
+
+    lsn: int
+    blocks: int
+    """blocks written in the round"""
+    bytes: int
+
+
+_HALF = 1 << 20
+_BITS = 21
+_MASK = (1 << _BITS) - 1
+
+
+def block_key(bx: int, by: int, bz: int) -> int:
+    """Key of a block from its coordinates, each in [-2^20, 2^20); numpy int64 arrays work too."""
+    return ((bx + _HALF) << (2 * _BITS)) | ((by + _HALF) << _BITS) | (bz + _HALF)
+
+
+def block_coordinates(key: int) -> tuple[int, int, int]:
+    """The inverse of `block_key`."""
+    return (key >> (2 * _BITS)) - _HALF, ((key >> _BITS) & _MASK) - _HALF, (key & _MASK) - _HALF

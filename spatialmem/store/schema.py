@@ -1,0 +1,194 @@
+"""Tables, pragmas and versions of the memory file (docs/format.md sections 2 and 3)."""
+
+from __future__ import annotations
+
+import sqlite3
+import struct
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from spatialmem.errors import MemoryFileError
+
+APPLICATION_ID = 0x534D454D  # "SMEM"
+FORMAT_VERSION = 1
+PAGE_SIZE = 16384
+JOURNAL_SIZE_LIMIT = 16 << 20
+
+Value = int | float | str | bytes | None
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table: its columns in order, `crc` last and left out, and constraints over several columns."""
+
+    name: str
+    columns: tuple[tuple[str, str], ...]
+    constraints: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Column names without `crc`."""
+        return tuple(name for name, _ in self.columns)
+
+    @property
+    def ddl(self) -> str:
+        """CREATE TABLE statement."""
+        parts = [f"{name} {kind}" for name, kind in self.columns] + ["crc INTEGER NOT NULL", *self.constraints]
+        return f"CREATE TABLE {self.name}({', '.join(parts)})"
+
+    @property
+    def insert(self) -> str:
+        """INSERT of a whole row, `crc` last; fails where the key exists."""
+        return f"INSERT INTO {self.name} VALUES ({', '.join('?' * (len(self.columns) + 1))})"
+
+    @property
+    def replace(self) -> str:
+        """INSERT that overwrites the row with the same key."""
+        return self.insert.replace("INSERT", "INSERT OR REPLACE", 1)
+
+    def select(self, where: str = "") -> str:
+        """SELECT of whole rows, `crc` last."""
+        return f"SELECT {', '.join(self.names)}, crc FROM {self.name} {where}"
+
+    def checked(self, row: Sequence[Value]) -> Sequence[Value]:
+        """The row without its `crc`, or `MemoryFileError` when it does not match."""
+        values = row[:-1]
+        if row_crc(values) != row[-1]:
+            raise MemoryFileError(
+                f"row {values[0]!r} of table {self.name} is damaged (its checksum does not match); "
+                "run `spatialmem doctor` on the file, or restore it from a copy"
+            )
+        return values
+
+
+def _table(name: str, columns: str, *constraints: str) -> Table:
+    pairs = tuple((column.split()[0], " ".join(column.split()[1:])) for column in columns.split(","))
+    return Table(name, pairs, constraints)
+
+
+_BLOCK = "key INTEGER PRIMARY KEY, lsn INTEGER NOT NULL, codec INTEGER NOT NULL, data BLOB NOT NULL"
+
+META = _table("meta", "key TEXT PRIMARY KEY, value TEXT")
+SESSIONS = _table("sessions", "session_id TEXT PRIMARY KEY, ordinal INTEGER NOT NULL UNIQUE, world_frame TEXT NOT NULL")
+ANCHORS = _table(
+    "anchors",
+    "session_id TEXT NOT NULL, revision INTEGER NOT NULL, map_from_session BLOB NOT NULL, valid_from INTEGER NOT NULL,"
+    "valid_to INTEGER, reason TEXT NOT NULL",
+    "PRIMARY KEY(session_id, revision)",
+)
+CAMERAS = _table(
+    "cameras",
+    "camera_ref INTEGER PRIMARY KEY, fx REAL NOT NULL, fy REAL NOT NULL, cx REAL NOT NULL, cy REAL NOT NULL,"
+    "width INTEGER NOT NULL, height INTEGER NOT NULL",
+    "UNIQUE(fx, fy, cx, cy, width, height)",
+)
+KEYFRAMES = _table(
+    "keyframes",
+    "lsn INTEGER PRIMARY KEY, session_id TEXT NOT NULL, camera_id TEXT NOT NULL, seq INTEGER NOT NULL,"
+    "stamp_ns INTEGER NOT NULL, camera_ref INTEGER NOT NULL, world_from_camera BLOB NOT NULL,"
+    "pose_revision INTEGER NOT NULL, pose_sigma_m REAL, pose_sigma_rad REAL, reason TEXT NOT NULL,"
+    "pose_suspect INTEGER NOT NULL, encoded INTEGER NOT NULL, agrees REAL, seen_through REAL, occluded REAL,"
+    "no_return REAL, residual_m REAL",
+    "UNIQUE(session_id, camera_id, seq)",
+    "CHECK(lsn BETWEEN 1 AND 4294967294)",
+)
+FRAMES = _table("frames", "lsn INTEGER PRIMARY KEY, colour BLOB, depth BLOB, mask BLOB, features BLOB, examined BLOB")
+VECTORS = _table("vectors", "lsn INTEGER PRIMARY KEY, vector BLOB NOT NULL")
+SIGHTINGS = _table("sightings", "lsn INTEGER PRIMARY KEY, cells BLOB NOT NULL")
+DEPARTED = _table(
+    "departed",
+    "id INTEGER PRIMARY KEY, valid_from INTEGER NOT NULL, valid_to INTEGER, first_lsn INTEGER NOT NULL,"
+    "last_lsn INTEGER NOT NULL, x REAL, y REAL, z REAL, x0 REAL, y0 REAL, z0 REAL, x1 REAL, y1 REAL, z1 REAL,"
+    "voxels INTEGER NOT NULL, red INTEGER, green INTEGER, blue INTEGER, feature BLOB",
+)
+SURFACE_BLOCKS = _table("surface_blocks", _BLOCK)
+FREE_BLOCKS = _table("free_blocks", _BLOCK)
+CHECKPOINTS = _table("checkpoints", "lsn INTEGER PRIMARY KEY, blocks INTEGER NOT NULL, bytes INTEGER NOT NULL")
+POSE_REVISIONS = _table(
+    "pose_revisions",
+    "lsn INTEGER NOT NULL, revision INTEGER NOT NULL, world_from_camera BLOB NOT NULL, valid_from INTEGER NOT NULL,"
+    "valid_to INTEGER, reason TEXT NOT NULL",
+    "PRIMARY KEY(lsn, revision)",
+)
+EVICTIONS = _table(
+    "evictions",
+    "id INTEGER PRIMARY KEY, at_lsn INTEGER NOT NULL, kind TEXT NOT NULL, what TEXT NOT NULL, rows INTEGER NOT NULL,"
+    "bytes INTEGER NOT NULL, reason TEXT NOT NULL",
+)
+TOMBSTONES = _table("tombstones", "id INTEGER PRIMARY KEY, at_lsn INTEGER NOT NULL, what TEXT NOT NULL")
+
+TABLES = (
+    META, SESSIONS, ANCHORS, CAMERAS, KEYFRAMES, FRAMES, VECTORS, SIGHTINGS, DEPARTED, SURFACE_BLOCKS, FREE_BLOCKS,
+    CHECKPOINTS, POSE_REVISIONS, EVICTIONS, TOMBSTONES,
+)  # fmt: skip
+
+Migration = Callable[[Path, Path], None]
+MIGRATIONS: dict[int, Migration] = {}
+"""From a format version: writes the file of the next version at the second path, leaves the first as it is."""
+
+_PACK = {int: struct.Struct("<cq"), float: struct.Struct("<cd")}
+_LENGTH = struct.Struct("<cI")
+
+
+def row_crc(values: Sequence[Value]) -> int:
+    """CRC-32 of a row as docs/format.md section 3 defines it."""
+    crc = 0
+    for value in values:
+        if value is None:
+            crc = zlib.crc32(b"n", crc)
+        elif isinstance(value, int):
+            crc = zlib.crc32(_PACK[int].pack(b"i", value), crc)
+        elif isinstance(value, float):
+            crc = zlib.crc32(_PACK[float].pack(b"f", value), crc)
+        elif isinstance(value, str):
+            text = value.encode("utf-8", "surrogatepass")
+            crc = zlib.crc32(text, zlib.crc32(_LENGTH.pack(b"t", len(text)), crc))
+        else:
+            crc = zlib.crc32(value, zlib.crc32(_LENGTH.pack(b"b", len(value)), crc))
+    return crc
+
+
+def with_crc(values: Sequence[Value]) -> tuple[Value, ...]:
+    """The row as it is written."""
+    return (*values, row_crc(values))
+
+
+def create_schema(connection: sqlite3.Connection) -> None:
+    """Pragmas and empty tables in an empty database; the order of the pragmas matters to SQLite."""
+    connection.execute(f"PRAGMA page_size = {PAGE_SIZE}")
+    connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    connection.execute("BEGIN IMMEDIATE")
+    for table in TABLES:
+        connection.execute(table.ddl)
+    connection.execute(f"PRAGMA user_version = {FORMAT_VERSION}")
+    connection.execute("COMMIT")
+
+
+def set_writer_pragmas(connection: sqlite3.Connection) -> None:
+    """What holds while a memory is open for appending."""
+    (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
+    if mode != "wal":
+        raise MemoryFileError(f"this file system does not carry a write-ahead log (SQLite answered {mode!r}); "
+                              "keep the memory on a local disk")  # fmt: skip
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute(f"PRAGMA journal_size_limit = {JOURNAL_SIZE_LIMIT}")
+    connection.execute("PRAGMA secure_delete = OFF")
+
+
+def check_version(path: Path, application_id: int, user_version: int) -> None:
+    """`MemoryFileError` unless the numbers are those of a memory this release can open."""
+    if application_id != APPLICATION_ID:
+        raise MemoryFileError(
+            f"{path} is an SQLite file of another program (application_id {application_id:#x}, a memory has "
+            f"{APPLICATION_ID:#x}); give the path of a memory"
+        )
+    if user_version > FORMAT_VERSION:
+        raise MemoryFileError(
+            f"{path} has format version {user_version}, this release reads up to {FORMAT_VERSION}; "
+            "update with: pip install -U spatialmem"
+        )
+    if user_version < 1:
+        raise MemoryFileError(f"{path} has format version {user_version}, which no release wrote; restore a copy")

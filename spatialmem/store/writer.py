@@ -1,0 +1,145 @@
+"""The writing side of a memory file: the lock, one connection, one transaction at a time."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sqlite3
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import final
+
+from spatialmem.errors import MemoryFileError
+from spatialmem.store.access import check_tables, connect
+from spatialmem.store.failures import explained
+from spatialmem.store.header import check_header
+from spatialmem.store.lock import WriterLock
+from spatialmem.store.schema import META, create_schema, set_writer_pragmas, with_crc
+
+_log = logging.getLogger(__name__)
+
+
+@final
+class Writer:
+    """Holds the write lock of `path` until `close`. Raises `MemoryLocked` when another writer has it."""
+
+    def __init__(self, path: Path, new_with: Mapping[str, str | None] | None = None) -> None:
+        """Opens an existing memory, or makes a new one when `new_with` (its meta rows) is given."""
+        if new_with is None:
+            _refuse_missing(path)
+        else:
+            _refuse_existing(path)
+        self._path = path
+        self._guard = threading.RLock()
+        self._lock = WriterLock(path)
+        try:
+            if new_with is not None:
+                _build(path, new_with)
+            check_header(path)
+            with explained(path, "opening"):
+                self._connection = _open(path)
+        except BaseException:
+            self._lock.release()
+            raise
+
+    @contextmanager
+    def transaction(self, doing: str) -> Iterator[sqlite3.Connection]:
+        """One transaction: all of it is on disk when the block ends, or none of it after any exception."""
+        with self._guard, explained(self._path, doing):
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._connection
+                self._connection.execute("COMMIT")
+            except BaseException:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+                raise
+
+    def read_one(self, query: str) -> tuple:
+        """First row of a query, as of the last commit."""
+        with self._guard, explained(self._path, "reading"):
+            return self._connection.execute(query).fetchone()
+
+    def close(self) -> None:
+        """Fold the wal into the file and let go of the lock; says so when the wal had to stay."""
+        with self._guard:
+            try:
+                with explained(self._path, "closing"):
+                    busy, _, _ = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+                    self._connection.close()
+            finally:
+                self._lock.release()
+        if busy:
+            raise MemoryFileError(
+                f"{self._path} was closed, but a reader held its log, so {self._path.name}-wal stays beside it; "
+                "nothing is lost: keep both files together and open with mode='a' once more"
+            )
+        left = [name for name in ("-wal", "-shm") if self._path.with_name(self._path.name + name).exists()]
+        if left:
+            _log.info("a reader was looking at %s while it was closed: %s left beside it, empty", self._path, left)
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    connection = connect(path, "mode=rw")
+    try:
+        check_tables(connection, path)
+        set_writer_pragmas(connection)
+        connection.execute("BEGIN IMMEDIATE")  # a file that cannot be written is noticed now, not at the first frame
+        connection.execute("ROLLBACK")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _build(path: Path, meta: Mapping[str, str | None]) -> None:
+    """Write an empty memory under another name, then give it its own: a file of that name is complete."""
+    _refuse_existing(path)  # again, now that the lock is ours
+    new = path.with_name(path.name + "-new")
+    for leftover in (new, new.with_name(new.name + "-journal")):
+        leftover.unlink(missing_ok=True)
+    try:
+        with explained(path, "creating"):
+            connection = connect(new, "mode=rwc")
+            try:
+                create_schema(connection)
+                connection.execute("BEGIN IMMEDIATE")
+                connection.executemany(META.insert, [with_crc((str(k), v)) for k, v in meta.items()])
+                connection.execute("COMMIT")
+            finally:
+                connection.close()
+        _rename(new, path)
+    finally:
+        new.unlink(missing_ok=True)
+
+
+def _rename(new: Path, path: Path) -> None:
+    try:
+        os.rename(new, path)
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    except OSError as error:
+        raise MemoryFileError(f"creating {path} failed ({error}); check the folder") from error
+
+
+def _refuse_existing(path: Path) -> None:
+    if os.path.lexists(path):
+        raise MemoryFileError(f"{path} exists already; open it with mode='a' to go on, or give another path")
+    if not path.parent.is_dir():
+        raise MemoryFileError(f"there is no folder {path.parent} to create {path.name} in; make it first")
+    for suffix in ("-wal", "-journal"):
+        log = path.with_name(path.name + suffix)
+        if log.exists():
+            raise MemoryFileError(
+                f"{log} is left of a memory that was moved away without it; put them together again, or remove it"
+            )
+
+
+def _refuse_missing(path: Path) -> None:
+    if not path.exists():
+        raise MemoryFileError(f"there is no file {path}; create a memory there, or check the path")
