@@ -1,0 +1,31 @@
+"""Writing a result: whole or not at all, with an error that says what to do."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from spatialmem.errors import SpatialMemError
+
+
+class ExportError(SpatialMemError):
+    """A result that cannot be written where it was asked for."""
+
+
+def write_file(path: str | Path, data: bytes) -> None:
+    """Write `data` to `path`, replacing what is there; a reader sees the old file or the new one, never half of it.
+
+    Raises `ExportError` when the folder is missing or cannot be written to.
+    """
+    target = Path(path).expanduser()
+    if target.is_dir():
+        raise ExportError(f"{target} is a folder; give the name of the file to write")
+    if not target.parent.is_dir():
+        raise ExportError(f"there is no folder {target.parent}; make it first (mkdir -p {target.parent})")
+    part = target.with_name(f".{target.name}.{os.getpid()}.part")
+    try:
+        part.write_bytes(data)
+        part.replace(target)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise ExportError(f"{target} cannot be written: {error.strerror or error}") from error
