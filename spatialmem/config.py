@@ -63,7 +63,7 @@ class MemoryConfig:
         _in_range("voxel_size_m", self.voxel_size_m, 0.001, 1.0)
         _in_range("truncation_voxels", self.truncation_voxels, 2.0, 16.0)
         _in_range("min_depth_m", self.min_depth_m, 0.0, 100.0)
-        _in_range("max_depth_m", self.max_depth_m, self.min_depth_m + 0.01, 100.0)
+        _in_range("max_depth_m", self.max_depth_m, self.min_depth_m + 0.01, 80.0)  # packed readings reach 83 m
         _in_range("free_voxel_m", self.free_voxel_m, self.voxel_size_m, 2.0)
         _in_range("encode_every", self.encode_every, 1, 1_000_000)
         _in_range("checkpoint_frames", self.checkpoint_frames, 1, 100_000)

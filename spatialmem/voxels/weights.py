@@ -8,7 +8,7 @@ from numba import njit
 from spatialmem.voxels.dispatch import DISPATCHER
 
 DEPTH_UNIT_M = 1e-5
-"""unit of depth in a packed reading; 24 bits reach 167 m"""
+"""unit of depth in a packed reading; the 23 bits above the weight, without the sign, reach 83.8 m"""
 FULL_WEIGHT = 8
 """weight units of one full observation"""
 _FULL_WEIGHT_DEPTH_M = 1.5
@@ -54,16 +54,18 @@ def _reading(z, left, right, above, below, x, y, fx, fy, low, high):
 def pack_readings(start, stop, depth, fx, fy, cx, cy, low, high, packed):
     """Rows start..stop-1 of `packed` (H, W) int32: depth in 10 um << 8 | weight in eighths; 0 = not usable."""
     height, width = depth.shape
+    none = np.float32(np.nan)
+    outside = np.full(width, none)  # beyond the border there is no reading, as in a hole
     for v in range(start, stop):
         y = (np.float32(v) - cy) / fy
         here, out = depth[v], packed[v]
-        above, below = depth[max(v - 1, 0)], depth[min(v + 1, height - 1)]
+        above, below = (depth[v - 1] if v > 0 else outside), (depth[v + 1] if v < height - 1 else outside)
         for u in range(1, width - 1):
             x = (np.float32(u) - cx) / fx
             out[u] = _reading(here[u], here[u - 1], here[u + 1], above[u], below[u], x, y, fx, fy, low, high)
         for u in (0, width - 1):
             x = (np.float32(u) - cx) / fx
-            left, right = here[max(u - 1, 0)], here[min(u + 1, width - 1)]
+            left, right = (here[u - 1] if u > 0 else none), (here[u + 1] if u < width - 1 else none)
             out[u] = _reading(here[u], left, right, above[u], below[u], x, y, fx, fy, low, high)
 
 
