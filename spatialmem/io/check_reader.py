@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 from collections.abc import Iterator
 
@@ -36,11 +37,12 @@ def check_reader(reader: Reader, max_frames: int = 20) -> list[str]:
     if not first:
         return [*problems, "no frame is delivered"]
     problems += _check_frames(first)
+    problems += _check_poses(first)  # before anything is written into frames, which a poor reader may share
     if len(first) != len(second) or not all(same_frame(a, b) for a, b in zip(first, second, strict=False)):
         problems.append("two iterations differ: each must start at the first frame and change nothing")
     if not reader.is_stream:
         problems += _check_access(reader, first, max_frames)
-    return [*problems, *_check_poses(first)]
+    return problems
 
 
 def same_frame(a: Frame, b: Frame) -> bool:
@@ -110,7 +112,8 @@ def _check_writes(reader: Reader, there: dict[int, Frame | None]) -> Iterator[st
     index = next((i for i, frame in there.items() if frame is not None), None)
     if index is None:
         return
-    scratch, before = reader[index], there[index]
+    before = copy.deepcopy(there[index])
+    scratch = reader[index]
     assert before is not None
     for array in (scratch.rgb, scratch.depth_m, scratch.world_from_camera):
         if array is not None and array.flags.writeable:
@@ -146,10 +149,11 @@ def _within(pairs: list[tuple[Frame, Frame]], change) -> float:
 
 _CONFUSIONS = {
     "as given": lambda pose: pose,
-    "with the poses inverted (they are camera_from_world)": inverse,
     "with OpenGL camera axes": lambda pose: opencv_pose(pose, "opengl"),
-    "with inverted poses and OpenGL camera axes": lambda pose: opencv_pose(inverse(pose), "opengl"),
     "with robot body axes (x forward)": lambda pose: opencv_pose(pose, "ros_body"),
+    "with the poses inverted (they are camera_from_world)": inverse,
+    "with the poses inverted and OpenGL camera axes": lambda pose: opencv_pose(inverse(pose), "opengl"),
+    "with the poses inverted and robot body axes": lambda pose: opencv_pose(inverse(pose), "ros_body"),
 }
 
 
