@@ -25,11 +25,17 @@ def check_vision_tower(visual: Any, model: str) -> None:
     import_open_clip()
     transformer = require("open_clip.transformer", "clip")
     torch = require("torch", "clip")
+
+    def has_value_path(block: Any) -> bool:
+        kind, attention = transformer.ResidualAttentionBlock, torch.nn.MultiheadAttention
+        return isinstance(block, kind) and isinstance(block.attn, attention)
+
     plain = isinstance(visual, transformer.VisionTransformer) and visual.attn_pool is None
-    block = visual.transformer.resblocks[-1] if plain else None
-    if not (
-        isinstance(block, transformer.ResidualAttentionBlock) and isinstance(block.attn, torch.nn.MultiheadAttention)
-    ) or visual.pool_type not in ("tok", "avg"):
+    if (
+        not plain
+        or visual.pool_type not in ("tok", "avg")
+        or not all(map(has_value_path, visual.transformer.resblocks))
+    ):
         raise InvalidValue(
             f"open_clip model {model!r} has no plain vision transformer ({type(visual).__name__}), so its dense "
             "features are not known; use one such as ViT-B-32, ViT-B-16 or ViT-L-14"
@@ -88,9 +94,9 @@ def _positions(visual: Any, grid: tuple[int, int]) -> Any:
 
 def _value_path(block: Any, tokens: Any) -> Any:
     linear = require("torch.nn.functional", "clip").linear
-    attention, width = block.attn, tokens.shape[-1]
-    bias = attention.in_proj_bias
-    values = linear(block.ln_1(tokens), attention.in_proj_weight[2 * width :], None if bias is None else bias[2 * width :])
+    attention, from_row = block.attn, 2 * tokens.shape[-1]  # rows of the joint matrix: query, key, value
+    bias = None if attention.in_proj_bias is None else attention.in_proj_bias[from_row:]
+    values = linear(block.ln_1(tokens), attention.in_proj_weight[from_row:], bias)
     return block.ls_1(attention.out_proj(values))
 
 

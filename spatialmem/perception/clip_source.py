@@ -71,7 +71,7 @@ def load_model(source: ClipSource, device: str) -> Any:
     torch = require("torch", "clip")
     damaged = (
         RuntimeError, ValueError, KeyError, OSError, EOFError, StopIteration, AttributeError, TypeError,
-        UnpicklingError, require("safetensors", "clip").SafetensorError,
+        AssertionError, UnpicklingError, require("safetensors", "clip").SafetensorError,
     )  # fmt: skip
     try:
         model = open_clip.create_model(
@@ -91,5 +91,7 @@ def load_model(source: ClipSource, device: str) -> Any:
 
 
 def _first_lines(error: BaseException) -> str:
+    if isinstance(error, UnpicklingError):  # torch's own advice here, to load it without its safeguard, is not ours
+        return "it is not a file of plain tensors"
     text = " ".join(str(error).split()) or type(error).__name__
     return text if len(text) <= 300 else text[:300] + " ..."

@@ -21,9 +21,7 @@ def pool_memberships(rgb, table, row_edges, col_edges, out):
             total[:] = 0
             for y in range(row_edges[i], row_edges[i + 1]):
                 for x in range(col_edges[j], col_edges[j + 1]):
-                    row = (
-                        (np.int64(rgb[y, x, 0] >> 3) << 10) | (np.int64(rgb[y, x, 1] >> 3) << 5) | (rgb[y, x, 2] >> 3)
-                    )
+                    row = (np.int64(rgb[y, x, 0] >> 3) << 10) | (np.int64(rgb[y, x, 1] >> 3) << 5) | (rgb[y, x, 2] >> 3)
                     for k in range(16):
                         total[k] += table[row, k]
             pixels = (row_edges[i + 1] - row_edges[i]) * (col_edges[j + 1] - col_edges[j])

@@ -92,10 +92,10 @@ def _coordinates(lab: NDArray[np.float64]) -> NDArray[np.float64]:
 @functools.cache
 def _survey() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Coordinates (S, 3) of the chromatic survey colours and their weights (S, 8), one column a term."""
-    hexes = [SRGB_BY_TERM[term].split() for term in TERMS]
-    total = sum(len(colours) for colours in hexes[_ACHROMATIC:])
-    srgb, weights, row = np.empty((total, 3)), np.zeros((total, len(TERMS) - _ACHROMATIC)), 0
-    for column, colours in enumerate(hexes[_ACHROMATIC:]):
+    hexes = [SRGB_BY_TERM[term].split() for term in TERMS[_ACHROMATIC:]]
+    total = sum(len(colours) for colours in hexes)
+    srgb, weights, row = np.empty((total, 3)), np.zeros((total, len(hexes))), 0
+    for column, colours in enumerate(hexes):
         end = row + len(colours)
         srgb[row:end] = [srgb_from_hex(colour) for colour in colours]
         weights[row:end, column] = len(colours) ** -PARAMETERS["count_exponent"]

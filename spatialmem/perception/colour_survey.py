@@ -12,16 +12,6 @@ TERMS = ("black", "grey", "white", "red", "orange", "brown", "yellow", "green", 
 """The 11 basic colour terms; their order is the order of the features."""
 
 SRGB_BY_TERM: dict[str, str] = {
-    "black": (
-        "000000 070d0d"
-    ),
-    "grey": (
-        "1f3b4d 343837 363737 3c4142 516572 59656d 607c8e 6b7c85 6f828a 738595 748b97 77926f 7a687f 7d7f7c 7ea07a "
-        "866f85 86775f 89a0b0 8d8468 929591 947e94 95a3a6 96ae8d 978a84 997570 b7c9e2 c5c9c7 c8aca9 d8dcd6 fdfdfe"
-    ),
-    "white": (
-        "ffffcb ffffe4 ffffff"
-    ),
     "red": (
         "610023 650021 680018 7b0323 840000 850e04 8c000f 8f1402 922b05 980002 990147 9a0200 9d0216 9e003a 9e3623 "
         "9f2305 a03623 a50055 a83c09 a90308 aa2704 af2f0d b00149 b0054b b9484e bb3f3f be0119 be013c c0022f ca0147 "
@@ -81,5 +71,6 @@ SRGB_BY_TERM: dict[str, str] = {
         "d90166 da467d dd85d7 de9dac df4ec8 e03fd8 e78ea5 ed0dd9 f075e6 f29e8e f36196 f6688e f7879a fa2a55 fb5581 "
         "fb5ffc fdb0c0 fe019a fe01b1 fe02a2 fe2c54 fe46a5 fe7b7c fe828c fe83cc ff028d ff0490 ff0789 ff6163 ff63e9 "
         "ff69af ff6f52 ff796c ff7fa7 ff81c0 ff9a8a ffb2d0 ffb7ce ffbacd ffcfdc ffd1df fff4f2"
-    ),}
-"""Survey colours of each term, hex sRGB, separated by spaces."""
+    ),
+}
+"""Survey colours of each chromatic term, hex sRGB, separated by spaces."""

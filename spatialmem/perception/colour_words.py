@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from spatialmem.perception import colour_model
 from spatialmem.perception.colour_survey import TERMS
+from spatialmem.perception.fingerprint import Part
 
 SURVEY_NAMES: dict[str, str] = {
     "aqua": "13eac9", "azure": "069af3", "beige": "e6daa6", "burgundy": "610023", "crimson": "8c000f",
@@ -65,7 +66,7 @@ _LOGIC = frozenset("but except neither never no non nor not or without".split())
 _SMALLEST_SHARE = 0.1  # smaller parts of a survey colour's memberships are left out of its vector
 
 
-def definition() -> dict[str, object]:
+def definition() -> dict[str, Part]:
     """Everything above, for the fingerprint."""
     sets = {"modifiers": _MODIFIERS, "shades": _SHADES, "stop": _STOP_WORDS, "places": _PLACES, "logic": _LOGIC}
     return {
@@ -81,7 +82,8 @@ def parse(text: str) -> tuple[NDArray[np.float32] | None, tuple[str, ...]]:
     neither can be said by one direction. From a word of place on ("on", "with", ...), a phrase describes
     something else: those words are unknown, colours among them too.
     """
-    words = [_SAME.get(word, word) for word in re.findall(r"[^\W_]+", text.lower())]
+    written: list[str] = re.findall(r"[^\W_]+", text.lower())
+    words = [_SAME.get(word, word) for word in written]
     described = next((k for k, word in enumerate(words) if word in _PLACES), len(words))
     vectors, unknown = _read(words[:described])
     unknown += [word for word in words[described:] if word not in _STOP_WORDS]

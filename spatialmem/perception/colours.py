@@ -23,7 +23,7 @@ PATCH = 8
 _GRID = 4  # the whole-image vector keeps where colours are on a 4 x 4 grid
 _RULE = "sqrt of mean membership over patches of 8, version 1"
 _HIT_SCORE = 0.55
-_MIN_SIMILARITY = 0.74  # squared just below the hit score, with room for features kept in 8 bits
+_MIN_SIMILARITY = 0.73  # squared below the hit score, with room for features kept in 8 bits
 
 
 @final
@@ -108,9 +108,7 @@ def _edges(size: int, parts: int) -> NDArray[np.int64]:
 def _cell_means(shares: NDArray[np.float32]) -> NDArray[np.float64]:
     """(4, 4, 11) mean of patch shares (h, w, 11) over the cells of a grid; fewer patches serve several cells."""
     bands = [_spans(size) for size in shares.shape[:2]]
-    return np.array(
-        [[shares[a:b, c:d].mean(axis=(0, 1), dtype=np.float64) for c, d in bands[1]] for a, b in bands[0]]
-    )
+    return np.array([[shares[a:b, c:d].mean(axis=(0, 1), dtype=np.float64) for c, d in bands[1]] for a, b in bands[0]])
 
 
 def _spans(size: int) -> list[tuple[int, int]]:

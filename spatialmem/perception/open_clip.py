@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import functools
-import re
-from typing import Any, final
+import json
+from typing import final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,10 +51,10 @@ class OpenClip(Encoder):
         clip_dense.check_vision_tower(self._model.visual, source.model)
         self._tokenizer = import_open_clip().get_tokenizer(source.model)
         self._projection = projection_beside(source.weights, self._full_width(), MAP_DIM)
-        scale = float(self._model.logit_scale.detach().exp().cpu())
-        self._scale = np.float32(min(scale, _MAX_SCALE))
+        self._scale = np.float32(min(float(self._model.logit_scale.exp()), _MAX_SCALE))
+        self._phrase_vector = functools.lru_cache(maxsize=256)(self._encode_phrase)
         self._bank = np.stack([self._phrase_vector(phrase) for phrase in BACKGROUND])
-        self._fingerprint = self._digest()
+        self._fingerprint = self._digest(source)
 
     @classmethod
     def from_spec(cls, rest: str) -> Encoder:
@@ -65,13 +65,13 @@ class OpenClip(Encoder):
         visual = self._model.visual
         return int(visual.conv1.out_channels if visual.proj is None else visual.proj.shape[1])
 
-    def _digest(self) -> str:
+    def _digest(self, source: ClipSource) -> str:
         weights = {name: tensor.cpu().float().numpy() for name, tensor in self._model.state_dict().items()}
-        config = {key: repr(value) for key, value in self._model.visual.preprocess_cfg.items()}
+        preprocess = json.dumps(self._model.visual.preprocess_cfg, sort_keys=True)
+        structure = json.dumps(import_open_clip().get_model_config(source.model), sort_keys=True)
         return fingerprint(
-            name="open_clip", weights=weights, preprocess=config, rule=clip_dense.RULE,
-            structure=re.sub(r"\s+", " ", repr(self._model)), projection=self._projection.identity,
-            templates=TEMPLATES, background=BACKGROUND, scale=float(self._scale),
+            name="open_clip", weights=weights, preprocess=preprocess, structure=structure, rule=clip_dense.RULE,
+            projection=self._projection.identity, templates=TEMPLATES, background=BACKGROUND,
         )  # fmt: skip
 
     @property
@@ -110,7 +110,7 @@ class OpenClip(Encoder):
     def _forward(self, rgb: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Unit patch features (h, w, F) before the projection, and the image vector (F,)."""
         image, visual = checked_rgb(rgb), self._model.visual
-        grid = clip_dense.patch_grid(*image.shape[:2], tuple(visual.grid_size))
+        grid = clip_dense.patch_grid(image.shape[0], image.shape[1], tuple(visual.grid_size))
         size_hw = (grid[0] * visual.patch_size[0], grid[1] * visual.patch_size[1])
         with require("torch", "clip").inference_mode():
             pixels = clip_dense.image_tensor(image, size_hw, visual, self._device)
@@ -122,17 +122,13 @@ class OpenClip(Encoder):
         phrase = " ".join(text.split())
         return TextQuery(text, self._phrase_vector(phrase) if phrase else None)
 
-    @functools.lru_cache(maxsize=256)  # noqa: B019 - the encoder lives as long as the program
-    def _phrase_vector(self, phrase: str) -> NDArray[np.float32]:
+    def _encode_phrase(self, phrase: str) -> NDArray[np.float32]:
         tokens = self._tokenizer([template.format(phrase) for template in TEMPLATES]).to(self._device)
         with require("torch", "clip").inference_mode():
-            full = unit_rows(self._text_features(tokens).cpu().numpy())
+            full = unit_rows(self._model.encode_text(tokens).cpu().numpy())
         vector = self._projection(unit_rows(full.mean(axis=0)))
         vector.flags.writeable = False
         return vector
-
-    def _text_features(self, tokens: Any) -> Any:
-        return self._model.encode_text(tokens)
 
     def encode_crop(self, rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
         """The mean of the crop's patch features: a query in the dense space, not in that of image vectors."""
