@@ -10,7 +10,7 @@ import re
 import struct
 import threading
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +22,7 @@ from spatialmem.io.ros_mcap import UnchunkedMcap
 _MCAP, _SQLITE, _ROS1 = ".mcap", ".db3", ".bag"
 _SUFFIXES = (_ROS1, _MCAP, _SQLITE)
 _NEWEST_DISTRO = "latest"
+_SQLITE_HEADER_BYTES = 100  # SQLite file format, "The Database Header"
 _REPAIR = {
     _ROS1: "repair it with: rosbag reindex {path}   (or: rosbag fix {path} fixed.bag)",
     _MCAP: "repair it with: mcap recover {path} -o recovered.mcap",
@@ -185,19 +186,28 @@ def _storage_files(path: Path) -> list[Path]:
     if path.is_file():
         files = [path]
     elif (path / "metadata.yaml").is_file():
-        _refuse_pending_wal(path.glob("*" + _SQLITE))
+        _check_sqlite(path.glob("*" + _SQLITE))
         return [path]
     else:
         kinds = [sorted(path.glob("*" + suffix), key=_natural) for suffix in _SUFFIXES]
         files = next((found for found in kinds if found), [])
     if not files or files[0].suffix.lower() not in _SUFFIXES:
         raise ReadError(f"{path} is no ROS recording; expected .bag, .mcap or .db3 files, or metadata.yaml beside them")
-    _refuse_pending_wal(files)
+    _check_sqlite(file for file in files if file.suffix.lower() == _SQLITE)
     return files
 
 
-def _refuse_pending_wal(files: Any) -> None:
+def _check_sqlite(files: Iterable[Path]) -> None:
+    """Refuse what SQLite would read without complaint: missing pages as zeros, and the state before the -wal file."""
     for file in files:
+        with file.open("rb") as stream:
+            head = stream.read(_SQLITE_HEADER_BYTES)
+        page, changes, pages = (int.from_bytes(head[a:b], "big") for a, b in ((16, 18), (24, 28), (28, 32)))
+        expected = (65536 if page == 1 else page) * pages
+        if changes == int.from_bytes(head[92:96], "big") and file.stat().st_size < expected:
+            raise ReadError(
+                f"{file} is truncated: {file.stat().st_size} bytes of {expected}; {_REPAIR[_SQLITE].format(path=file)}"
+            )
         wal = file.with_name(file.name + "-wal")
         if wal.is_file() and wal.stat().st_size > 0:
             raise ReadError(

@@ -89,7 +89,7 @@ def _track(index: BagIndex, topic: str) -> PoseTrack:
 
 def _only_track(index: BagIndex, camera_frame: str, options: PoseOptions) -> PoseTrack:
     """The one topic with poses, odometry first."""
-    tracks = list(index.tracks.values())
+    tracks = [index.tracks[topic] for topic in sorted(index.tracks)]
     if options.world_frame:
         tracks = [t for t in tracks if t.frame == options.world_frame]
     tracks = [t for t in tracks if t.body_frame] or tracks
