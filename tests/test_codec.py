@@ -209,7 +209,8 @@ def test_a_flipped_bit_never_escapes_as_a_foreign_error(name):
     rng = np.random.default_rng(9)
     for _ in range(200):
         broken = bytearray(data)
-        broken[rng.integers(min(len(data), 24)) if rng.random() < 0.5 else rng.integers(len(data))] ^= 1 << rng.integers(8)
+        span = 24 if rng.random() < 0.5 else len(data)
+        broken[rng.integers(min(len(data), span))] ^= 1 << rng.integers(8)
         try:
             decode(bytes(broken))
         except MemoryFileError:

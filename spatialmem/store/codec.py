@@ -118,7 +118,7 @@ def encode_features(features: NDArray[np.float32]) -> bytes:
         raise InvalidValue(f"features must have shape (h, w, D), each at most {_LARGEST}; given {given.shape}")
     largest = float(np.abs(given).max(initial=0.0))
     if not largest < 100 * _LARGEST_SCALE:
-        raise InvalidValue("features hold NaN, infinity or absurdly large numbers; normalise them with a floor under the norm")
+        raise InvalidValue("features hold NaN or infinity; normalise them with a floor under the norm")
     scale = float(np.float32(largest / 127.0))
     inverse = np.float32(1.0 / scale) if scale > _TINY else np.float32(0)
     small = np.clip(np.rint(given * inverse), -127, 127).astype(np.int8)
