@@ -79,8 +79,8 @@ class ReadReport:
 class Reader(ABC):
     """A recording as a sequence of posed frames.
 
-    A subclass sets `format_name` and `layout` and gives `recognises`, `__len__` and `read_frame`; the rest is
-    here. `reader[i]` gives the same frame however often and in whatever order it is asked for, and
+    A subclass sets `format_name` and gives `__len__` and `read_frame`, and `recognises` and `layout` where
+    `read` is to find it by the path; the rest is here. `reader[i]` gives the same frame however often and in whatever order it is asked for, and
     raises `BadFrame` for a bad one; iterating skips bad frames and counts them in `report`, or raises when
     `strict`. Data that can only be read once and in order derives from `StreamReader` instead.
     """
@@ -116,9 +116,9 @@ class Reader(ABC):
     """what the latest (or current) iteration met"""
 
     @classmethod
-    @abstractmethod
     def recognises(cls, path: Path) -> bool:
-        """Whether `path` looks like this format: names only, no images, no exceptions."""
+        """Whether `path` looks like this format: names only, no images, no exceptions. By default never."""
+        return False
 
     @abstractmethod
     def __len__(self) -> int:
@@ -189,7 +189,7 @@ class Reader(ABC):
 
 
 class StreamReader(Reader):
-    """A recording that is read from its start each time: a subclass gives `recognises` and `outcomes`."""
+    """A recording that is read from its start each time: a subclass gives `outcomes`."""
 
     is_stream = True
 
@@ -216,10 +216,6 @@ class FramesReader(StreamReader):
     def __init__(self, frames: Iterable[Frame], *, strict: bool = False) -> None:
         super().__init__("frames from memory", strict=strict)
         self._frames = frames
-
-    @classmethod
-    def recognises(cls, path: Path) -> bool:
-        return False
 
     def outcomes(self) -> Iterator[Frame | BadFrame]:
         yield from self._frames
