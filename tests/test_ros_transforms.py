@@ -70,7 +70,7 @@ def test_message_transforms_keep_their_quaternion_order():
     np.testing.assert_allclose(found[:3, 3], (1, 2, 3))
 
 
-@pytest.mark.parametrize("bad", [(0, 0, 0, 0), (0, 0, 0, 2), (np.nan, 0, 0, 1)])
+@pytest.mark.parametrize("bad", [(0, 0, 0, 0), (0, 0, 0, 2), (np.nan, 0, 0, 1), (0, 0, 0, 1e9)])
 def test_what_is_no_rotation_is_dropped_and_counted(bad):
     x, y, z, w = (float(v) for v in bad)
     quat = STORE.types["geometry_msgs/msg/Quaternion"](x=x, y=y, z=z, w=w)

@@ -11,7 +11,7 @@ from synthetic import render_room, room_frames
 from spatialmem.errors import ReadError, UnknownName
 from spatialmem.io import read
 from spatialmem.io.reader import BadReason
-from spatialmem.io.ros_cameras import register_depth
+from spatialmem.io.ros_cameras import DepthRegistration
 from spatialmem.types import Camera
 
 FRAMES = room_frames(3, 40, 30)
@@ -112,6 +112,9 @@ def with_info(**info):
 def test_calibration_that_cannot_be_used(tmp_path, kind):
     path = write(tmp_path / "a", with_info(d=(0.1,) * 3), kind)
     with pytest.raises(ReadError, match=r"'plumb_bob' with 3 coefficients.*image_rect"):
+        read(path)
+    path = write(tmp_path / "c", with_info(size=(4_000_000_000, 30)), kind)
+    with pytest.raises(ReadError, match="cannot be"):
         read(path)
     path = write(tmp_path / "b", with_info(d=(0.1,) * 5, model="spline"), kind)
     with pytest.raises(ReadError, match="'spline'"):
@@ -265,7 +268,7 @@ def test_the_nearest_surface_wins():
     camera = Camera(20.0, 20.0, 9.5, 7.5, 20, 16)
     depth = np.full((16, 20), 4.0, np.float32)
     depth[:, 4:8] = 1.0
-    moved = register_depth(depth, camera, camera, rigid((0.3, 0.0, 0.0)))
+    moved = DepthRegistration(camera, camera, rigid((0.3, 0.0, 0.0))).register(depth)
     # the shift is 20 * 0.3 / depth: 6 pixels for the post, 1.5 for the wall
     assert (moved[:, 10:14] == 1.0).all()
     assert (moved[:, 15:] == 4.0).all()

@@ -23,6 +23,7 @@ _FISHEYE_LENGTH = 4
 _SAME_FOCAL = 1e-3
 _SAME_CENTRE_PX = 0.5
 _LARGEST_SPLAT_PX = 16
+_LARGEST_SIDE = 16384  # tables are built for this many pixels: not for the numbers of a damaged message
 
 
 @dataclass(frozen=True)
@@ -97,6 +98,8 @@ def _delivered_camera(full: Camera, info: Any) -> Camera:
     """The camera of the image as sent: cropped to the region of interest, then binned."""
     roi, bins = info.roi, (max(1, int(info.binning_x)), max(1, int(info.binning_y)))
     width, height = int(roi.width) or full.width, int(roi.height) or full.height
+    if max(width, height) > _LARGEST_SIDE:
+        raise InvalidValue(f"images of {width} x {height} pixels cannot be")
     cut = Camera(full.fx, full.fy, full.cx - int(roi.x_offset), full.cy - int(roi.y_offset), width, height)
     return cut if bins == (1, 1) else cut.scaled_to(width // bins[0], height // bins[1])
 
@@ -152,49 +155,71 @@ def _source_pixels(lens: Lens) -> tuple[NDArray[np.float32], NDArray[np.float32]
     return np.asarray(x, dtype=np.float32), np.asarray(y, dtype=np.float32)
 
 
-def register_depth(
-    depth_m: NDArray[np.float32], depth_camera: Camera, camera: Camera, camera_from_depth: NDArray[np.float64]
-) -> NDArray[np.float32]:
-    """(H, W) float32 depth in the pixels of `camera`, NaN where no reading falls; the nearest surface wins.
+class DepthRegistration:
+    """Moves depth into the pixels of another camera. Holds tables only: every call stands alone.
 
     Args:
-        depth_m: (h, w) metres along the optical axis of the depth camera, NaN invalid.
-        depth_camera: camera of `depth_m`.
+        depth_camera: camera of the depth images.
         camera: camera to register to.
         camera_from_depth: (4, 4) between their optical frames, metres.
-
-    Every reading covers the rectangle its pixel covers in the other image, so that no gaps open when that image is
-    the larger one.
     """
-    rows, columns = np.nonzero(np.isfinite(depth_m) & (depth_m > 0.0))
-    z = depth_m[rows, columns].astype(np.float64)
-    centre = np.stack([columns, rows], axis=-1).astype(np.float64)
-    corners = []
-    for offset in (-0.5, 0.5):
-        points = geometry.back_project_pixels(centre + offset, z, depth_camera)
-        corners.append(geometry.apply(camera_from_depth, points))
-    low, high = (geometry.project(points, camera) for points in corners)
-    depth = geometry.apply(camera_from_depth, geometry.back_project_pixels(centre, z, depth_camera))[:, 2]
-    return _splat(np.minimum(low, high), np.maximum(low, high), depth, camera)
+
+    def __init__(self, depth_camera: Camera, camera: Camera, camera_from_depth: NDArray[np.float64]) -> None:
+        self._camera = camera
+        self._offset = camera_from_depth[:3, 3].astype(np.float32)
+        corners = (_turned_rays(depth_camera, camera_from_depth, shift) for shift in (-0.5, 0.0, 0.5))
+        self._first_corner, self._centre, self._last_corner = corners
+
+    def register(self, depth_m: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(H, W) float32 metres in the pixels of the other camera, NaN where no reading falls; the nearest wins.
+
+        `depth_m` is (h, w) metres along the optical axis, NaN invalid. Every reading covers the rectangle that its
+        pixel covers in the other image, so that no gaps open when that image is the larger one.
+        """
+        with np.errstate(invalid="ignore"):
+            known = np.isfinite(depth_m) & (depth_m > 0.0)
+        z = depth_m[known]
+        moved_z = self._centre[2][known] * z + self._offset[2]
+        order = np.argsort(-moved_z)  # far first: of several readings in one pixel the nearest is written last
+        first, last = (self._pixels(rays, known, z)[:, order] for rays in (self._first_corner, self._last_corner))
+        return _splat(first, last, moved_z[order], self._camera)
+
+    def _pixels(self, rays: NDArray[np.float32], known: NDArray[np.bool_], z: NDArray[np.float32]):
+        """(2, N) float32 pixel coordinates of the readings; NaN behind the camera."""
+        x, y, depth = (rays[k][known] * z + self._offset[k] for k in range(3))
+        depth = np.where(depth > 0.0, depth, np.float32(np.nan))
+        fx, fy, cx, cy = (np.float32(v) for v in (self._camera.fx, self._camera.fy, self._camera.cx, self._camera.cy))
+        return np.stack([x / depth * fx + cx, y / depth * fy + cy])
 
 
-def _splat(low: NDArray[np.float64], high: NDArray[np.float64], depth: NDArray[np.float64], camera: Camera):
-    """Nearest depth over the pixel centres in (low, high] of each reading."""
-    out = np.full(camera.height * camera.width, np.inf, dtype=np.float32)
-    usable = np.isfinite(low).all(axis=1) & np.isfinite(high).all(axis=1) & (depth > 0.0)
-    usable &= (high >= 0.0).all(axis=1) & (low <= (camera.width, camera.height)).all(axis=1)
-    low, high = low[usable], high[usable]
-    first = np.floor(low).astype(np.int64) + 1
-    count = np.floor(high).astype(np.int64) - first + 1
+def _turned_rays(camera: Camera, target_from_camera: NDArray[np.float64], shift_px: float) -> NDArray[np.float32]:
+    """(3, H, W) rays through points `shift_px` right of and below each pixel centre, z = 1, in the target's axes."""
+    shifted = Camera(camera.fx, camera.fy, camera.cx - shift_px, camera.cy - shift_px, camera.width, camera.height)
+    turned = geometry.pixel_rays(shifted) @ target_from_camera[:3, :3].T
+    return np.ascontiguousarray(np.moveaxis(turned, -1, 0), dtype=np.float32)
+
+
+def _splat(a: NDArray[np.float32], b: NDArray[np.float32], depth: NDArray[np.float32], camera: Camera):
+    """Depth over the pixel centres between corners a and b (2, N) of each reading; readings come far first."""
+    low, high = np.minimum(a, b), np.maximum(a, b)
+    with np.errstate(invalid="ignore"):
+        usable = (
+            (depth > 0.0) & (high[0] >= 0.0) & (high[1] >= 0.0) & (low[0] <= camera.width) & (low[1] <= camera.height)
+        )
+    low, high, depth = low[:, usable], high[:, usable], depth[usable]
+    x, y = np.floor(low).astype(np.int32) + 1
+    columns, rows = np.floor(high).astype(np.int32) - (x - 1, y - 1)
     # a reading smaller than a pixel may hold no centre: it counts for the nearest one
-    first = np.where(count < 1, np.rint((low + high) / 2.0).astype(np.int64), first)
-    count = np.clip(count, 1, _LARGEST_SPLAT_PX)
-    z = depth[usable].astype(np.float32)
-    for dy in range(int(count[:, 1].max(initial=0))):
-        for dx in range(int(count[:, 0].max(initial=0))):
-            x, y = first[:, 0] + dx, first[:, 1] + dy
-            hit = (dx < count[:, 0]) & (dy < count[:, 1])
-            hit &= (x >= 0) & (x < camera.width) & (y >= 0) & (y < camera.height)
-            np.minimum.at(out, y[hit] * camera.width + x[hit], z[hit])
+    x = np.where(columns < 1, np.rint((low[0] + high[0]) / 2.0).astype(np.int32), x)
+    y = np.where(rows < 1, np.rint((low[1] + high[1]) / 2.0).astype(np.int32), y)
+    columns, rows = np.clip(columns, 1, _LARGEST_SPLAT_PX), np.clip(rows, 1, _LARGEST_SPLAT_PX)
+    out = np.full(camera.height * camera.width, np.inf, dtype=np.float32)
+    for dy in range(int(rows.max(initial=0))):
+        for dx in range(int(columns.max(initial=0))):
+            u, v = x + dx, y + dy
+            hit = (dx < columns) & (dy < rows) & (u >= 0) & (u < camera.width) & (v >= 0) & (v < camera.height)
+            layer = np.full_like(out, np.inf)
+            layer[v[hit] * camera.width + u[hit]] = depth[hit]
+            np.minimum(out, layer, out=out)
     out[np.isinf(out)] = np.nan
     return out.reshape(camera.height, camera.width)

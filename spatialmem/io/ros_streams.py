@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from spatialmem.errors import ReadError
 from spatialmem.io.reader import BadFrame, BadReason
-from spatialmem.io.ros_cameras import Lens, Rectifier, lens_from_info, register_depth, same_pinhole
+from spatialmem.io.ros_cameras import DepthRegistration, Lens, Rectifier, lens_from_info, same_pinhole
 from spatialmem.io.ros_images import decode_colour, decode_depth
 from spatialmem.io.ros_index import InfoHistory
 from spatialmem.io.ros_topics import ImageTopic
@@ -76,6 +76,7 @@ class Pair:
     ) -> None:  # fmt: skip
         self.colour_optics, self._depth_optics = colour_optics, depth_optics
         self._tree, self._scale = tree, depth_scale
+        self._built: tuple[tuple[Camera, Camera, bytes], DepthRegistration] | None = None
         self._camera_frame, self._depth_frame = camera_frame, depth.frame
         self.same_frame = depth.frame == colour.frame
         if not self.same_frame:
@@ -113,7 +114,15 @@ class Pair:
         camera_from_depth = np.eye(4)
         if not self.same_frame:
             camera_from_depth = self._tree.lookup(self._camera_frame, self._depth_frame, stamp_ns)
-        return register_depth(straight, own.lens.camera, camera, camera_from_depth)
+        return self._registration(own.lens.camera, camera, camera_from_depth).register(straight)
+
+    def _registration(self, depth: Camera, camera: Camera, camera_from_depth: NDArray[np.float64]) -> DepthRegistration:
+        """Its tables, built anew only when a camera or their places have changed."""
+        key = (depth, camera, camera_from_depth.tobytes())
+        built = self._built
+        if built is None or built[0] != key:
+            built = self._built = (key, DepthRegistration(depth, camera, camera_from_depth))
+        return built[1]
 
     def _check_registrable(self, colour: ImageTopic, depth: ImageTopic) -> None:
         why = ""

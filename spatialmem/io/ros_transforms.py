@@ -20,6 +20,7 @@ from spatialmem.errors import ReadError
 from spatialmem.io.reader import BadFrame, BadReason
 
 _UNIT_TOLERANCE = 0.01  # of a quaternion's length; tf2 drops what is farther off, too
+_FARTHEST_M = 1e8  # beyond it a transform is damage, not a place on this planet
 _NAMES_SHOWN = 20
 
 _Pose = tuple[float, ...] | NDArray[np.float64]
@@ -62,7 +63,7 @@ class TransformTree:
         self._max_gap_ns = max_gap_ns
         self._edges: dict[str, dict[str, _Edge]] = {}
         self.dropped = 0
-        """number of transforms left out: not finite, or with a quaternion that is no rotation"""
+        """number of transforms left out: not finite, absurdly far, or with a quaternion that is no rotation"""
 
     @property
     def frames(self) -> set[str]:
@@ -82,7 +83,8 @@ class TransformTree:
         place, turn = (pose.translation, pose.rotation) if is_transform else (pose.position, pose.orientation)
         quat_xyzw = (turn.x, turn.y, turn.z, turn.w)
         numbers = (place.x, place.y, place.z, *quat_xyzw)
-        if not all(map(math.isfinite, numbers)) or abs(math.hypot(*quat_xyzw) - 1.0) > _UNIT_TOLERANCE:
+        sane = all(math.isfinite(value) and abs(value) < _FARTHEST_M for value in numbers)
+        if not sane or abs(math.hypot(*quat_xyzw) - 1.0) > _UNIT_TOLERANCE:
             self.dropped += 1
             return
         self.add(parent, child, stamp_ns, numbers, static)
