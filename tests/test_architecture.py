@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import statistics
 import subprocess
 import sys
@@ -14,14 +15,15 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 LIBRARY = ROOT / "spatialmem"
 ROOMS = tuple(sorted(p.name for p in LIBRARY.iterdir() if p.is_dir() and any(p.glob("*.py"))))
-WIRING = {"memory", "__init__", "__main__"}
-"""modules at the top that may import rooms; every other one there is a foundation that rooms share"""
+FOUNDATION = {"types", "errors", "config", "geometry"}
+"""what every room may import; the other modules at the top wire the rooms together and may import any of them"""
+LAYERS = {"voxels", "objects", "snapshots", "events"}
 BEYOND_FOUNDATION = {
-    "retrieval": {"perception"},  # a query is encoded
+    "retrieval": {"perception", "store", *LAYERS},  # answers are put together from all that is known
     "view": {"memory", "retrieval"},  # pictures of a memory and of its answers
     "bridges": {"memory", "io"},
 }
-"""what a room may import besides the foundation and itself; the others (the layers among them) nothing; cli all"""
+"""what a room may import besides the foundation and itself; every other room, each layer among them, nothing"""
 HEAVY = ("torch", "open3d", "numba", "cv2", "scipy", "sqlite3", "rosbags", "open_clip")
 PICKLERS = {"pickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
 FILE_LINES, FUNCTION_LINES, MEDIAN_FUNCTION_LINES = 400, 60, 12
@@ -101,12 +103,11 @@ def test_worlds_know_the_types_alone():
 
 
 def allowed_in(path: Path) -> set[str] | None:
-    """Names right under `spatialmem` that a file may import; None: any."""
+    """Names right under `spatialmem` that a file may import; None: any but the command line."""
     place = path.relative_to(LIBRARY).parts[0].removesuffix(".py")
-    if place in WIRING or place == "cli":
-        return None
-    foundation = {p.stem for p in LIBRARY.glob("*.py")} - WIRING
-    return foundation | BEYOND_FOUNDATION.get(place, set()) | ({place} if place in ROOMS else set())
+    if place in ROOMS:
+        return FOUNDATION | BEYOND_FOUNDATION.get(place, set()) | {place}
+    return FOUNDATION if place in FOUNDATION else None
 
 
 @pytest.mark.parametrize("path", library_files(cli=False), ids=relative)
@@ -145,6 +146,38 @@ def test_import_loads_nothing_heavy():
 
 def test_every_public_name_can_be_had():
     assert fresh_python("import spatialmem as s; [getattr(s, n) for n in s.__all__]; print('ok')") == "ok"
+
+
+# what is imported is declared
+
+
+PROVIDED_BY = {
+    "cv2": "opencv-python",
+    "open3d": "open3d-cpu",
+    "open_clip": "open-clip-torch",
+    "torchvision": "open-clip-torch",
+    "timm": "open-clip-torch",
+    "llvmlite": "numba",  # numba asks for the one version that fits it
+}
+
+
+def third_party(path: Path) -> set[str]:
+    """Top-level names of other people's packages that a file imports, `require("name", ...)` included."""
+    names = imports_of(path)
+    for name, call in calls(parsed(path)):
+        if name in ("require", "importlib.import_module") and call.args and isinstance(call.args[0], ast.Constant):
+            names.add(str(call.args[0].value))
+    return {n.split(".")[0] for n in names} - set(sys.stdlib_module_names) - {"spatialmem", "sim", "policies"}
+
+
+def test_every_imported_package_is_declared():
+    declared = (ROOT / "pyproject.toml").read_text(encoding="utf-8").partition("dev = [")[0]
+    pinned = (ROOT / "constraints.txt").read_text(encoding="utf-8").lower().replace("_", "-")
+    for path in sources(LIBRARY, ROOT / "sim", ROOT / "policies"):
+        for module in third_party(path):
+            package = PROVIDED_BY.get(module, module)
+            assert re.search(rf'"{re.escape(package)}[>=;"]', declared), f"{relative(path)} imports {module}"
+            assert f"\n{package}==" in pinned, f"{package} is not pinned in constraints.txt"
 
 
 # what library code never does
