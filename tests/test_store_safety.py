@@ -15,7 +15,7 @@ import pytest
 import store_helpers as sh
 
 from spatialmem.errors import InvalidValue, MemoryFileError, MemoryLocked
-from spatialmem.store import header, lock, writer
+from spatialmem.store import header, lock, migrate, writer
 from spatialmem.store.file import MemoryFile
 
 _TESTS = Path(__file__).resolve().parent
@@ -189,7 +189,7 @@ def test_a_file_swapped_under_a_reader_is_noticed(path):
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_folder_that_cannot_be_written(path):
+def test_permissions_that_are_missing(path):
     sh.new_memory(path, frames=1).close()
     path.parent.chmod(0o555)
     try:
@@ -197,6 +197,13 @@ def test_a_folder_that_cannot_be_written(path):
             assert file.last_lsn == 1
         with pytest.raises(MemoryFileError, match="written"):
             MemoryFile.open(path, "a")
+        path.parent.chmod(0o755)
+        path.chmod(0o444)
+        with pytest.raises(MemoryFileError, match="cannot be written"):
+            MemoryFile.open(path, "a")
+        path.chmod(0)
+        with pytest.raises(MemoryFileError, match="permissions"):
+            MemoryFile.open(path)
     finally:
         path.parent.chmod(0o755)
 
@@ -394,3 +401,28 @@ def test_fingerprint_sees_a_log_appear(path):
     with MemoryFile.open(path, "a") as file:
         sh.append(file, 2)
         assert header.fingerprint(path) != resting
+
+
+def test_a_file_of_an_earlier_version_is_migrated_into_a_new_one(path, monkeypatch):
+    def from_version_0(source: Path, target: Path) -> None:
+        shutil.copyfile(source, target)
+        connection = sqlite3.connect(target)
+        connection.execute("PRAGMA user_version = 1")
+        connection.close()
+
+    sh.new_memory(path, frames=2).close()
+    connection = sqlite3.connect(path)
+    connection.execute("PRAGMA user_version = 0")
+    connection.close()
+    old = path.read_bytes()
+    with pytest.raises(MemoryFileError, match="version 0"):
+        MemoryFile.open(path)
+    monkeypatch.setitem(migrate.MIGRATIONS, 0, from_version_0)
+    with MemoryFile.open(path) as file:
+        assert file.mode_detail == "migrated copy" and file.last_lsn == 2 and file.integrity() == []
+    assert path.read_bytes() == old and names(path) == {""}
+    with MemoryFile.open(path, "a") as file:
+        sh.append(file, 3)
+    assert names(path) == {"", ".v0"} and path.with_name(path.name + ".v0").read_bytes() == old
+    with MemoryFile.open(path) as file:
+        assert file.mode_detail == "immutable" and file.last_lsn == 3 and file.integrity() == []

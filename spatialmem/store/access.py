@@ -15,7 +15,8 @@ from spatialmem.errors import MemoryFileError
 from spatialmem.store.failures import explained
 from spatialmem.store.header import Fingerprint, check_header, fingerprint, sidecars
 from spatialmem.store.lock import is_locked
-from spatialmem.store.schema import TABLES, check_version
+from spatialmem.store.migrate import check_version, migrated
+from spatialmem.store.schema import FORMAT_VERSION, TABLES
 
 T = TypeVar("T")
 _BUSY_S = 5.0
@@ -34,6 +35,8 @@ def check_tables(connection: sqlite3.Connection, path: Path) -> None:
     (application_id,) = connection.execute("PRAGMA application_id").fetchone()
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     check_version(path, application_id, version)
+    if version != FORMAT_VERSION:
+        raise MemoryFileError(f"{path} is being written by an older release (format {version}); close it there first")
     found = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     missing = [table.name for table in TABLES if table.name not in found]
     if missing:
@@ -141,16 +144,20 @@ class Attached(Access):
 
 @final
 class RecoveredCopy(KeptConnection):
-    """What a killed writer left, recovered in a private folder that is removed on close."""
+    """What a killed writer or an older release left, made usable in a private folder that is removed on close."""
 
     detail = "recovered copy"
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, version: int) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="spatialmem-", ignore_cleanup_errors=True)
         try:
             copy = Path(self._folder.name) / path.name
             for source in (path, *sidecars(path)):
                 shutil.copyfile(source, copy.with_name(source.name))
+            if version != FORMAT_VERSION:
+                fold_log(copy)
+                copy = migrated(copy, version, copy.with_name("migrated.mem"))
+                self.detail = "migrated copy"
             super().__init__(copy, "mode=rw")
             self._connection.execute("PRAGMA query_only = ON")
         except BaseException:
@@ -173,7 +180,7 @@ class Reading:
 
     @property
     def detail(self) -> str:
-        """writer, immutable, attached or recovered copy."""
+        """writer, immutable, attached, recovered copy or migrated copy."""
         return self._access.detail
 
     def __call__(self, function: Callable[[sqlite3.Connection], T], fresh: bool = False) -> T:
@@ -196,6 +203,15 @@ class Reading:
     def close(self) -> None:
         """Let go of the file; a private copy is removed."""
         self._access.close()
+
+
+def fold_log(path: Path) -> None:
+    """Bring a write-ahead log or journal into the file itself."""
+    connection = connect(path, "mode=rw")
+    try:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    finally:
+        connection.close()
 
 
 def _with_new_connection(path: Path, options: str, function: Callable[[sqlite3.Connection], T]) -> T:
@@ -221,16 +237,17 @@ def _open_access(path: Path) -> Access:
 def _open_resting(path: Path) -> Access:
     """Access to a file that nobody writes; `Changed` when somebody began to meanwhile."""
     before: Fingerprint = fingerprint(path)
-    check_header(path)
+    version = check_header(path)
     try:
-        access: Access = RecoveredCopy(path) if sidecars(path) else Immutable(path)
+        as_it_is = version == FORMAT_VERSION and not sidecars(path)
+        access: Access = Immutable(path) if as_it_is else RecoveredCopy(path, version)
     except (OSError, sqlite3.Error, MemoryFileError) as error:
         if fingerprint(path) != before or is_locked(path):
             raise Changed from error
         if isinstance(error, OSError):
             raise MemoryFileError(
-                f"{path} was left by a killed writer and must be recovered in a private copy, which failed ({error}); "
-                "free space in the temporary folder, or open it once with mode='a'"
+                f"{path} was left by a killed writer or an older release and must be worked on in a private copy, "
+                f"which failed ({error}); free space in the temporary folder, or open it once with mode='a'"
             ) from error
         raise
     if fingerprint(path) != before or is_locked(path):

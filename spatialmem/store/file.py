@@ -81,7 +81,7 @@ class MemoryFile:
 
     @property
     def mode_detail(self) -> str:
-        """How the file is read at the moment: writer, immutable, attached or recovered copy."""
+        """How the file is read at the moment: writer, immutable, attached, recovered copy or migrated copy."""
         return self._reading.detail
 
     def __enter__(self) -> MemoryFile:

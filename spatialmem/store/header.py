@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from spatialmem.errors import MemoryFileError
-from spatialmem.store.schema import check_version
+from spatialmem.store.migrate import check_version
 
 _MAGIC = b"SQLite format 3\x00"
 _HEADER_BYTES = 100
@@ -40,8 +40,8 @@ def sidecars(path: Path) -> list[Path]:
     return [log for log in beside if _log_state(log)[0] > 0]
 
 
-def check_header(path: Path) -> None:
-    """`MemoryFileError` unless the file begins like a memory of a version that can be read, and is as long as it says.
+def check_header(path: Path) -> int:
+    """Format version of a memory; `MemoryFileError` unless it can be read and the file is as long as it says.
 
     Must not be called while this process has the file open for writing: closing a descriptor would drop
     SQLite's POSIX locks on it (sqlite.org/howtocorrupt.html, section 2.2).
@@ -65,6 +65,7 @@ def check_header(path: Path) -> None:
     expected = (65536 if page == 1 else page) * pages
     if size < expected and not sidecars(path):
         raise MemoryFileError(f"{path} is cut short: it has {size} of {expected} bytes; restore it from a copy")
+    return version
 
 
 def _status(path: Path) -> os.stat_result:

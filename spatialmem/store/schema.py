@@ -5,9 +5,8 @@ from __future__ import annotations
 import sqlite3
 import struct
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from spatialmem.errors import MemoryFileError
 
@@ -15,6 +14,7 @@ APPLICATION_ID = 0x534D454D  # "SMEM"
 FORMAT_VERSION = 1
 PAGE_SIZE = 16384
 JOURNAL_SIZE_LIMIT = 16 << 20
+AUTO_CHECKPOINT_PAGES = 256  # 4 MiB: SQLite copies the wal back in small bites, so no frame waits long
 
 Value = int | float | str | bytes | None
 
@@ -124,10 +124,6 @@ TABLES = (
     CHECKPOINTS, POSE_REVISIONS, EVICTIONS, TOMBSTONES,
 )  # fmt: skip
 
-Migration = Callable[[Path, Path], None]
-MIGRATIONS: dict[int, Migration] = {}
-"""From a format version: writes the file of the next version at the second path, leaves the first as it is."""
-
 _PACK = {int: struct.Struct("<cq"), float: struct.Struct("<cd")}
 _LENGTH = struct.Struct("<cI")
 
@@ -175,20 +171,5 @@ def set_writer_pragmas(connection: sqlite3.Connection) -> None:
                               "keep the memory on a local disk")  # fmt: skip
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute(f"PRAGMA journal_size_limit = {JOURNAL_SIZE_LIMIT}")
+    connection.execute(f"PRAGMA wal_autocheckpoint = {AUTO_CHECKPOINT_PAGES}")
     connection.execute("PRAGMA secure_delete = OFF")
-
-
-def check_version(path: Path, application_id: int, user_version: int) -> None:
-    """`MemoryFileError` unless the numbers are those of a memory this release can open."""
-    if application_id != APPLICATION_ID:
-        raise MemoryFileError(
-            f"{path} is an SQLite file of another program (application_id {application_id:#x}, a memory has "
-            f"{APPLICATION_ID:#x}); give the path of a memory"
-        )
-    if user_version > FORMAT_VERSION:
-        raise MemoryFileError(
-            f"{path} has format version {user_version}, this release reads up to {FORMAT_VERSION}; "
-            "update with: pip install -U spatialmem"
-        )
-    if user_version < 1:
-        raise MemoryFileError(f"{path} has format version {user_version}, which no release wrote; restore a copy")

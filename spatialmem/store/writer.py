@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import final
 
 from spatialmem.errors import MemoryFileError
-from spatialmem.store.access import check_tables, connect
+from spatialmem.store.access import check_tables, connect, fold_log
 from spatialmem.store.failures import explained
 from spatialmem.store.header import check_header
 from spatialmem.store.lock import WriterLock
-from spatialmem.store.schema import META, create_schema, set_writer_pragmas, with_crc
+from spatialmem.store.migrate import migrate_in_place
+from spatialmem.store.schema import FORMAT_VERSION, META, create_schema, set_writer_pragmas, with_crc
 
 _log = logging.getLogger(__name__)
 
@@ -37,8 +38,13 @@ class Writer:
         try:
             if new_with is not None:
                 _build(path, new_with)
-            check_header(path)
             with explained(path, "opening"):
+                version = check_header(path)
+                _refuse_unwritable(path)
+                if version != FORMAT_VERSION:
+                    fold_log(path)
+                    kept = migrate_in_place(path, version)
+                    _log.info("%s migrated from format %d; the old file is %s", path, version, kept)
                 self._connection = _open(path)
         except BaseException:
             self._lock.release()
@@ -86,8 +92,6 @@ def _open(path: Path) -> sqlite3.Connection:
     try:
         check_tables(connection, path)
         set_writer_pragmas(connection)
-        connection.execute("BEGIN IMMEDIATE")  # a file that cannot be written is noticed now, not at the first frame
-        connection.execute("ROLLBACK")
     except BaseException:
         connection.close()
         raise
@@ -138,6 +142,17 @@ def _refuse_existing(path: Path) -> None:
             raise MemoryFileError(
                 f"{log} is left of a memory that was moved away without it; put them together again, or remove it"
             )
+
+
+def _refuse_unwritable(path: Path) -> None:
+    """Notice now, not at the first frame; SQLite would quietly open it for reading."""
+    try:
+        with open(path, "r+b"):
+            pass
+    except OSError as error:
+        raise MemoryFileError(
+            f"{path} cannot be written ({error.strerror}); check its permissions, or open it with mode='r'"
+        ) from error
 
 
 def _refuse_missing(path: Path) -> None:
