@@ -354,10 +354,11 @@ class FreeSpaceGrid:
 def _blocks_a_frame(config: MemoryConfig) -> int:
     """Most blocks one frame can reach: those of a box twice as wide as the range, or of the workspace."""
     edge = config.free_voxel_m * BLOCK
+    reach = math.ceil(2 * config.max_depth_m / edge + 2) ** 2 * math.ceil(config.max_depth_m / edge + 2) // 2
     if config.workspace_m is None:
-        return int(math.ceil(2 * config.max_depth_m / edge + 2)) ** 2 * int(math.ceil(config.max_depth_m / edge + 2)) // 2
+        return reach
     sides = np.ceil((np.array(config.workspace_m[3:]) - config.workspace_m[:3]) / edge) + 1
-    return int(sides.prod())
+    return min(reach, int(sides.prod()))
 
 
 def _voxel_limits(config: MemoryConfig) -> NDArray[np.int64]:

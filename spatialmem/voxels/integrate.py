@@ -25,7 +25,7 @@ DIST_ONE = 32767
 WEIGHT_CAP = 255
 ROW_WEIGHT_CAP = 32
 TOUCH_STRIDE = 4  # pixels between the readings that allocate blocks
-TOUCH_STEP = 0.25  # of a block's edge, between the samples along the band
+_LONGEST_WAY = 256  # block borders a truncation band crosses: 2 x 16 voxels at the most, 3 axes, slanted rays
 
 
 class Pinhole(NamedTuple):
@@ -102,6 +102,56 @@ def _inside(bx, by, bz, limits):
 
 
 @njit(cache=True, nogil=True)
+def _way(near, far, first, order):
+    """Axes in which the straight way from `near` to `far` leaves its blocks (Amanatides & Woo, Eurographics 1987).
+
+    Points in block edges. Writes the first block to `first` and the axes to `order`; returns how many there are and
+    a number that differs between any two ways of up to 31 steps.
+    """
+    inf = math.inf
+    first[0], first[1], first[2] = math.floor(near[0]), math.floor(near[1]), math.floor(near[2])
+    dx, dy, dz = far[0] - near[0], far[1] - near[1], far[2] - near[2]
+    nx, ny, nz = abs(math.floor(far[0]) - first[0]), abs(math.floor(far[1]) - first[1]), abs(math.floor(far[2]) - first[2])
+    tx = (first[0] + (dx > 0) - near[0]) / dx if nx > 0 else inf
+    ty = (first[1] + (dy > 0) - near[1]) / dy if ny > 0 else inf
+    tz = (first[2] + (dz > 0) - near[2]) / dz if nz > 0 else inf
+    count, code = min(nx + ny + nz, order.shape[0]), 1
+    for n in range(count):  # counted, so that rounding never leads past the block of `far`
+        if tx <= ty and tx <= tz:
+            axis, nx = 0, nx - 1
+            tx = tx + abs(1.0 / dx) if nx > 0 else inf
+        elif ty <= tz:
+            axis, ny = 1, ny - 1
+            ty = ty + abs(1.0 / dy) if ny > 0 else inf
+        else:
+            axis, nz = 2, nz - 1
+            tz = tz + abs(1.0 / dz) if nz > 0 else inf
+        order[n] = axis
+        code = code * 4 + axis
+    return count, code
+
+
+@njit(cache=True, nogil=True)
+def _list_way(pools, at, order, forward, limits, has_limits, mark, stamp, touched, count):
+    """Add the blocks of a way from block `at` on to `touched`; -1 and -2 as in `touch_blocks`."""
+    for n in range(order.shape[0] + 1):
+        if n > 0:
+            at[order[n - 1]] += 1 if forward[order[n - 1]] else -1
+        if has_limits and not _inside(at[0], at[1], at[2], limits):
+            continue
+        block = add_block(pools, pack_key(at[0], at[1], at[2]))
+        if block == NO_BLOCK:
+            return -1
+        if mark[block] != stamp:
+            if count == touched.shape[0]:
+                return -2
+            mark[block] = stamp
+            touched[count] = block
+            count += 1
+    return count
+
+
+@njit(cache=True, nogil=True)
 def touch_blocks(pools, packed, camera, map_from_camera, grid, limits, has_limits, mark, stamp, touched):
     """Blocks that the truncation band of the readings (every 4th pixel) passes through.
 
@@ -110,10 +160,9 @@ def touch_blocks(pools, packed, camera, map_from_camera, grid, limits, has_limit
     """
     m = map_from_camera
     per_edge = 1.0 / (grid.voxel * BLOCK)
-    count = 0
-    near, far, last_near, last_far = np.empty(3), np.empty(3), np.empty(3), np.empty(3)
-    last_near[:] = np.nan
-    last_far[:] = np.nan
+    count, last_code = 0, 0
+    near, far, forward, last_forward = np.empty(3), np.empty(3), np.empty(3, np.bool_), np.empty(3, np.bool_)
+    at, last_at, order = np.empty(3, np.int64), np.empty(3, np.int64), np.empty(_LONGEST_WAY, np.int64)
     for v in range(TOUCH_STRIDE // 2, camera.height, TOUCH_STRIDE):
         y = (v - camera.cy) / camera.fy
         for u in range(TOUCH_STRIDE // 2, camera.width, TOUCH_STRIDE):
@@ -122,35 +171,22 @@ def touch_blocks(pools, packed, camera, map_from_camera, grid, limits, has_limit
                 continue
             z = (reading >> 8) * DEPTH_UNIT_M
             x = (u - camera.cx) / camera.fx
-            same = True
             for a in range(3):
                 d = m[a, 0] * x + m[a, 1] * y + m[a, 2]
                 near[a] = (m[a, 3] + (z - grid.truncation) * d) * per_edge
                 far[a] = (m[a, 3] + (z + grid.truncation) * d) * per_edge
-                same &= (math.floor(near[a]) == last_near[a]) & (math.floor(far[a]) == last_far[a])
-            if same:  # most readings fall where the one before did
-                continue
+                forward[a] = d > 0
+            steps, code = _way(near, far, at, order)
+            same = code == last_code and steps < 31
             for a in range(3):
-                last_near[a] = math.floor(near[a])
-                last_far[a] = math.floor(far[a])
-            span = math.sqrt((far[0] - near[0]) ** 2 + (far[1] - near[1]) ** 2 + (far[2] - near[2]) ** 2)
-            steps = int(math.ceil(span / TOUCH_STEP))
-            for i in range(steps + 1):
-                t = i / steps
-                bx = int(math.floor(near[0] + t * (far[0] - near[0])))
-                by = int(math.floor(near[1] + t * (far[1] - near[1])))
-                bz = int(math.floor(near[2] + t * (far[2] - near[2])))
-                if has_limits and not _inside(bx, by, bz, limits):
-                    continue
-                block = add_block(pools, pack_key(bx, by, bz))
-                if block == NO_BLOCK:
-                    return -1
-                if mark[block] != stamp:
-                    if count == touched.shape[0]:
-                        return -2
-                    mark[block] = stamp
-                    touched[count] = block
-                    count += 1
+                same &= (at[a] == last_at[a]) & (forward[a] == last_forward[a])
+                last_at[a], last_forward[a] = at[a], forward[a]
+            last_code = code
+            if same:  # most readings go the way of the one before
+                continue
+            count = _list_way(pools, at, order[:steps], forward, limits, has_limits, mark, stamp, touched, count)
+            if count < 0:
+                return count
     return count
 
 

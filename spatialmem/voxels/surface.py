@@ -47,6 +47,17 @@ class SurfaceGrid:
     def __len__(self) -> int:
         return int(self.pools.counters[pools.BLOCKS_USED])
 
+    @property
+    def rows_used(self) -> int:
+        """Rows of colour and feature in use."""
+        return int(self.pools.n_rows[: len(self)].sum())
+
+    @property
+    def bytes_used(self) -> int:
+        """Bytes of the reserved pools that blocks and rows in use take."""
+        pages = self.pools.free_pages.shape[0] - int(self.pools.counters[pools.PAGES_FREE])
+        return len(self) * pools.block_bytes() + pages * pools.PAGE * pools.row_bytes(self.feature_width)
+
     def reset(self) -> None:
         """Forget everything; what was reserved stays reserved."""
         pools.clear(self.pools)

@@ -1,0 +1,85 @@
+"""Checkpoint rounds: voxel blocks go to the file a share at a time, so that no frame pays for all of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spatialmem.layers import Layers
+from spatialmem.store.file import MemoryFile
+from spatialmem.store.rows import BlockRow, CheckpointRow
+
+_LEAST_SHARE = 16  # blocks a frame, so that a short list does not trickle
+_BATCH = 512  # blocks a transaction when a round is finished at once
+
+
+@dataclass(frozen=True)
+class Share:
+    """The blocks that one transaction writes."""
+
+    surface: tuple[BlockRow, ...] = ()
+    free: tuple[BlockRow, ...] = ()
+    completed: CheckpointRow | None = None
+    """given with the last share of a round"""
+
+
+@final
+class CheckpointRound:
+    """Lists the blocks changed since the base and hands them out in key order (docs/format.md, section 8)."""
+
+    def __init__(self, every: int, base_lsn: int = 0) -> None:
+        self.base_lsn = base_lsn
+        self._every = every
+        self._start: int | None = None
+        self._surface: NDArray[np.int64] = np.zeros(0, np.int64)
+        self._free: NDArray[np.int64] = np.zeros(0, np.int64)
+        self._share, self._blocks, self._bytes = 0, 0, 0
+
+    def next_share(self, layers: Layers) -> Share:
+        """What the next frame's transaction writes; the layers do not contain that frame yet."""
+        if self._start is None:
+            if layers.last_lsn - self.base_lsn < self._every:
+                return Share()
+            self._begin(layers)
+        return self._take(layers, self._share)
+
+    def written(self, share: Share) -> None:
+        """The share is on disk."""
+        self._blocks += len(share.surface) + len(share.free)
+        self._bytes += sum(len(row.data) for row in (*share.surface, *share.free))
+        self._surface, self._free = self._surface[len(share.surface) :], self._free[len(share.free) :]
+        if share.completed is not None:
+            self.base_lsn, self._start = share.completed.lsn, None
+
+    def finish(self, layers: Layers, file: MemoryFile) -> None:
+        """Write everything changed since the base, in batches, and complete the round."""
+        self._begin(layers)
+        while self._start is not None:
+            share = self._take(layers, _BATCH)
+            file.write_checkpoint(share.surface, share.free, share.completed)
+            self.written(share)
+
+    def everything(self, layers: Layers) -> Share:
+        """All blocks as one completed round."""
+        self._begin(layers)
+        return self._take(layers, len(self._surface) + len(self._free))
+
+    def _begin(self, layers: Layers) -> None:
+        self._start = layers.last_lsn
+        self._surface, self._free = layers.changed_blocks(self.base_lsn)
+        self._share = max(_LEAST_SHARE, -(-(len(self._surface) + len(self._free)) // max(1, self._every // 2)))
+        self._blocks, self._bytes = 0, 0
+
+    def _take(self, layers: Layers, count: int) -> Share:
+        lsn = layers.last_lsn
+        surface = tuple(layers.surface_row(int(block), lsn) for block in self._surface[:count])
+        free = tuple(layers.free_row(int(block), lsn) for block in self._free[: count - len(surface)])
+        last = len(surface) == len(self._surface) and len(free) == len(self._free)
+        if not last or self._start is None:
+            return Share(surface, free)
+        blocks = self._blocks + len(surface) + len(free)
+        size = self._bytes + sum(len(row.data) for row in (*surface, *free))
+        return Share(surface, free, CheckpointRow(self._start, blocks, size))

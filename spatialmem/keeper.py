@@ -1,0 +1,384 @@
+"""What a memory keeps beside its layers: the log, the sessions, the checkpoints."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any, Literal, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+import spatialmem
+from spatialmem.checkpoint import CheckpointRound
+from spatialmem.config import MemoryConfig
+from spatialmem.errors import EncoderMismatch, InvalidValue, MemoryFileError, SpatialMemError
+from spatialmem.layers import Layers, LoggedFrame, Prepared
+from spatialmem.perception import Encoder, load_encoder
+from spatialmem.store import codec
+from spatialmem.store.file import MemoryFile
+from spatialmem.store.rows import AnchorRow, FrameBlobs, KeyframeRow, SessionRow
+from spatialmem.types import Camera, Frame, Outcome
+
+MAP_FRAME = "map"
+
+
+@dataclass(frozen=True, eq=False)
+class Keyframe:
+    """A stored frame without its images."""
+
+    lsn: int
+    session_id: str
+    camera_id: str
+    seq: int
+    stamp_ns: int
+    map_from_camera: NDArray[np.float64]
+    """(4, 4)"""
+    camera: Camera
+    reason: str
+    pose_suspect: bool
+
+
+@dataclass(frozen=True, eq=False)
+class LogEntry:
+    """A frame in the form the log holds it, and in the form the layers read it."""
+
+    row: KeyframeRow
+    blobs: FrameBlobs | None
+    """None: ephemeral"""
+    vector: bytes | None
+    logged: LoggedFrame
+
+
+@final
+class Keeper:
+    """The log of one memory, on file or (ephemeral) only as rows in RAM."""
+
+    def __init__(self, file: MemoryFile | None, config: MemoryConfig, encoder: Encoder | None, width: int) -> None:
+        """For `create` and `open`."""
+        self.file = file
+        self.config = config
+        self.feature_width = width
+        self.closed = False
+        self.rows: dict[int, KeyframeRow] = {}
+        self._encoder = encoder
+        self._anchors: dict[str, AnchorRow] = {}
+        self._latest: dict[tuple[str, str], KeyframeRow] = {}
+        self._up: NDArray[np.float64] | None = None
+        self._keys: set[tuple[str, str, int]] = set()
+        self._round = CheckpointRound(config.checkpoint_frames)
+
+    @classmethod
+    def create(cls, path: str | Path | None, encoder: str | Encoder, config: MemoryConfig) -> Keeper:
+        """For a new memory; path None makes an ephemeral one."""
+        loaded = load_encoder(encoder)
+        if path is None:
+            return cls(None, config, loaded, loaded.dim)
+        meta = {
+            "config": config.to_json(),
+            "encoder_name": loaded.name,
+            "encoder_fingerprint": loaded.fingerprint,
+            "encoder_dim": str(loaded.dim),
+            "up_in_map": None,
+            "map_frame": MAP_FRAME,
+            "created_with": f"spatialmem {spatialmem.__version__}",
+        }
+        return cls(MemoryFile.create(path, meta), config, loaded, loaded.dim)
+
+    @classmethod
+    def open(cls, path: str | Path, mode: Literal["r", "a"]) -> Keeper:
+        """For an existing file; the encoder is loaded when it is first needed."""
+        file = MemoryFile.open(path, mode)
+        try:
+            meta = file.meta()
+            config = MemoryConfig.from_json(_required(meta, "config", path))
+            keeper = cls(file, config, None, int(_required(meta, "encoder_dim", path)))
+            keeper._restore(meta)
+        except BaseException:
+            file.close()
+            raise
+        return keeper
+
+    def _restore(self, meta: dict[str, str | None]) -> None:
+        file = self._file()
+        for anchor in file.anchors():
+            if anchor.valid_to is None:
+                self._anchors[anchor.session_id] = anchor
+        for row in file.keyframes():
+            self._remember(row)
+        if meta.get("up_in_map"):
+            self._up = np.array(json.loads(str(meta["up_in_map"]))["up"])
+        self._round.base_lsn = file.base_lsn
+
+    # --- encoder
+
+    @property
+    def encoder(self) -> Encoder:
+        """The memory's own encoder; raises `EncoderMismatch` when what is installed is not the one it was made with."""
+        if self._encoder is None:
+            meta = self._file().meta()
+            self.use_encoder(load_encoder(str(meta["encoder_name"])))
+        return self._encoder
+
+    def use_encoder(self, encoder: Encoder) -> None:
+        """Take this encoder; it must be the one the memory was made with."""
+        wanted = self._file().get_meta("encoder_fingerprint")
+        if encoder.fingerprint != wanted:
+            raise EncoderMismatch(
+                f"this memory was made with encoder {self._file().get_meta('encoder_name')!r}, fingerprint {str(wanted)[:12]}; "
+                f"{encoder.name!r} here has fingerprint {encoder.fingerprint[:12]}; its features cannot be compared. Install "
+                "the encoder it was made with, or make a new memory from the recording"
+            )
+        self._encoder = encoder
+
+    # --- sessions
+
+    def has_session(self, session_id: str) -> bool:
+        """Whether the session's place in the map is known; the first session of a memory is the map."""
+        return session_id in self._anchors or not self._anchors
+
+    def map_from_session(self, session_id: str) -> NDArray[np.float64]:
+        """(4, 4)"""
+        anchor = self._anchors.get(session_id)
+        return np.eye(4) if anchor is None else anchor.map_from_session
+
+    def map_from_camera(self, row: KeyframeRow) -> NDArray[np.float64]:
+        """(4, 4) pose of a stored frame in the map."""
+        return self.map_from_session(row.session_id) @ row.world_from_camera
+
+    def add_session(self, session_id: str, map_from_session: NDArray[np.float64], reason: str) -> None:
+        """Place a new session; one that is known already is refused."""
+        if session_id in self._anchors:
+            raise InvalidValue(f"session {session_id!r} already has a place in the map")
+        row = AnchorRow(session_id, 0, map_from_session, len(self.rows) + 1, reason)
+        if self.file is not None:
+            self.file.add_session(SessionRow(session_id, len(self._anchors), MAP_FRAME), row)
+        self._anchors[session_id] = row
+
+    # --- the log
+
+    def refusal(self, frame: Frame) -> str | None:
+        """Why the log cannot take a frame, or None."""
+        latest = self._latest.get((frame.session_id, frame.camera_id))
+        if latest is not None and frame.stamp_ns <= latest.stamp_ns:
+            return "stamp not rising"
+        return "duplicate" if frame.key in self._keys else None
+
+    def gap_ns(self, frame: Frame) -> int | None:
+        """Time since the last stored frame of the same camera."""
+        latest = self._latest.get((frame.session_id, frame.camera_id))
+        return None if latest is None else frame.stamp_ns - latest.stamp_ns
+
+    def latest(self, count: int) -> list[KeyframeRow]:
+        """The last stored frames, newest first."""
+        return [self.rows[lsn] for lsn in islice(reversed(self.rows), count)]
+
+    def entry(
+        self, frame: Frame, map_from_camera: NDArray[np.float64], reason: str, suspect: bool, outcome: Outcome,
+        examined: NDArray[np.int64],
+    ) -> LogEntry:  # fmt: skip
+        """A frame as the log will hold it; with a file, the layers get the decoded form of what is stored."""
+        lsn = len(self.rows) + 1
+        encoding = self.encoder.encode(frame.rgb) if (lsn - 1) % self.config.encode_every == 0 else None
+        row = _row(lsn, frame, reason, suspect, encoding is not None, outcome)
+        if self.file is None:
+            features = None if encoding is None else encoding.dense
+            logged = LoggedFrame(
+                lsn, frame.stamp_ns, frame.camera, map_from_camera, frame.rgb, frame.depth_m, frame.valid, features, examined
+            )
+            return LogEntry(row, None, None, logged)
+        blobs = FrameBlobs(
+            colour=codec.encode_colour(frame.rgb, self.config.jpeg_quality),
+            depth=None if frame.depth_m is None else codec.encode_depth(frame.depth_m),
+            mask=codec.encode_mask(frame.valid),
+            features=None if encoding is None else codec.encode_features(encoding.dense),
+            examined=codec.encode_examined(examined),
+        )
+        vector = None if encoding is None else codec.encode_vector(encoding.vector)
+        return LogEntry(row, blobs, vector, decoded(row, blobs, map_from_camera))
+
+    def commit(self, entry: LogEntry, prepared: Prepared, layers: Layers) -> None:
+        """Put a frame on disk; when this returns, it survives a crash. `layers` do not contain it yet."""
+        row = entry.row
+        if row.session_id not in self._anchors:
+            self.add_session(row.session_id, np.eye(4), "first session")
+        if self.file is not None and entry.blobs is not None:
+            share = self._round.next_share(layers)
+            self.file.append_frame(
+                row, entry.blobs, entry.vector, prepared.cells, departed=prepared.departed, surface=share.surface,
+                free=share.free, checkpoint=share.completed,
+            )  # fmt: skip
+            self._round.written(share)
+        self._remember(row)
+
+    def _remember(self, row: KeyframeRow) -> None:
+        self.rows[row.lsn] = row
+        self._keys.add((row.session_id, row.camera_id, row.seq))
+        self._latest[(row.session_id, row.camera_id)] = row
+
+    def forget_rows(self) -> None:
+        """For `reset` of an ephemeral memory."""
+        self.rows.clear()
+        self._keys.clear()
+        self._latest.clear()
+        self._anchors.clear()
+
+    def keyframe(self, row: KeyframeRow) -> Keyframe:
+        """A row with its pose in the map."""
+        return Keyframe(
+            row.lsn, row.session_id, row.camera_id, row.seq, row.stamp_ns, self.map_from_camera(row), row.camera, row.reason,
+            row.pose_suspect,
+        )  # fmt: skip
+
+    def frame(self, lsn: int) -> Frame:
+        """A stored frame, decoded, with its pose in the map frame."""
+        row = self.rows.get(lsn)
+        if row is None:
+            raise InvalidValue(f"there is no stored frame {lsn}; the log holds frames 1 to {len(self.rows)}")
+        logged = self._logged(row)
+        return Frame(
+            logged.rgb, logged.depth_m, row.camera, logged.map_from_camera, row.stamp_ns, row.session_id, row.camera_id,
+            row.seq, logged.valid, depth_unit="m",
+        )  # fmt: skip
+
+    def _logged(self, row: KeyframeRow) -> LoggedFrame:
+        return decoded(row, self._file().blobs(row.lsn), self.map_from_camera(row))
+
+    # --- layers and file
+
+    def restored_layers(self) -> Layers:
+        """The layers of the file: its blocks, then its tail replayed."""
+        layers, file = Layers(self.config, self.feature_width), self._file()
+        layers.load(file.surface_blocks(), file.free_blocks())
+        layers.cells = dict(file.all_cells())
+        layers.departed = file.departed()
+        for row in list(self.rows.values()):
+            layers.note(row.lsn, row.stamp_ns, self.map_from_camera(row))
+            if row.lsn <= self._round.base_lsn:
+                layers.last_lsn = row.lsn
+                continue
+            layers.apply(layers.prepare(self._logged(row)), replay=True)
+        return layers
+
+    def rebuilt_layers(self) -> Layers:
+        """The layers made anew from the log alone, and put into the file in place of what it had."""
+        layers, file = Layers(self.config, self.feature_width), self._file()
+        for row in list(self.rows.values()):
+            layers.apply(layers.prepare(self._logged(row)))
+        share = CheckpointRound(self.config.checkpoint_frames).everything(layers)
+        file.replace_layers(share.surface, share.free, layers.cells.items(), layers.departed, share.completed)
+        layers.departed = file.departed()
+        self._round = CheckpointRound(self.config.checkpoint_frames, layers.last_lsn)
+        return layers
+
+    def finish(self, layers: Layers | None) -> None:
+        """Write the blocks that changed since the last checkpoint and close the file. None: close it as it is."""
+        if self.closed:
+            return
+        self.closed = True
+        if self.file is None:
+            return
+        try:
+            if layers is not None and not self.file.read_only and layers.last_lsn > self._round.base_lsn:
+                self._round.finish(layers, self.file)
+        finally:
+            self.file.close()
+
+    # --- what it is
+
+    @property
+    def read_only(self) -> bool:
+        """Whether the file was opened for reading."""
+        return self.file is not None and self.file.read_only
+
+    @property
+    def up_in_map(self) -> NDArray[np.float64] | None:
+        """(3,) unit vector against gravity in the map frame, None while unknown."""
+        return self._up
+
+    def declare_up(self, up_in_map: Iterable[float]) -> None:
+        """Keep which way is up."""
+        up = np.asarray(list(up_in_map), np.float64)
+        if up.shape != (3,) or not np.isfinite(up).all() or np.linalg.norm(up) < 1e-9:
+            raise InvalidValue(f"up must be a finite, non-zero vector x, y, z; given {up}")
+        self._up = up / np.linalg.norm(up)
+        if self.file is not None:
+            value = {"up": self._up.tolist(), "source": "declared", "residual_deg": None}
+            self.file.set_meta("up_in_map", json.dumps(value))
+
+    def sql(self, query: str, params: Iterable[Any]) -> list[tuple]:
+        """Rows of a SELECT."""
+        return [tuple(row) for row in self._file().sql(query, list(params)).rows]
+
+    def check(self) -> list[str]:
+        """Problems of the file."""
+        return [] if self.file is None else self.file.integrity()
+
+    def info(self, layers: Layers) -> dict[str, Any]:
+        """Counts, sizes, settings."""
+        stamps = [row.stamp_ns for row in self.rows.values()]
+        meta = {} if self.file is None else self.file.meta()
+        loaded = None if self._encoder is None else self._encoder.name
+        return {
+            "path": None if self.file is None else str(self.file.path),
+            "frames": len(self.rows),
+            "sessions": len(self._anchors),
+            "first_stamp_ns": min(stamps, default=None),
+            "last_stamp_ns": max(stamps, default=None),
+            "encoder": meta.get("encoder_name") or loaded,
+            "surface_blocks": len(layers.surface),
+            "surface_rows": layers.surface.rows_used,
+            "free_space_blocks": len(layers.free),
+            "departed_regions": len(layers.departed),
+            "suspect_poses": sum(row.pose_suspect for row in self.rows.values()),
+            "base_lsn": self._round.base_lsn,
+            "up_in_map": None if self._up is None else self._up.tolist(),
+            "ram_bytes": layers.surface.bytes_used,
+            "file_bytes": {} if self.file is None else self.file.sizes(),
+            "config": json.loads(self.config.to_json()),
+        }
+
+    def _file(self) -> MemoryFile:
+        if self.file is None:
+            raise SpatialMemError("an ephemeral memory has no file and keeps no images; create it with a path")
+        return self.file
+
+
+def decoded(row: KeyframeRow, blobs: FrameBlobs, map_from_camera: NDArray[np.float64]) -> LoggedFrame:
+    """A log row as the layers read it."""
+    return LoggedFrame(
+        lsn=row.lsn,
+        stamp_ns=row.stamp_ns,
+        camera=row.camera,
+        map_from_camera=map_from_camera,
+        rgb=codec.decode_colour(blobs.colour),
+        depth_m=None if blobs.depth is None else codec.decode_depth(blobs.depth),
+        valid=codec.decode_mask(blobs.mask, row.camera.height, row.camera.width),
+        features=None if blobs.features is None else codec.decode_features(blobs.features),
+        examined=codec.decode_examined(blobs.examined),
+    )
+
+
+def _row(lsn: int, frame: Frame, reason: str, suspect: bool, encoded: bool, outcome: Outcome) -> KeyframeRow:
+    sigma_m, sigma_rad = frame.pose_sigma if frame.pose_sigma is not None else (None, None)
+    looked = outcome.rays > 0
+    residual = outcome.residual_m if np.isfinite(outcome.residual_m) else None
+    assert frame.world_from_camera is not None  # observe() has refused frames without a pose
+    return KeyframeRow(
+        lsn=lsn, session_id=frame.session_id, camera_id=frame.camera_id, seq=int(frame.seq), stamp_ns=frame.stamp_ns,
+        camera=frame.camera, world_from_camera=frame.world_from_camera, reason=reason, pose_suspect=suspect,
+        encoded=encoded, pose_sigma_m=sigma_m, pose_sigma_rad=sigma_rad,
+        agrees=outcome.agrees if looked else None, seen_through=outcome.seen_through if looked else None,
+        occluded=outcome.occluded if looked else None, no_return=outcome.no_return if looked else None,
+        residual_m=residual,
+    )  # fmt: skip
+
+
+def _required(meta: dict[str, str | None], key: str, path: str | Path) -> str:
+    value = meta.get(key)
+    if value is None:
+        raise MemoryFileError(f"{path}: row {key!r} is missing from its table meta; the file is damaged or was not made here")
+    return value

@@ -1,0 +1,329 @@
+"""SpatialMemory: the one class a user needs.
+
+    observe:  gate -> log -> layers        (docs/format.md says what each of them holds)
+    query:    text or image -> scan of the surface -> connected regions -> hits with evidence
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Literal, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spatialmem.config import MemoryConfig
+from spatialmem.errors import InvalidValue, ReadOnlyMemory, SpatialMemError, UnplacedSession
+from spatialmem.gate import SUSPECT_FRAMES, pose_suspect, reason_to_store
+from spatialmem.keeper import Keeper, Keyframe
+from spatialmem.layers import Layers, LoggedFrame
+from spatialmem.locks import EpochLock
+from spatialmem.perception import Encoder
+from spatialmem.question import Question, ask
+from spatialmem.retrieval.departed import departed_hits
+from spatialmem.retrieval.hits import Scene, build_hits, merge_ranked
+from spatialmem.types import Answer, Camera, Frame, Outcome, Skipped, Stored, View, checked_transform
+from spatialmem.voxels.freespace import FreeSpace
+from spatialmem.voxels.mesh import Mesh, Points, extract_mesh, extract_points
+from spatialmem.voxels.search import Filter
+from spatialmem.voxels.views import DepthView
+
+_NO_OUTCOME = Outcome(0.0, 0.0, 0.0, 0.0, float("nan"), 0)
+
+
+@final
+class SpatialMemory:
+    """A robot's spatial memory: observe posed RGB-D frames, ask where things are.
+
+    Make one with `create` or `open`; use it as a context manager or call `close`. One thread observes at a time,
+    any number may query and render meanwhile.
+    """
+
+    def __init__(self, keeper: Keeper, layers: Layers) -> None:
+        """For `create` and `open`."""
+        self._keeper = keeper
+        self._layers = layers
+        self._observing = threading.Lock()
+        self._epoch = EpochLock()
+        self._sound = True  # False when a change was interrupted: what is in RAM is then not to be believed
+
+    # --- making and leaving
+
+    @classmethod
+    def create(
+        cls, path: str | Path | None, encoder: str | Encoder = "colours", config: MemoryConfig | None = None
+    ) -> SpatialMemory:
+        """A new, empty memory.
+
+        Args:
+            path: the file to make; an existing one is refused. None: ephemeral, without a file and without
+                encoding what it is shown (for training loops; see `reset`).
+            encoder: name (docs/encoders.md) or instance of the encoder that gives voxels their features.
+            config: the numbers of the memory; they are kept in the file.
+        """
+        keeper = Keeper.create(path, encoder, config or MemoryConfig())
+        return cls(keeper, Layers(keeper.config, keeper.feature_width))
+
+    @classmethod
+    def open(cls, path: str | Path, mode: Literal["r", "a"] = "r", encoder: Encoder | None = None) -> SpatialMemory:
+        """Open a memory file: "r" changes nothing in its folder, "a" goes on observing.
+
+        `encoder` is needed only for one that no name leads to; it must be the one the memory was made with.
+
+        Raises `MemoryFileError` when it is not a sound memory, `MemoryLocked` when it has a writer already.
+        """
+        keeper = Keeper.open(path, mode)
+        try:
+            if encoder is not None:
+                keeper.use_encoder(encoder)
+            return cls(keeper, keeper.restored_layers())
+        except BaseException:
+            keeper.close()
+            raise
+
+    def close(self) -> None:
+        """Write what the file does not hold yet and leave exactly one file. A second call does nothing."""
+        with self._observing:
+            self._keeper.finish(self._layers if self._sound else None)
+
+    def __enter__(self) -> SpatialMemory:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def reset(self) -> None:
+        """Forget everything. Only for a memory without a file, between episodes; keeps what was reserved."""
+        if self._keeper.file is not None:
+            raise InvalidValue("reset() is for ephemeral memories; what a file was told stays: create another file")
+        with self._observing, self._epoch.write():
+            self._layers.reset()
+            self._keeper.forget_rows()
+
+    # --- observing
+
+    def observe(self, frame: Frame) -> Stored | Skipped:
+        """Keep what matters of a frame.
+
+        `Stored` means: on disk, and in every layer. `Skipped` means: nothing changed. Raises `UnplacedSession` for
+        a session whose place in the map is unknown, `OutOfRoom` when a reserved pool is full, `MemoryFileError`
+        when the file cannot be written; in each case the memory stays as it was.
+        """
+        self._require_sound(writing=True)
+        with self._observing:
+            refusal = self._refusal(frame)
+            if refusal is not None:
+                return Skipped(refusal)
+            map_from_camera = self._keeper.map_from_session(frame.session_id) @ frame.world_from_camera
+            outcome, examined = self._look(frame, map_from_camera)
+            gap_ns = self._keeper.gap_ns(frame)
+            reason = reason_to_store(outcome, gap_ns, self.config.gate)
+            if reason is None:
+                return Skipped("redundant")
+            suspect = pose_suspect(outcome.residual_m, self._residuals(), self.config.voxel_size_m)
+            entry = self._keeper.entry(frame, map_from_camera, reason, suspect, outcome, examined)
+            with self._epoch.write():
+                prepared = self._layers.prepare(entry.logged)
+            self._sound = False
+            self._keeper.commit(entry, prepared, self._layers)
+            with self._epoch.write():
+                self._layers.apply(prepared)
+            self._sound = True
+            return Stored(entry.row.lsn, reason, suspect)
+
+    def _refusal(self, frame: Frame) -> str | None:
+        if frame.world_from_camera is None:
+            return "no pose"
+        if frame.depth_m is not None and not self._has_reading(frame):
+            return "no usable depth reading"
+        if not self._keeper.has_session(frame.session_id):
+            raise UnplacedSession(
+                f"session {frame.session_id!r} is new and its place in the map is not known; call "
+                f"add_session({frame.session_id!r}, map_from_session) first (numpy.eye(4) if it shares the map's world)"
+            )
+        return self._keeper.refusal(frame)
+
+    def _has_reading(self, frame: Frame) -> bool:
+        depth = frame.depth_m
+        with np.errstate(invalid="ignore"):
+            usable = (depth >= self.config.min_depth_m) & (depth < np.inf)
+        return bool((usable if frame.valid is None else usable & frame.valid).any())
+
+    def _look(self, frame: Frame, map_from_camera: NDArray) -> tuple[Outcome, NDArray[np.int64]]:
+        if frame.depth_m is None:
+            return _NO_OUTCOME, np.zeros(0, np.int64)
+        view = DepthView.of(frame.depth_m, frame.valid, frame.camera, map_from_camera, self.config)
+        look = self._layers.surface.look(view)
+        return look.outcome, look.examined
+
+    def _residuals(self) -> list[float | None]:
+        return [row.residual_m for row in self._keeper.latest(SUSPECT_FRAMES - 1)]
+
+    def add_session(self, session_id: str, map_from_session: NDArray[np.float64], reason: str = "declared") -> None:
+        """Say where the world of a new session lies in the map: (4, 4) rigid transform."""
+        self._require_sound(writing=True)
+        with self._observing:
+            self._keeper.add_session(session_id, checked_transform(map_from_session), reason)
+
+    # --- asking
+
+    def query(
+        self, text: str | None = None, *, image: NDArray[np.uint8] | None = None,
+        at: Iterable[float] | None = None, radius_m: float | None = None,
+        box_m: NDArray[np.floating] | None = None, since_ns: int | None = None, until_ns: int | None = None,
+        top: int = 10,
+    ) -> Answer:  # fmt: skip
+        """Where is it? Any combination of conditions; each narrows the answer.
+
+        Args:
+            text: what to look for; words the encoder cannot know are named in the answer.
+            image: uint8 (H, W, 3), a crop that shows the thing.
+            at, radius_m: a point in the map frame and how far from it to look, metres.
+            box_m: (2, 3) lower and upper corner in the map frame, metres.
+            since_ns, until_ns: bounds on when the surface was last seen.
+            top: largest number of hits.
+
+        An answer without hits means: nothing of the kind among what was searched.
+        """
+        self._require_sound()
+        question = ask(lambda: self.encoder, text, image, at, radius_m, box_m, since_ns, until_ns, top)
+        if question.hopeless:
+            return Answer((), question.unknown_words, self._calibrated(question))
+        with self._epoch.read():
+            chosen = question.filter(self._layers.stamps_ns)
+            found = self._layers.surface.search(question.vector, question.least, chosen)
+            scene = self._scene()
+            present = build_hits(found, question.score, question.hit_score, self._calibrated(question), top, scene)
+            gone = self._gone(question, chosen, scene)
+        hits = merge_ranked(present, gone, top)
+        return Answer(hits, question.unknown_words, self._calibrated(question), found.scanned)
+
+    def _gone(self, question: Question, chosen: Filter, scene: Scene):
+        rows = self._layers.departed
+        return departed_hits(rows, question.score, question.hit_score, self._calibrated(question), chosen, scene)
+
+    def _calibrated(self, question: Question) -> bool:
+        return question.score is not None and self.encoder.calibrated
+
+    def _scene(self) -> Scene:
+        return Scene(
+            self._keeper.rows, self._keeper.map_from_camera, self._layers.stamps_ns, self.config.voxel_size_m,
+            self._layers.free.last_looked,
+        )  # fmt: skip
+
+    def render(self, world_from_camera: NDArray[np.float64], camera: Camera, features: bool = False) -> View:
+        """What the memory looks like from a pose in the map frame; pixels without surface are NaN and black."""
+        self._require_sound()
+        pose = checked_transform(world_from_camera)
+        with self._epoch.read():
+            return self._layers.surface.render(pose, camera, features)
+
+    def mesh(self) -> Mesh:
+        """The surface as triangles."""
+        self._require_sound()
+        with self._epoch.read():
+            return extract_mesh(self._layers.surface.pools, self.config.voxel_size_m, self.config.truncation_m)
+
+    def points(self) -> Points:
+        """The surface as points, one a surface voxel."""
+        self._require_sound()
+        with self._epoch.read():
+            stamps = self._layers.stamps_ns
+            return extract_points(self._layers.surface.pools, self.config.voxel_size_m, self.config.truncation_m, stamps)
+
+    def occupancy(self, points_m: NDArray[np.floating]) -> NDArray[np.uint8]:
+        """(N,) 0 unknown, 1 free, 2 occupied at (N, 3) points of the map frame, metres."""
+        self._require_sound()
+        with self._epoch.read():
+            return self._layers.free.states(points_m)
+
+    def free_space(self) -> FreeSpace:
+        """The free-space layer as one dense box."""
+        self._require_sound()
+        with self._epoch.read():
+            return self._layers.free.dense()
+
+    # --- the log
+
+    def trajectory(self) -> list[Keyframe]:
+        """The stored frames in log order, without their images."""
+        return [self._keeper.keyframe(row) for row in list(self._keeper.rows.values())]
+
+    def keyframe(self, lsn: int) -> Frame:
+        """A stored frame as the log holds it; its pose is in the map frame."""
+        return self._keeper.frame(lsn)
+
+    def sql(self, query: str, params: Iterable[Any] = ()) -> list[tuple]:
+        """Rows of a SELECT over the memory file (docs/format.md, section 3); nothing can be changed with it."""
+        return self._keeper.sql(query, params)
+
+    # --- what it is
+
+    @property
+    def config(self) -> MemoryConfig:
+        """The numbers this memory was made with."""
+        return self._keeper.config
+
+    @property
+    def encoder(self) -> Encoder:
+        """The encoder whose features the map holds; loaded when first needed."""
+        return self._keeper.encoder
+
+    @property
+    def path(self) -> Path | None:
+        """The memory file; None for an ephemeral memory."""
+        return None if self._keeper.file is None else self._keeper.file.path
+
+    @property
+    def read_only(self) -> bool:
+        """Whether the memory was opened for reading."""
+        return self._keeper.read_only
+
+    @property
+    def up_in_map(self) -> NDArray[np.float64] | None:
+        """(3,) unit vector against gravity, or None while it is not known."""
+        return self._keeper.up_in_map
+
+    def declare_up(self, up_in_map: Iterable[float]) -> None:
+        """Say which way is up in the map frame."""
+        self._require_sound(writing=True)
+        self._keeper.declare_up(up_in_map)
+
+    def info(self) -> dict[str, Any]:
+        """Counts, sizes and settings, ready for JSON."""
+        with self._epoch.read():
+            return self._keeper.info(self._layers)
+
+    def canonical_hash(self) -> str:
+        """Hash of all layers; equal live, rebuilt and reopened (docs/format.md, section 8)."""
+        self._require_sound()
+        with self._epoch.read():
+            return self._layers.canonical_hash()
+
+    def check(self) -> list[str]:
+        """What is wrong with the file, one line each; empty when it is sound."""
+        return self._keeper.check()
+
+    def rebuild(self) -> None:
+        """Make every layer anew from the log, in memory and in the file."""
+        self._require_sound(writing=True)
+        with self._observing:
+            layers = self._keeper.rebuilt_layers()
+            with self._epoch.write():
+                self._layers = layers
+
+    def _require_sound(self, writing: bool = False) -> None:
+        if self._keeper.closed:
+            raise SpatialMemError("this memory is closed; open it again with SpatialMemory.open(path)")
+        if not self._sound:
+            raise SpatialMemError(
+                "a change of this memory was interrupted; close it and open it again: the file holds every frame that "
+                "observe() said it stored"
+            )
+        if writing and self._keeper.read_only:
+            raise ReadOnlyMemory("this memory is open for reading; open it with mode 'a' to change it")
+
+
+__all__ = ["Keyframe", "LoggedFrame", "SpatialMemory"]

@@ -1,0 +1,1 @@
+"""Asking the memory: from surface voxels to hits."""

@@ -1,0 +1,223 @@
+"""Reading the surface out: triangles and points.
+
+The mesh is by naive surface nets (Gibson, MICCAI 1998): one vertex in every cell of eight voxel centres with a
+change of sign, at the mean of the crossings of its edges; one quad for every edge that crosses.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from spatialmem.voxels.integrate import DIST_ONE, row_of
+from spatialmem.voxels.keys import BLOCK, KEY_MASK, KEY_OFFSET, NO_BLOCK, VOXELS, find, pack_key
+from spatialmem.voxels.pools import BLOCKS_USED, Pools
+from spatialmem.voxels.raycast import gradient, nearest_row
+
+MIN_WEIGHT = 1
+
+
+@dataclass(frozen=True, eq=False)
+class Mesh:
+    """Triangles of the surface, map frame, metres."""
+
+    vertices_m: NDArray[np.float32]
+    """(V, 3)"""
+    normals: NDArray[np.float32]
+    """(V, 3) unit, towards the observed side; zero where it is not known"""
+    rgb: NDArray[np.uint8]
+    """(V, 3)"""
+    triangles: NDArray[np.int32]
+    """(T, 3) counter-clockwise seen from the observed side"""
+
+
+@dataclass(frozen=True, eq=False)
+class Points:
+    """Points of the surface, map frame, metres."""
+
+    position_m: NDArray[np.float32]
+    """(N, 3)"""
+    normal: NDArray[np.float32]
+    """(N, 3) unit, towards the observed side; zero where it is not known"""
+    rgb: NDArray[np.uint8]
+    """(N, 3)"""
+    last_seen_ns: NDArray[np.int64]
+    """(N,)"""
+
+
+@njit(cache=True, nogil=True)
+def _corner(pools, min_weight, x, y, z):
+    """Distance of a voxel (of the truncation) and whether it was observed."""
+    block = find(pools.table_keys, pools.table_blocks, pack_key(x >> 3, y >> 3, z >> 3))
+    if block == NO_BLOCK:
+        return 0.0, False
+    i = ((z & 7) * BLOCK + (y & 7)) * BLOCK + (x & 7)
+    return pools.dist[block, i] / DIST_ONE, pools.weight[block, i] >= min_weight
+
+
+@njit(cache=True, nogil=True)
+def _cell_vertex(d, out):
+    """Mean of the edge crossings of a cell with corner distances d (8,), bit a of the index = step along axis a."""
+    out[0], out[1], out[2] = 0.0, 0.0, 0.0
+    crossings = 0
+    for a in range(8):
+        for axis in range(3):
+            if a >> axis & 1:
+                continue
+            b = a | (1 << axis)
+            if (d[a] > 0) != (d[b] > 0):
+                t = d[a] / (d[a] - d[b])
+                for k in range(3):
+                    out[k] += (a >> k & 1) + (t if k == axis else 0.0)
+                crossings += 1
+    for k in range(3):
+        out[k] = out[k] / crossings if crossings else 0.0
+    return crossings
+
+
+@njit(cache=True, nogil=True)
+def _vertices(pools, order, min_weight, cell_vertex, position):
+    """Vertices of all cells, in block and voxel order; cell_vertex (B, 512) becomes the vertex number or -1."""
+    count = 0
+    d, p = np.empty(8), np.empty(3)
+    for block in order:
+        key = pools.keys[block]
+        bx = ((key >> 42) - KEY_OFFSET) * BLOCK
+        by = (((key >> 21) & KEY_MASK) - KEY_OFFSET) * BLOCK
+        bz = ((key & KEY_MASK) - KEY_OFFSET) * BLOCK
+        for i in range(VOXELS):
+            cell_vertex[block, i] = -1
+            if pools.weight[block, i] < min_weight:
+                continue
+            x, y, z = bx + i % BLOCK, by + i // BLOCK % BLOCK, bz + i // (BLOCK * BLOCK)
+            known = True
+            for c in range(8):
+                d[c], seen = _corner(pools, min_weight, x + (c & 1), y + (c >> 1 & 1), z + (c >> 2))
+                known = known and seen
+            if not known or _cell_vertex(d, p) == 0:
+                continue
+            if count < position.shape[0]:
+                position[count, 0], position[count, 1], position[count, 2] = x + 0.5 + p[0], y + 0.5 + p[1], z + 0.5 + p[2]
+            cell_vertex[block, i] = count
+            count += 1
+    return count
+
+
+@njit(cache=True, nogil=True)
+def _vertex_of(pools, cell_vertex, x, y, z):
+    block = find(pools.table_keys, pools.table_blocks, pack_key(x >> 3, y >> 3, z >> 3))
+    return np.int32(-1) if block == NO_BLOCK else cell_vertex[block, ((z & 7) * BLOCK + (y & 7)) * BLOCK + (x & 7)]
+
+
+@njit(cache=True, nogil=True)
+def _triangles(pools, order, min_weight, cell_vertex, triangles):
+    """Two triangles for every voxel edge that crosses the surface and has a vertex in each of its four cells."""
+    count = 0
+    for block in order:
+        key = pools.keys[block]
+        bx = ((key >> 42) - KEY_OFFSET) * BLOCK
+        by = (((key >> 21) & KEY_MASK) - KEY_OFFSET) * BLOCK
+        bz = ((key & KEY_MASK) - KEY_OFFSET) * BLOCK
+        for i in range(VOXELS):
+            if pools.weight[block, i] < min_weight:
+                continue
+            x, y, z = bx + i % BLOCK, by + i // BLOCK % BLOCK, bz + i // (BLOCK * BLOCK)
+            here = pools.dist[block, i] > 0
+            for axis in range(3):
+                d, seen = _corner(pools, min_weight, x + (axis == 0), y + (axis == 1), z + (axis == 2))
+                if not seen or (d > 0) == here:
+                    continue
+                ux, uy, uz = int(axis == 1), int(axis == 2), int(axis == 0)  # the two other axes, in cyclic order
+                wx, wy, wz = int(axis == 2), int(axis == 0), int(axis == 1)
+                a = _vertex_of(pools, cell_vertex, x - ux - wx, y - uy - wy, z - uz - wz)
+                b = _vertex_of(pools, cell_vertex, x - wx, y - wy, z - wz)
+                c = _vertex_of(pools, cell_vertex, x, y, z)
+                e = _vertex_of(pools, cell_vertex, x - ux, y - uy, z - uz)
+                if a < 0 or b < 0 or c < 0 or e < 0:
+                    continue
+                if here:
+                    b, e = e, b
+                if count + 1 < triangles.shape[0]:
+                    triangles[count, 0], triangles[count, 1], triangles[count, 2] = a, e, c
+                    triangles[count + 1, 0], triangles[count + 1, 1], triangles[count + 1, 2] = a, c, b
+                count += 2
+    return count
+
+
+@njit(cache=True, nogil=True)
+def _dress(pools, min_weight, position, normal, rgb, last):
+    """Normal, colour and lsn of the last frame at points in voxels."""
+    n = np.empty(3)
+    for p in range(position.shape[0]):
+        x, y, z = np.float64(position[p, 0]), np.float64(position[p, 1]), np.float64(position[p, 2])
+        gradient(pools, min_weight, x, y, z, n)
+        for k in range(3):
+            normal[p, k] = 0.0 if math.isnan(n[k]) else n[k]
+        row = nearest_row(pools, x, y, z)
+        if row >= 0:
+            last[p] = pools.last[row]
+            for k in range(3):
+                rgb[p, k] = np.uint8(min(255, (pools.colour[row, k] + 128) >> 8))
+
+
+def _dressed(pools: Pools, position: NDArray[np.float32]):
+    n = len(position)
+    normal, rgb, last = np.zeros((n, 3), np.float32), np.zeros((n, 3), np.uint8), np.zeros(n, np.uint32)
+    _dress(pools, MIN_WEIGHT, position, normal, rgb, last)
+    return normal, rgb, last
+
+
+def _by_key(pools: Pools) -> NDArray[np.int64]:
+    return np.argsort(pools.keys[: int(pools.counters[BLOCKS_USED])], kind="stable")
+
+
+def extract_mesh(pools: Pools, voxel_size_m: float, truncation_m: float) -> Mesh:
+    """The surface as triangles; the same map gives the same mesh, in the same order."""
+    order = _by_key(pools)
+    cell_vertex = np.full((len(order), VOXELS), -1, np.int32)
+    count = _vertices(pools, order, MIN_WEIGHT, cell_vertex, np.empty((0, 3), np.float32))
+    position = np.empty((count, 3), np.float32)
+    _vertices(pools, order, MIN_WEIGHT, cell_vertex, position)
+    triangles = np.empty((_triangles(pools, order, MIN_WEIGHT, cell_vertex, np.empty((0, 3), np.int32)), 3), np.int32)
+    _triangles(pools, order, MIN_WEIGHT, cell_vertex, triangles)
+    normal, rgb, _ = _dressed(pools, position)
+    return Mesh(position * np.float32(voxel_size_m), normal, rgb, triangles)
+
+
+@njit(cache=True, nogil=True)
+def _surface_voxels(pools, order, near, position, distance):
+    count = 0
+    for block in order:
+        key = pools.keys[block]
+        bx = ((key >> 42) - KEY_OFFSET) * BLOCK
+        by = (((key >> 21) & KEY_MASK) - KEY_OFFSET) * BLOCK
+        bz = ((key & KEY_MASK) - KEY_OFFSET) * BLOCK
+        for i in range(VOXELS):
+            slot = pools.slot[block, i]
+            if slot == 0 or pools.weight[block, i] == 0 or abs(np.int32(pools.dist[block, i])) > near:
+                continue
+            if pools.colour_weight[row_of(pools, block, slot)] == 0:
+                continue
+            if count < position.shape[0]:
+                position[count, 0] = bx + i % BLOCK + 0.5
+                position[count, 1] = by + i // BLOCK % BLOCK + 0.5
+                position[count, 2] = bz + i // (BLOCK * BLOCK) + 0.5
+                distance[count] = pools.dist[block, i] / DIST_ONE
+            count += 1
+    return count
+
+
+def extract_points(pools: Pools, voxel_size_m: float, truncation_m: float, stamps_ns: NDArray[np.int64]) -> Points:
+    """One point for every voxel with a row within half a voxel's diagonal of the surface, moved onto it."""
+    order = _by_key(pools)
+    near = int(DIST_ONE * 0.87 * voxel_size_m / truncation_m)
+    count = _surface_voxels(pools, order, near, np.empty((0, 3), np.float32), np.empty(0, np.float32))
+    position, distance = np.empty((count, 3), np.float32), np.empty(count, np.float32)
+    _surface_voxels(pools, order, near, position, distance)
+    normal, rgb, last = _dressed(pools, position)
+    position -= normal * (distance * np.float32(truncation_m / voxel_size_m))[:, None]
+    return Points(position * np.float32(voxel_size_m), normal, rgb, stamps_ns[last])
