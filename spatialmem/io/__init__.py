@@ -39,16 +39,19 @@ def read(source: str | Path | Reader | Iterable[Frame], *, strict: bool = False,
     """Open a recording, whatever its format.
 
     Args:
-        source: path of the recording; a `Reader` or an iterable of frames passes through.
+        source: path of the recording; a `Reader` passes through as it is, an iterable of frames gets one.
         strict: raise `BadFrame` at a bad frame instead of skipping and counting it.
         format: name of the format ("tum", "7scenes", ...) or "module:Class" of a reader; None: look at the path.
         options: passed to the reader; see its class.
 
     Raises:
         ReadError: nothing there, or no reader recognises it.
-        InvalidValue: an option this reader does not have.
+        InvalidValue: an option this reader does not have, or options without a path.
         UnknownName: a format that does not exist.
     """
+    if not isinstance(source, (str, Path)) and (format or options):
+        given = ", ".join([*options, *(["format"] if format else [])])
+        raise InvalidValue(f"{given}: options of a reader go with a path; given {type(source).__name__}")
     if isinstance(source, Reader):
         return source
     if not isinstance(source, (str, Path)):

@@ -24,9 +24,9 @@ def check_reader(reader: Reader, max_frames: int = 20) -> list[str]:
 
     Reads the first `max_frames` frames several times. Checked: names and report; that random access gives the
     same frame in any order and after its arrays were written to; `IndexError` beyond the end; that two
-    iterations are equal to each other and to random access; rising stamps; that every listed frame is
-    delivered or counted; that depth of overlapping frames agrees under the poses, and if not, whether inverted
-    poses or other camera axes would. The recording itself is not changed.
+    iterations are equal to each other and to random access; rising stamps; that every listed frame of a short
+    recording is delivered or counted; that depth of overlapping frames agrees under the poses, and if not,
+    whether inverted poses or other camera axes would. The recording itself is not changed.
     """
     problems = list(_check_names(reader))
     try:
@@ -38,6 +38,7 @@ def check_reader(reader: Reader, max_frames: int = 20) -> list[str]:
         return [*problems, "no frame is delivered"]
     problems += _check_frames(first)
     problems += _check_poses(first)  # before anything is written into frames, which a poor reader may share
+    problems += _check_counts(reader, len(second), max_frames)
     if len(first) != len(second) or not all(same_frame(a, b) for a, b in zip(first, second, strict=False)):
         problems.append("two iterations differ: each must start at the first frame and change nothing")
     if not reader.is_stream:
@@ -65,6 +66,15 @@ def _check_names(reader: Reader) -> Iterator[str]:
         yield "format_name is not set"
     if not isinstance(getattr(reader, "frame_id", None), str) or not reader.frame_id:
         yield "frame_id, the name of the world frame, is not set; call super().__init__(path, ...)"
+
+
+def _check_counts(reader: Reader, delivered: int, max_frames: int) -> Iterator[str]:
+    """After a pass that reached the end, every listed frame was delivered or counted as skipped."""
+    report = reader.report
+    if report.delivered != delivered:
+        yield f"report says {report.delivered} frames, {delivered} were delivered; let Reader.__iter__ count"
+    elif delivered < max_frames and not reader.is_stream and delivered + report.skipped_total != len(reader):
+        yield f"{len(reader)} frames are listed, but {delivered} delivered and {report.skipped_total} skipped"
 
 
 def _check_frames(frames: list[Frame]) -> Iterator[str]:

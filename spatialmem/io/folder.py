@@ -16,7 +16,7 @@ from spatialmem.io import depth_scales
 from spatialmem.io.images import image_files, read_mask
 from spatialmem.io.intrinsics import NAMES, find_intrinsics, read_intrinsics
 from spatialmem.io.settings import FolderSettings, read_settings
-from spatialmem.io.shots import Shot, ShotsReader, first_size, frame_stamp_ns, size_of, some
+from spatialmem.io.shots import Shot, ShotsReader, first_size, frame_stamp_ns, positive, size_of, some
 from spatialmem.io.textfiles import numbers, rows, stamp_ns
 from spatialmem.io.trajectory import pose_from_tum
 from spatialmem.types import checked_transform
@@ -95,8 +95,8 @@ class FolderReader(ShotsReader):
 
     def _set_depth_scale(self, given: float | None, depth: list[Path]) -> None:
         declared = given if given is not None else self.settings.depth_scale
-        if declared is not None and not 0 < declared < float("inf"):
-            raise InvalidValue(f"depth_scale must be a positive number; given {declared}")
+        if declared is not None:
+            positive("depth_scale", declared)
         arrays = bool(depth) and depth[0].suffix == ".npy"
         self.depth_declared = declared is not None
         self.depth_scale = declared or (1.0 if arrays else depth_scales.MILLIMETRES)

@@ -22,6 +22,7 @@ _JPEG_END = b"\xff\xd9"
 _JPEG_TAIL_BYTES = 4096  # cameras may pad or append after the end marker
 _NPY_START = b"\x93NUMPY"
 _LARGEST_PIXELS = 64 * 1024 * 1024
+_LARGEST_BYTES = 1 << 30
 _RAW_SATURATED = 65535
 _COLOUR_SUFFIXES = (".png", ".jpg", ".jpeg")
 _DEPTH_SUFFIXES = (".png", ".npy")
@@ -39,8 +40,8 @@ def read_rgb(path: Path, size: tuple[int, int] | None = None) -> NDArray[np.uint
     """
     import cv2
 
-    data = _whole_image(path, size)
-    return _decode(path, data, cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION)
+    bgr = _decode(path, _whole_image(path, size), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+    return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB, dst=bgr), dtype=np.uint8)
 
 
 def read_depth_m(path: Path, scale: float, size: tuple[int, int] | None = None) -> NDArray[np.float32]:
@@ -115,6 +116,8 @@ def number_in(path: Path) -> int | None:
 
 def _bytes_of(path: Path) -> bytes:
     try:
+        if path.exists() and not (path.is_file() and path.stat().st_size <= _LARGEST_BYTES):  # a pipe would never end
+            raise BadFrame(BadReason.UNREADABLE, f"{path} is no file of at most {_LARGEST_BYTES >> 20} MB")
         return path.read_bytes()
     except OSError as error:
         raise BadFrame(BadReason.UNREADABLE, f"{path}: {error.strerror or error}") from error

@@ -80,9 +80,9 @@ class Reader(ABC):
     """A recording as a sequence of posed frames.
 
     A subclass sets `format_name` and gives `__len__` and `read_frame`, and `recognises` and `layout` where
-    `read` is to find it by the path; the rest is here. `reader[i]` gives the same frame however often and in whatever order it is asked for, and
-    raises `BadFrame` for a bad one; iterating skips bad frames and counts them in `report`, or raises when
-    `strict`. Data that can only be read once and in order derives from `StreamReader` instead.
+    `read` is to find it by the path; the rest is here. `reader[i]` gives the same frame however often and in
+    whatever order it is asked for, and raises `BadFrame` for a bad one; iterating skips bad frames and counts them in
+    `report`, or raises when `strict`. Data that can only be read in order derives from `StreamReader` instead.
     """
 
     format_name: ClassVar[str]

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from spatialmem.errors import ReadError
 from spatialmem.io import depth_scales
 from spatialmem.io.images import image_files
-from spatialmem.io.shots import Shot, ShotsReader, first_size, frame_stamp_ns, numbered, some
+from spatialmem.io.shots import Shot, ShotsReader, first_size, frame_stamp_ns, numbered, positive, some
 from spatialmem.io.textfiles import camera_of, number_of, numbers, read_json, rows
 from spatialmem.types import Camera
 
@@ -43,7 +43,7 @@ class RedwoodReader(ShotsReader):
             depth_scale: raw depth / depth_scale = metres.
         """
         super().__init__(path, strict=strict, session_id=session_id)
-        self.depth_scale = depth_scale
+        self.depth_scale = positive("depth_scale", depth_scale)
         log = self.path if self.path.is_file() else _log_in(self.path)
         if log is None:
             raise ReadError(f"no trajectory .log in {self.path}")
@@ -65,7 +65,9 @@ class RedwoodReader(ShotsReader):
     def recognises(cls, path: Path) -> bool:
         if path.is_file():
             return path.suffix == ".log" and any(_colour_folder(p) for p in (path.parent, path.parent.parent))
-        return path.is_dir() and bool(_colour_folder(path)) and (path / "depth").is_dir() and _log_in(path) is not None
+        if not path.is_dir() or (path / "poses.txt").is_file():  # a plain folder may hold a log of any kind
+            return False
+        return bool(_colour_folder(path)) and (path / "depth").is_dir() and _log_in(path) is not None
 
     def _poses_by_number(
         self, entries: list[tuple[int, NDArray[np.float64]]], frames: list[int]

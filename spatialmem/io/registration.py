@@ -18,6 +18,7 @@ from spatialmem.types import Camera
 _FAR_INVERSE_M = 0.2  # rows without any reading are taken to be 5 m away
 _OCCLUSION_SHARE = 0.03  # a surface this much behind another one in the same colour pixel is hidden from it
 _OCCLUSION_M = 0.02
+_NOTHING_M = np.float32(1e9)
 
 
 class ColourRegistration:
@@ -123,12 +124,12 @@ def _hidden(x: NDArray, y: NDArray, z: NDArray, inside: NDArray[np.bool_], shape
     import cv2
 
     height, width = shape
-    ahead = np.where(inside & np.isfinite(z), z, np.float32(np.inf))
+    ahead = np.where(inside & np.isfinite(z), z, _NOTHING_M)
     column = np.clip(np.rint(np.nan_to_num(x)), 0, width - 1)
     row = np.clip(np.rint(np.nan_to_num(y)), 0, height - 1)
     at = (row * np.float32(width) + column).astype(np.intp)  # exact in float32 up to 16 million pixels
-    nearest = np.full(height * width, np.inf, dtype=np.float32)
+    nearest = np.full(height * width, _NOTHING_M)
     np.minimum.at(nearest, at.ravel(), ahead.ravel())
     # rounding leaves a column empty here and there: look one pixel to each side as well
     nearest = cv2.erode(nearest.reshape(height, width), np.ones((1, 3), np.uint8)).ravel()[at]
-    return (ahead < np.inf) & (ahead > nearest * np.float32(1 + _OCCLUSION_SHARE) + np.float32(_OCCLUSION_M))
+    return (ahead < _NOTHING_M) & (ahead > nearest * np.float32(1 + _OCCLUSION_SHARE) + np.float32(_OCCLUSION_M))

@@ -87,6 +87,13 @@ def frame_stamp_ns(number: int, fps: float) -> int:
     return round(number * _NS / fps)
 
 
+def positive(name: str, value: float) -> float:
+    """`value`, or `InvalidValue` when it is no positive number."""
+    if not 0.0 < value < float("inf"):
+        raise InvalidValue(f"{name} must be a positive number; given {value}")
+    return value
+
+
 def numbered(files: list[Path]) -> dict[int, Path]:
     """Files by the number in their names; those without a number are left out."""
     found: dict[int, Path] = {}

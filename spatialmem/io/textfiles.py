@@ -23,8 +23,8 @@ _MATRIX_VALUES = 16
 def read_text(path: Path) -> str:
     """The whole file as UTF-8; `ReadError` when it is missing, too long or not text."""
     try:
-        if path.stat().st_size > _LARGEST_BYTES:
-            raise ReadError(f"{path} is longer than {_LARGEST_BYTES >> 20} MB; expected a short text file")
+        if path.exists() and not (path.is_file() and path.stat().st_size <= _LARGEST_BYTES):
+            raise ReadError(f"{path} is no file of at most {_LARGEST_BYTES >> 20} MB; expected a short text file")
         return path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise ReadError(f"{path}: {error.strerror or error}; expected a text file there") from error

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from spatialmem.errors import InvalidValue
 from spatialmem.io import depth_scales
 from spatialmem.io.intrinsics import find_intrinsics, read_intrinsics
-from spatialmem.io.shots import Shot, ShotsReader, first_size, size_of, some
+from spatialmem.io.shots import Shot, ShotsReader, first_size, positive, size_of, some
 from spatialmem.io.textfiles import rows, stamp_ns
 from spatialmem.io.trajectory import read_trajectory
 from spatialmem.types import Camera
@@ -66,11 +66,9 @@ class TumReader(ShotsReader):
             depth_scale: raw depth / depth_scale = metres.
         """
         super().__init__(path, strict=strict, session_id=session_id)
-        if not (max_dt_s >= 0 and max_pose_gap_s >= 0 and depth_scale > 0):
-            raise InvalidValue("max_dt_s and max_pose_gap_s must not be negative, depth_scale must be positive")
-        self.depth_scale = depth_scale
-        self._max_gap_ns = round(min(max_pose_gap_s, 1e9) * _NS)
-        pairs = self._pairs(max_dt_s)
+        self.depth_scale = positive("depth_scale", depth_scale)
+        self._max_gap_ns = round(min(positive("max_pose_gap_s", max_pose_gap_s), 1e9) * _NS)
+        pairs = self._pairs(positive("max_dt_s", max_dt_s))
         self._trajectory, dropped = read_trajectory(self.path / "groundtruth.txt")
         if dropped:
             self.note(f"{dropped} lines of groundtruth.txt are left out: not finite, or stamps that do not rise")
