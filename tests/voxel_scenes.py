@@ -70,12 +70,13 @@ def contents(grid: SurfaceGrid) -> dict[tuple[int, int, int], tuple[np.ndarray, 
     """What the map holds, by block coordinates and free of block ids, slots and pages; empty blocks left out."""
     held = {}
     p = grid.pools
+    per_row = (p.feature, p.colour, p.colour_weight, p.feature_weight, p.first, p.last, p.doubt)
     for block in range(len(grid)):
         if not (p.weight[block].any() or p.slot[block].any()):
             continue
         voxels = np.flatnonzero(p.slot[block])
         rows = np.array([row_of(p, block, p.slot[block, i]) for i in voxels], dtype=np.int64)
-        fields = [f[rows].copy() for f in (p.feature, p.colour, p.colour_weight, p.feature_weight, p.first, p.last, p.doubt)]
+        fields = [f[rows].copy() for f in per_row]
         key = tuple(int(c) for c in unpack_keys(p.keys[block]))
         held[key] = (p.dist[block].copy(), p.weight[block].copy(), voxels, *fields)
     return held

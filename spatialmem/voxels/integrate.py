@@ -19,13 +19,13 @@ from numpy.typing import NDArray
 from spatialmem.voxels.half import float_to_half, half_to_float
 from spatialmem.voxels.keys import BLOCK, KEY_MASK, KEY_OFFSET, NO_BLOCK, VOXELS, find, insert, pack_key
 from spatialmem.voxels.pools import BLOCKS_USED, PAGE, PAGES_FREE
+from spatialmem.voxels.ways import LONGEST_WAY, way
 from spatialmem.voxels.weights import DEPTH_UNIT_M
 
 DIST_ONE = 32767
 WEIGHT_CAP = 255
 ROW_WEIGHT_CAP = 32
 TOUCH_STRIDE = 4  # pixels between the readings that allocate blocks
-_LONGEST_WAY = 256  # block borders a truncation band crosses: 2 x 16 voxels at the most, 3 axes, slanted rays
 
 
 class Pinhole(NamedTuple):
@@ -102,36 +102,6 @@ def _inside(bx, by, bz, limits):
 
 
 @njit(cache=True, nogil=True)
-def _way(near, far, first, order):
-    """Axes in which the straight way from `near` to `far` leaves its blocks (Amanatides & Woo, Eurographics 1987).
-
-    Points in block edges. Writes the first block to `first` and the axes to `order`; returns how many there are and
-    a number that differs between any two ways of up to 31 steps.
-    """
-    inf = math.inf
-    first[0], first[1], first[2] = math.floor(near[0]), math.floor(near[1]), math.floor(near[2])
-    dx, dy, dz = far[0] - near[0], far[1] - near[1], far[2] - near[2]
-    nx, ny, nz = abs(math.floor(far[0]) - first[0]), abs(math.floor(far[1]) - first[1]), abs(math.floor(far[2]) - first[2])
-    tx = (first[0] + (dx > 0) - near[0]) / dx if nx > 0 else inf
-    ty = (first[1] + (dy > 0) - near[1]) / dy if ny > 0 else inf
-    tz = (first[2] + (dz > 0) - near[2]) / dz if nz > 0 else inf
-    count, code = min(nx + ny + nz, order.shape[0]), 1
-    for n in range(count):  # counted, so that rounding never leads past the block of `far`
-        if tx <= ty and tx <= tz:
-            axis, nx = 0, nx - 1
-            tx = tx + abs(1.0 / dx) if nx > 0 else inf
-        elif ty <= tz:
-            axis, ny = 1, ny - 1
-            ty = ty + abs(1.0 / dy) if ny > 0 else inf
-        else:
-            axis, nz = 2, nz - 1
-            tz = tz + abs(1.0 / dz) if nz > 0 else inf
-        order[n] = axis
-        code = code * 4 + axis
-    return count, code
-
-
-@njit(cache=True, nogil=True)
 def _list_way(pools, at, order, forward, limits, has_limits, mark, stamp, touched, count):
     """Add the blocks of a way from block `at` on to `touched`; -1 and -2 as in `touch_blocks`."""
     for n in range(order.shape[0] + 1):
@@ -162,7 +132,7 @@ def touch_blocks(pools, packed, camera, map_from_camera, grid, limits, has_limit
     per_edge = 1.0 / (grid.voxel * BLOCK)
     count, last_code = 0, 0
     near, far, forward, last_forward = np.empty(3), np.empty(3), np.empty(3, np.bool_), np.empty(3, np.bool_)
-    at, last_at, order = np.empty(3, np.int64), np.empty(3, np.int64), np.empty(_LONGEST_WAY, np.int64)
+    at, last_at, order = np.empty(3, np.int64), np.empty(3, np.int64), np.empty(LONGEST_WAY, np.int64)
     for v in range(TOUCH_STRIDE // 2, camera.height, TOUCH_STRIDE):
         y = (v - camera.cy) / camera.fy
         for u in range(TOUCH_STRIDE // 2, camera.width, TOUCH_STRIDE):
@@ -176,7 +146,7 @@ def touch_blocks(pools, packed, camera, map_from_camera, grid, limits, has_limit
                 near[a] = (m[a, 3] + (z - grid.truncation) * d) * per_edge
                 far[a] = (m[a, 3] + (z + grid.truncation) * d) * per_edge
                 forward[a] = d > 0
-            steps, code = _way(near, far, at, order)
+            steps, code = way(near, far, at, order)
             same = code == last_code and steps < 31
             for a in range(3):
                 same &= (at[a] == last_at[a]) & (forward[a] == last_forward[a])

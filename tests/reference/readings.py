@@ -23,7 +23,7 @@ class Readings(NamedTuple):
 
 def pack(depth_m, mask, camera, low_m, high_m) -> Readings:
     """Packed readings of a (H, W) depth image; mask False = pixel not to be used."""
-    low_m, high_m = np.float64(np.float32(low_m)), np.float64(np.float32(high_m))  # the range as float32 readings see it
+    low_m, high_m = (float(np.float32(limit)) for limit in (low_m, high_m))  # the range as float32 readings see it
     z = np.asarray(depth_m, np.float64)
     with np.errstate(invalid="ignore"):
         z = np.where((z >= low_m) & (z <= high_m), z, np.nan)

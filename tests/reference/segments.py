@@ -25,7 +25,7 @@ def crossed_cells(start, stop) -> list[tuple[tuple[int, int, int], float, float]
 
 
 def band_blocks(packed, camera, map_from_camera, voxel_m, truncation_m, stride=4, first=2) -> dict[tuple, float]:
-    """Blocks that the truncation band of every 4th reading crosses, with the longest way through each in block edges."""
+    """Blocks that the truncation band of every 4th reading crosses: the longest way through each, in block edges."""
     edge = 8 * voxel_m
     longest: dict[tuple, float] = {}
     for v in range(first, camera.height, stride):
