@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any, final
 
 from spatialmem.errors import InvalidValue
@@ -38,9 +38,7 @@ class Dispatcher:
         """Use this many threads from now on (results do not depend on it)."""
         if threads < 1:
             raise InvalidValue(f"threads must be at least 1; given {threads}")
-        with self._lock:
-            if self._pool is not None:
-                self._pool.shutdown(wait=True)
+        with self._lock:  # the old pool ends with the last call that still runs on it
             self._pool, self._threads = None, threads
 
     def run(self, kernel: Callable[..., Any], count: int, *args: Any, grain: int = 1) -> None:
@@ -62,8 +60,9 @@ class Dispatcher:
         try:
             share(0)  # the caller works too
         finally:
-            for future in pending:
-                future.result()
+            wait(pending)  # after an error as well: nobody writes any more once this call has returned
+        for future in pending:
+            future.result()
 
     def _executor(self) -> ThreadPoolExecutor:
         with self._lock:

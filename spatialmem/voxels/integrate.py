@@ -9,7 +9,6 @@ We deviate in storing only the band (free space is a grid of its own) and in int
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import numpy as np
