@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import signal
@@ -15,7 +16,7 @@ import pytest
 import store_helpers as sh
 
 from spatialmem.errors import InvalidValue, MemoryFileError, MemoryLocked
-from spatialmem.store import header, lock, migrate, writer
+from spatialmem.store import access, header, lock, migrate, writer
 from spatialmem.store.file import MemoryFile
 
 _TESTS = Path(__file__).resolve().parent
@@ -88,6 +89,35 @@ def test_a_killed_writer_holds_no_lock(path):
         assert file.last_lsn == 3
         sh.append(file, 4)
         assert lock.is_locked(path)
+    assert names(path) == {""}
+
+
+def test_a_writer_that_was_dropped_holds_no_lock(path):
+    file = sh.new_memory(path, frames=2)
+    assert lock.is_locked(path)
+    del file
+    gc.collect()
+    assert not lock.is_locked(path)
+    with MemoryFile.open(path, "a") as file:
+        assert file.last_lsn == 2
+    assert names(path) == {""}
+
+
+def test_a_reader_that_holds_the_log_is_named_on_close_and_nothing_is_lost(path, monkeypatch):
+    monkeypatch.setattr(access, "_BUSY_S", 0.05)
+    file = sh.new_memory(path, frames=2)
+    foreign = sqlite3.connect(path, isolation_level=None)
+    foreign.execute("BEGIN")
+    assert foreign.execute("SELECT count(*) FROM keyframes").fetchone() == (2,)
+    sh.append(file, 3)
+    with pytest.raises(MemoryFileError, match="nothing is lost"):
+        file.close()
+    assert not lock.is_locked(path)
+    with MemoryFile.open(path) as reader:
+        assert reader.mode_detail == "recovered copy" and reader.last_lsn == 3
+    foreign.close()
+    with MemoryFile.open(path, "a") as file:
+        assert file.last_lsn == 3 and file.integrity() == []
     assert names(path) == {""}
 
 

@@ -27,6 +27,7 @@ class WriterLock:
     """Held from construction to `release`; raises `MemoryLocked` when another writer has it."""
 
     def __init__(self, path: Path) -> None:
+        self._descriptor: int | None = None
         self._path = lock_path(path)
         deadline = time.monotonic() + _PATIENCE_S
         while True:
@@ -39,7 +40,7 @@ class WriterLock:
                     "mode='r'"
                 )
             time.sleep(_PAUSE_S)
-        self._descriptor: int | None = descriptor
+        self._descriptor = descriptor
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, str(os.getpid()).encode(), 0)
 
@@ -62,6 +63,11 @@ class WriterLock:
             return descriptor
         os.close(descriptor)  # its previous holder removed it between our open and our lock
         return None
+
+    def __del__(self) -> None:
+        """A writer that was dropped without being closed must not keep the file locked until the process ends."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
 
     def release(self) -> None:
         """Remove the lock file and let go; a second call does nothing."""

@@ -49,11 +49,12 @@ def migrated(path: Path, version: int, target: Path) -> Path:
 def migrate_in_place(path: Path, version: int) -> Path:
     """Give `path` today's format; returns where the old file was kept. The caller holds the write lock."""
     kept = path.with_name(f"{path.name}.v{version}")
-    if os.path.lexists(kept):
+    if os.path.lexists(kept) and not os.path.samefile(kept, path):
         raise MemoryFileError(f"{path} must be migrated, but {kept} is in the way; move it elsewhere")
     new = migrated(path, version, path.with_name(path.name + "-new"))
     try:
-        os.link(path, kept)  # both names at every instant: the old file is never out of reach
+        if not kept.exists():  # it does, as the same file, when a migration was cut off at this point
+            os.link(path, kept)
         os.replace(new, path)
     except OSError as error:
         raise MemoryFileError(

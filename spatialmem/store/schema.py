@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import struct
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from spatialmem.errors import MemoryFileError
@@ -124,25 +124,31 @@ TABLES = (
     CHECKPOINTS, POSE_REVISIONS, EVICTIONS, TOMBSTONES,
 )  # fmt: skip
 
-_PACK = {int: struct.Struct("<cq"), float: struct.Struct("<cd")}
+_INTEGER = struct.Struct("<cq")
+_FLOAT = struct.Struct("<cd")
 _LENGTH = struct.Struct("<cI")
 
 
-def row_crc(values: Sequence[Value]) -> int:
-    """CRC-32 of a row as docs/format.md section 3 defines it."""
-    crc = 0
+def row_parts(values: Sequence[Value]) -> Iterator[bytes]:
+    """A row as docs/format.md section 3 spells it out for checksum and canonical hash."""
     for value in values:
         if value is None:
-            crc = zlib.crc32(b"n", crc)
+            yield b"n"
         elif isinstance(value, int):
-            crc = zlib.crc32(_PACK[int].pack(b"i", value), crc)
+            yield _INTEGER.pack(b"i", value)
         elif isinstance(value, float):
-            crc = zlib.crc32(_PACK[float].pack(b"f", value), crc)
-        elif isinstance(value, str):
-            text = value.encode("utf-8", "surrogatepass")
-            crc = zlib.crc32(text, zlib.crc32(_LENGTH.pack(b"t", len(text)), crc))
+            yield _FLOAT.pack(b"f", value)
         else:
-            crc = zlib.crc32(value, zlib.crc32(_LENGTH.pack(b"b", len(value)), crc))
+            kind, data = (b"t", value.encode("utf-8")) if isinstance(value, str) else (b"b", value)
+            yield _LENGTH.pack(kind, len(data))
+            yield data
+
+
+def row_crc(values: Sequence[Value]) -> int:
+    """CRC-32 of a row."""
+    crc = 0
+    for part in row_parts(values):
+        crc = zlib.crc32(part, crc)
     return crc
 
 
