@@ -237,6 +237,14 @@ def test_files_that_are_no_bags(tmp_path, name, content):
         read(path)
 
 
+def test_definitions_that_lack_a_field(tmp_path):
+    """A definition is part of the file and may be damaged like the rest of it."""
+    file = storage_file(write_bag(tmp_path / "room", FRAMES[:1]))
+    file.write_bytes(file.read_bytes().replace(b"uint32 height", b"uint32 weight"))
+    with pytest.raises(ReadError, match="defines sensor_msgs/msg/.* without height"):
+        read(file)
+
+
 def test_folder_with_broken_metadata(tmp_path):
     path = write_bag(tmp_path / "room", FRAMES[:1], "mcap")
     for text in ("", "rosbag2_bagfile_information: 3", "a: [", "rosbag2_bagfile_information: {version: 99}"):

@@ -1,4 +1,4 @@
-"""The file side of a ROS recording: open ROS 1 bags, ROS 2 bags and MCAP files, list topics, read any message again.
+"""An open ROS recording (ROS 1 bag, ROS 2 bag, MCAP file): its topics, and any message again.
 
 Everything `rosbags` can throw at a damaged file becomes a `ReadError` here that names the file and the tool that
 repairs it.
@@ -6,11 +6,10 @@ repairs it.
 
 from __future__ import annotations
 
-import re
 import struct
 import threading
 import weakref
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,16 +17,30 @@ from typing import Any
 
 from spatialmem.errors import ReadError, require, unknown_name
 from spatialmem.io.ros_mcap import UnchunkedMcap
+from spatialmem.io.ros_storage import mcap_files, repair_hint, storage_files
 
-_MCAP, _SQLITE, _ROS1 = ".mcap", ".db3", ".bag"
-_SUFFIXES = (_ROS1, _MCAP, _SQLITE)
 _NEWEST_DISTRO = "latest"
-_SQLITE_HEADER_BYTES = 100  # SQLite file format, "The Database Header"
-_REPAIR = {
-    _ROS1: "repair it with: rosbag reindex {path}   (or: rosbag fix {path} fixed.bag)",
-    _MCAP: "repair it with: mcap recover {path} -o recovered.mcap",
-    _SQLITE: "rebuild its metadata with: ros2 bag reindex FOLDER, or its contents with: sqlite3 {path} .recover",
+_FIELDS = {
+    "builtin_interfaces/msg/Time": "sec nanosec",
+    "std_msgs/msg/Header": "stamp frame_id",
+    "sensor_msgs/msg/Image": "header height width encoding is_bigendian step data",
+    "sensor_msgs/msg/CompressedImage": "header format data",
+    "sensor_msgs/msg/CameraInfo": "header height width distortion_model d k r p binning_x binning_y roi",
+    "sensor_msgs/msg/RegionOfInterest": "x_offset y_offset height width",
+    "tf2_msgs/msg/TFMessage": "transforms",
+    "tf/msg/tfMessage": "transforms",
+    "geometry_msgs/msg/TransformStamped": "header child_frame_id transform",
+    "geometry_msgs/msg/Transform": "translation rotation",
+    "geometry_msgs/msg/Vector3": "x y z",
+    "geometry_msgs/msg/Point": "x y z",
+    "geometry_msgs/msg/Quaternion": "x y z w",
+    "geometry_msgs/msg/Pose": "position orientation",
+    "geometry_msgs/msg/PoseStamped": "header pose",
+    "geometry_msgs/msg/PoseWithCovariance": "pose",
+    "geometry_msgs/msg/PoseWithCovarianceStamped": "header pose",
+    "nav_msgs/msg/Odometry": "header child_frame_id pose",
 }
+"""fields that are read, by type; ROS 1 writes some of these names in capitals"""
 
 
 @dataclass(frozen=True)
@@ -53,17 +66,6 @@ class MessageRef:
     """number among the messages of that connection and time"""
 
 
-def looks_like_bag(path: Path) -> bool:
-    """Whether names suggest a ROS recording: a .bag, .mcap or .db3 file, or a folder of them."""
-    if path.is_file():
-        return path.suffix.lower() in _SUFFIXES
-    if not path.is_dir():
-        return False
-    names = [child.name.lower() for child in path.iterdir()]
-    packed = any(name.endswith((".mcap.zstd", ".db3.zstd")) for name in names)
-    return packed or any(name.endswith(_SUFFIXES) for name in names)
-
-
 class BagFile:
     """An open recording. Safe to use from several threads, one read at a time.
 
@@ -81,13 +83,14 @@ class BagFile:
         self.path = path
         self._broken = _what_rosbags_raises()
         self._lock = threading.RLock()
-        files = _storage_files(path)
-        self._repair = _REPAIR[_kind(files[0])].format(path=path if len(files) > 1 else files[0])
+        files = storage_files(path)
+        self._repair = repair_hint(files, path)
         typestore = _typestore(ros_distro)
         with self.guarded("cannot be opened"):
             self._reader = highlevel.AnyReader(files, default_typestore=typestore)
             self._reader.open()
         self._finalizer = weakref.finalize(self, self._reader.close)
+        _check_definitions(self._reader.typestore, path)
         self._connections = list(self._reader.connections)
         self._positions = {(c.id, id(c.owner)): i for i, c in enumerate(self._connections)}
         self.has_definitions = any(bool(c.msgdef.data) for c in self._connections)
@@ -95,7 +98,7 @@ class BagFile:
         self._unchunked: UnchunkedMcap | None = None
         packed = self._reader.is2 and any(reader.compression_mode for reader in self._reader.readers)
         if not packed:
-            self._index_unchunked(_mcap_files(files))
+            self._index_unchunked(mcap_files(files))
 
     @property
     def topics(self) -> dict[str, Topic]:
@@ -179,59 +182,6 @@ class BagFile:
             raise ReadError(f"{self.path} {what} ({cause}); {self._repair}") from error
 
 
-def _storage_files(path: Path) -> list[Path]:
-    """What to hand to the library: the files, or the folder of a ROS 2 bag."""
-    if not path.exists():
-        raise ReadError(f"there is no {path}; expected a .bag, .mcap or .db3 file or the folder of a ROS 2 bag")
-    if path.is_file():
-        files = [path]
-    elif (path / "metadata.yaml").is_file():
-        _check_sqlite(path.glob("*" + _SQLITE))
-        return [path]
-    else:
-        kinds = [sorted(path.glob("*" + suffix), key=_natural) for suffix in _SUFFIXES]
-        files = next((found for found in kinds if found), [])
-    if not files or files[0].suffix.lower() not in _SUFFIXES:
-        raise ReadError(f"{path} is no ROS recording; expected .bag, .mcap or .db3 files, or metadata.yaml beside them")
-    _check_sqlite(file for file in files if file.suffix.lower() == _SQLITE)
-    return files
-
-
-def _check_sqlite(files: Iterable[Path]) -> None:
-    """Refuse what SQLite would read without complaint: missing pages as zeros, and the state before the -wal file."""
-    for file in files:
-        with file.open("rb") as stream:
-            head = stream.read(_SQLITE_HEADER_BYTES)
-        page, changes, pages = (int.from_bytes(head[a:b], "big") for a, b in ((16, 18), (24, 28), (28, 32)))
-        expected = (65536 if page == 1 else page) * pages
-        if changes == int.from_bytes(head[92:96], "big") and file.stat().st_size < expected:
-            raise ReadError(
-                f"{file} is truncated: {file.stat().st_size} bytes of {expected}; {_REPAIR[_SQLITE].format(path=file)}"
-            )
-        wal = file.with_name(file.name + "-wal")
-        if wal.is_file() and wal.stat().st_size > 0:
-            raise ReadError(
-                f"{file} has messages in {wal.name} that are not in the file yet (recording, or ended by a crash); "
-                f"stop the recorder, then run: sqlite3 {file} 'PRAGMA wal_checkpoint(TRUNCATE)'"
-            )
-
-
-def _kind(file: Path) -> str:
-    if file.is_file():
-        return file.suffix.lower()
-    return _MCAP if any(file.glob("*.mcap*")) else _SQLITE
-
-
-def _mcap_files(files: list[Path]) -> list[Path]:
-    if len(files) == 1 and files[0].is_dir():
-        files = sorted(files[0].glob("*" + _MCAP), key=_natural)
-    return [file for file in files if file.suffix.lower() == _MCAP]
-
-
-def _natural(path: Path) -> list[Any]:
-    return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", path.name)]
-
-
 def _typestore(ros_distro: str | None) -> Any:
     typesys = require("rosbags.typesys", "ros")
     name = (ros_distro or _NEWEST_DISTRO).lower()
@@ -239,6 +189,19 @@ def _typestore(ros_distro: str | None) -> Any:
     if name not in known:
         raise unknown_name("ROS distribution", name, known)
     return typesys.get_typestore(known[name])
+
+
+def _check_definitions(typestore: Any, path: Path) -> None:
+    """Refuse definitions, which the bag itself carries, that lack a field this reader needs."""
+    for name, needed in _FIELDS.items():
+        if name in typestore.fielddefs:
+            fields = {field[0].lower() for field in typestore.fielddefs[name][1]}
+            missing = sorted(set(needed.split()) - fields)
+            if missing:
+                raise ReadError(
+                    f"{path} defines {name} without {', '.join(missing)}; the definition is damaged, or of another "
+                    "package by that name: convert the recording with rosbags-convert"
+                )
 
 
 def _what_rosbags_raises() -> tuple[type[Exception], ...]:

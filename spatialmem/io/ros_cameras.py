@@ -23,6 +23,7 @@ _FISHEYE_LENGTH = 4
 _SAME_FOCAL = 1e-3
 _SAME_CENTRE_PX = 0.5
 _LARGEST_SPLAT_PX = 16
+_SHORTEST_PX, _LONGEST_PX = 1e-2, 1e6  # focal lengths outside are not calibrated, or damage
 _LARGEST_SIDE = 16384  # tables are built for this many pixels: not for the numbers of a damaged message
 
 
@@ -55,7 +56,8 @@ def lens_from_info(info: Any, rectified: bool, topic: str) -> Lens:
             "with rgb_topic=... and camera_info_topic=..."
         )
     matrix = p[:, :3] if use_p else k
-    if not np.isfinite(matrix).all() or matrix[0, 0] <= 0.0 or matrix[1, 1] <= 0.0:
+    focal = matrix[[0, 1], [0, 1]]
+    if not np.isfinite(matrix).all() or not ((focal > _SHORTEST_PX) & (np.abs(matrix).max() < _LONGEST_PX)).all():
         raise ReadError(f"{topic} holds no calibration (focal length {matrix[0, 0]:g}); calibrate the camera first")
     distortion, fisheye = ((), False) if rectified else _distortion(info, topic)
     try:

@@ -15,9 +15,10 @@ from numpy.typing import ArrayLike
 
 from spatialmem.errors import InvalidValue, ReadError
 from spatialmem.io.reader import Reader
-from spatialmem.io.ros_bagfile import BagFile, looks_like_bag
+from spatialmem.io.ros_bagfile import BagFile
 from spatialmem.io.ros_index import BagIndex, Located, build_index, pair_by_stamp
 from spatialmem.io.ros_poses import PoseOptions, find_poses
+from spatialmem.io.ros_storage import looks_like_bag
 from spatialmem.io.ros_streams import Optics, Pair
 from spatialmem.io.ros_topics import (
     INFO_TYPE,
