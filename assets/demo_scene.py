@@ -213,7 +213,8 @@ class Tracer:
         normals *= -np.sign((normals * rays).sum(axis=1, keepdims=True))
         albedo = self._albedo(hit["geometry_ids"].numpy(), points)
         start = points + normals * _CAST_BIAS_M
-        light = 0.42 * self._openness(start, normals, rng) + sum(self._lamp(start, normals, lamp, rng) for lamp in LAMPS_M)
+        light = 0.42 * self._openness(start, normals, rng)
+        light += sum(self._lamp(start, normals, lamp, rng) for lamp in LAMPS_M)
         return np.clip(albedo * light[:, None], 0.0, 1.0)
 
     def _cast(self, origins: np.ndarray, rays: np.ndarray) -> dict[str, o3d.core.Tensor]:
@@ -242,5 +243,5 @@ class Tracer:
             way = rng.normal(size=start.shape)
             way = way / np.linalg.norm(way, axis=1, keepdims=True) + normals * 1.001
             way /= np.maximum(np.linalg.norm(way, axis=1, keepdims=True), 1e-6)
-            free += self._cast(start, way)["t_hit"].numpy() > 0.6  # noqa: PLR2004 - metres
+            free += self._cast(start, way)["t_hit"].numpy() > 0.6
         return 0.35 + 0.65 * free / rays

@@ -77,8 +77,8 @@ def depth_mm(tracer: Tracer, world_from_camera: np.ndarray, rng: np.random.Gener
     disparity = _DISPARITY_M / exact.astype(np.float64) + rng.normal(0.0, 0.045, exact.shape)
     measured = _DISPARITY_M / (np.rint(disparity / _DISPARITY_STEP) * _DISPARITY_STEP)
     steps = [np.abs(np.diff(exact, axis=k, append=exact.take([-1], axis=k))) for k in (0, 1)]
-    lost = (np.maximum(*steps) > 0.04 * exact) & (rng.random(exact.shape) < 0.7)  # noqa: PLR2004 - slope and share
-    lost |= rng.random(exact.shape) < 0.002  # noqa: PLR2004 - share of dropped readings
+    lost = (np.maximum(*steps) > 0.04 * exact) & (rng.random(exact.shape) < 0.7)
+    lost |= rng.random(exact.shape) < 0.002
     lost |= exact > MAX_DEPTH_M
     return np.where(lost, 0, np.rint(1000.0 * measured)).astype(np.uint16)
 

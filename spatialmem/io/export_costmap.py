@@ -53,7 +53,7 @@ def floor_height_m(position_m: NDArray[np.floating], normal: NDArray[np.floating
     direction = _unit(up)
     heights = (position_m @ direction)[normal @ direction > _UPRIGHT]
     if heights.size == 0:
-        raise InvalidValue("no level surface faces up, so the floor cannot be found; give the heights (--low-m, --high-m)")
+        raise InvalidValue("no level surface faces up, so there is no floor to find; give low_m and high_m")
     level = np.round(heights / _LEVEL_M).astype(np.int64)
     levels, counts = np.unique(level, return_counts=True)
     lowest = levels[counts >= _FLOOR_SHARE * counts.max()][0]
@@ -77,7 +77,7 @@ def project_costmap(
     """
     if not (math.isfinite(low_m) and math.isfinite(high_m) and low_m < high_m):
         raise InvalidValue(f"a plan needs finite heights with low < high; given {low_m} and {high_m} m")
-    if state.ndim != 3 or state.size == 0:  # noqa: PLR2004 - a grid in space
+    if state.ndim != 3 or state.size == 0:
         raise InvalidValue(f"a plan needs free space of shape (X, Y, Z) with voxels in it; given {state.shape}")
     rotation = rotation_to_z_up(_unit(up))
     origin, size = np.asarray(origin_m, dtype=np.float64), float(voxel_size_m)
@@ -139,6 +139,6 @@ def _look_up(state: NDArray[np.uint8], position: NDArray[np.float64]) -> NDArray
 def _unit(up: ArrayLike) -> NDArray[np.float64]:
     direction = np.asarray(up, dtype=np.float64)
     length = float(np.linalg.norm(direction)) if direction.shape == (3,) else 0.0
-    if not (math.isfinite(length) and length > 1e-9):  # noqa: PLR2004 - not a direction
+    if not (math.isfinite(length) and length > 1e-9):
         raise InvalidValue(f"up must be three numbers that make a direction; given {direction.tolist()}")
     return direction / length

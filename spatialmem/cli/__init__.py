@@ -1,0 +1,103 @@
+"""The command `spatialmem`: one verb a file, imported when it is asked for."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from typing import Protocol
+
+from spatialmem.cli.codes import FAILED, INTERRUPTED, OK, USAGE
+from spatialmem.errors import SpatialMemError
+
+VERBS: dict[str, tuple[str, str]] = {
+    "demo": ("spatialmem.cli.demo:Demo", "remember the recording that comes with spatialmem and ask about it"),
+    "build": ("spatialmem.cli.build:Build", "remember a recording"),
+    "query": ("spatialmem.cli.query:Query", "ask a memory where something is"),
+    "info": ("spatialmem.cli.info:Info", "what a memory holds; with --verify, whether it is sound"),
+    "export": ("spatialmem.cli.export:Export", "points, mesh, trajectory or floor plan as files"),
+    "rebuild": ("spatialmem.cli.rebuild:Rebuild", "make every layer anew from the log"),
+    "doctor": ("spatialmem.cli.doctor:Doctor", "what is installed, what is missing, what to type"),
+}
+"""verb -> "module:Class" of a frozen dataclass with `run`, and what it does"""
+
+
+class _Verb(Protocol):
+    def run(self) -> int: ...
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run `spatialmem ARGUMENTS...`.
+
+    Args:
+        argv: arguments without the name of the program; None: those of the process.
+
+    Returns:
+        The exit code: 0 done (also when nothing was found), 1 what was asked for failed, 2 wrong usage,
+        130 stopped by Ctrl-C.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        print(_help())
+        return OK if arguments else USAGE
+    if arguments[0] in ("--version", "-V"):
+        from spatialmem import __version__
+
+        print(f"spatialmem {__version__}")
+        return OK
+    if arguments[0] not in VERBS:
+        return _complain(_unknown_verb(arguments[0]), USAGE)
+    try:
+        verb = _parsed(arguments)
+    except SystemExit as stop:  # how tyro ends after --help and after an error of usage
+        return stop.code if isinstance(stop.code, int) else USAGE
+    return _run(verb, "--json" in arguments)
+
+
+def _run(verb: _Verb, json_wanted: bool) -> int:
+    try:
+        return verb.run()
+    except BrokenPipeError:  # the reader of standard output went away (| head): nobody is left to tell
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+    except (SpatialMemError, OSError) as error:
+        if json_wanted:
+            from spatialmem.cli.output import write_json
+
+            write_json({"error": str(error), "kind": type(error).__name__})
+        return _complain(str(error), FAILED)
+    except KeyboardInterrupt:
+        return _complain("stopped by Ctrl-C", INTERRUPTED)
+
+
+def _parsed(arguments: list[str]) -> _Verb:
+    import tyro
+
+    module, _, name = VERBS[arguments[0]][0].partition(":")
+    kind = getattr(importlib.import_module(module), name)
+    prog = f"spatialmem {arguments[0]}"
+    return tyro.cli(kind, prog=prog, args=arguments[1:], config=(tyro.conf.FlagCreatePairsOff,))
+
+
+def _complain(message: str, code: int) -> int:
+    print(f"error: {message}", file=sys.stderr)
+    return code
+
+
+def _unknown_verb(given: str) -> str:
+    near = difflib.get_close_matches(given, VERBS, n=2, cutoff=0.5)
+    hint = f"did you mean {' or '.join(repr(verb) for verb in near)}?" if near else f"known: {', '.join(VERBS)}"
+    return f"unknown verb {given!r}; {hint}"
+
+
+def _help() -> str:
+    width = max(map(len, VERBS)) + 2
+    verbs = "\n".join(f"  {verb:<{width}}{what}" for verb, (_, what) in VERBS.items())
+    return (
+        "usage: spatialmem VERB ...\n\nA robot's spatial memory: posed RGB-D frames in, answers about places out.\n\n"
+        f"{verbs}\n\n"
+        "spatialmem VERB --help shows the options of a verb. With --json, standard output holds one JSON object.\n"
+        "Exit codes: 0 done (an empty answer is an answer), 1 failed, 2 wrong usage, 130 stopped by Ctrl-C."
+    )

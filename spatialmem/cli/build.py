@@ -1,0 +1,182 @@
+"""`spatialmem build`: a recording into a memory file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import tyro
+
+from spatialmem.cli.codes import INTERRUPTED, OK
+from spatialmem.cli.interrupt import Interrupt
+from spatialmem.cli.output import pairs_table, say, write_json
+from spatialmem.config import GateConfig, MemoryConfig
+from spatialmem.errors import EncoderMismatch, InvalidValue, MemoryFileError, ReadError
+from spatialmem.view.words import size
+
+if TYPE_CHECKING:
+    from spatialmem.cli.remember import Tally
+    from spatialmem.io import Reader
+    from spatialmem.memory import SpatialMemory
+
+
+@dataclass(frozen=True)
+class Build:
+    """Remember a recording: a folder, bag or capture of posed RGB-D frames into one memory file."""
+
+    path: tyro.conf.Positional[Path]
+    """the recording; its format is found by looking at it"""
+    out: Path
+    """the memory file to make (or, with --append, to go on with)"""
+    encoder: str | None = None
+    """gives pixels meaning: colours, or open_clip:MODEL/WEIGHTS (default colours; fixed once the file exists)"""
+    voxel_size_m: float | None = None
+    """edge of a surface voxel, metres (default 0.02; fixed once the file exists)"""
+    max_depth_m: float | None = None
+    """farther readings are ignored, metres (default 5; fixed once the file exists)"""
+    format: str | None = None
+    """name of the format, where looking at the path is not enough"""
+    session: str | None = None
+    """name of this recording within the memory (default main)"""
+    same_world: bool = False
+    """the new session's poses are in the map's own frame"""
+    up: tuple[float, float, float] | None = None
+    """direction against gravity in the map frame, where the recording does not declare it"""
+    max_frames: int | None = None
+    """stop after this many good frames"""
+    strict: bool = False
+    """stop at the first bad frame instead of skipping and counting it"""
+    store_all: bool = False
+    """keep every frame, redundant ones too (fixed once the file exists)"""
+    append: bool = False
+    """add to an existing memory; frames it has already are skipped"""
+    overwrite: bool = False
+    """replace an existing memory"""
+    json: bool = False
+    """one JSON object on standard output"""
+    quiet: bool = False
+    """no progress and no summary"""
+
+    def run(self) -> int:
+        """Build; returns the exit code."""
+        self._check()
+        with Interrupt() as stop:
+            reader = self._reader()
+            memory = self._memory()
+            return self._remember(memory, reader, stop)
+
+    def _check(self) -> None:
+        """Everything that can be refused before anything heavy is loaded."""
+        if self.append and self.overwrite:
+            raise InvalidValue("--append and --overwrite exclude each other; give one")
+        if self.max_frames is not None and self.max_frames < 1:
+            raise InvalidValue(f"--max-frames must be at least 1; given {self.max_frames}")
+        if self.same_world and self.session is None:
+            raise InvalidValue("--same-world places a new session; name it with --session NAME")
+        if self.append:
+            self._check_append()
+        elif self.out.exists() and not self.overwrite:
+            raise MemoryFileError(f"{self.out} exists; add to it with --append, or replace it with --overwrite")
+        if not self.out.absolute().parent.is_dir():
+            raise MemoryFileError(f"there is no folder {self.out.absolute().parent}; make it first")
+
+    def _check_append(self) -> None:
+        if not self.out.exists():
+            raise MemoryFileError(f"there is no {self.out} to add to; leave --append out to make it")
+        for name in ("voxel_size_m", "max_depth_m", "store_all"):
+            if getattr(self, name):
+                option = name.replace("_", "-")
+                raise InvalidValue(f"--{option} is fixed once a memory exists; leave it out, or build a new memory")
+
+    def _config(self) -> MemoryConfig:
+        config = MemoryConfig(gate=GateConfig(store_all=self.store_all))
+        if self.voxel_size_m is not None:
+            free_voxel_m = max(config.free_voxel_m, self.voxel_size_m)
+            config = replace(config, voxel_size_m=self.voxel_size_m, free_voxel_m=free_voxel_m)
+        return config if self.max_depth_m is None else replace(config, max_depth_m=self.max_depth_m)
+
+    def _reader(self) -> Reader:
+        from spatialmem.io import read
+
+        options: dict[str, Any] = {} if self.session is None else {"session_id": self.session}
+        return read(self.path, strict=self.strict, format=self.format, **options)
+
+    def _memory(self) -> SpatialMemory:
+        from spatialmem.memory import SpatialMemory
+
+        if not self.append:
+            from spatialmem.perception import load_encoder
+
+            config, encoder = self._config(), load_encoder(self.encoder or "colours")
+            if self.overwrite:
+                remove_memory(self.out)
+            return SpatialMemory.create(self.out, encoder, config)
+        memory = SpatialMemory.open(self.out, "a")
+        own = memory.encoder.name
+        if self.encoder not in (None, own):
+            memory.close()
+            raise EncoderMismatch(f"{self.out} was made with encoder {own}; given {self.encoder}; leave --encoder out")
+        return memory
+
+    def _remember(self, memory: SpatialMemory, reader: Reader, stop: Interrupt) -> int:
+        from spatialmem.cli.remember import remember
+
+        try:
+            self._place(memory)
+            tally = remember(memory, reader, self.max_frames, self.quiet, stop)
+            self._declare_up(memory, reader)
+        finally:
+            total = len(memory.trajectory())
+            memory.close()
+            if total == 0 and not self.append:
+                remove_memory(self.out)
+        if total == 0 and not self.append and not stop.asked:
+            reasons = ", ".join(f"{reason}: {number}" for reason, number in tally.skipped.items())
+            raise ReadError(f"no frame of {self.path} could be stored ({reasons}); {self.out} was not made")
+        self._report(tally, reader, total)
+        if stop.asked:
+            made = f"{self.out} holds {total} frames; go on with --append" if total else f"{self.out} was not made"
+            say(f"stopped by Ctrl-C: {made}")
+        return INTERRUPTED if stop.asked else OK
+
+    def _report(self, tally: Tally, reader: Reader, total: int) -> None:
+        from spatialmem.cli.remember import tally_rows, tally_values
+
+        n_bytes = self.out.stat().st_size if total else 0
+        if self.json:
+            file = {"memory": self.out, "recording": self.path, "frames_in_memory": total, "file_bytes": n_bytes}
+            write_json({**file, **tally_values(tally, reader)})
+        elif not self.quiet:
+            file_row = ("memory", f"{self.out}: {total} frames, {size(n_bytes)}")
+            pairs_table("", [file_row, *tally_rows(tally, reader)])
+
+    def _place(self, memory: SpatialMemory) -> None:
+        if self.same_world and self.session is not None:
+            import numpy as np
+
+            memory.add_session(self.session, np.eye(4), "declared on the command line")
+
+    def _declare_up(self, memory: SpatialMemory, reader: Reader) -> None:
+        """What the user says, else what a recording says of the world that is the map."""
+        if self.up is not None:
+            memory.declare_up(self.up)
+        elif memory.up_in_map is None and reader.up_in_world is not None and (not self.append or self.same_world):
+            memory.declare_up(reader.up_in_world)
+
+
+def remove_memory(path: Path) -> None:
+    """Delete a memory file and what a killed writer left beside it; refused while somebody writes it, or when the
+    file is something else."""
+    from spatialmem.store.header import check_header
+    from spatialmem.store.lock import WriterLock
+
+    if not path.exists():
+        return
+    check_header(path)
+    lock = WriterLock(path)
+    try:
+        for suffix in ("", "-wal", "-shm", "-journal"):
+            path.with_name(path.name + suffix).unlink(missing_ok=True)
+    finally:
+        lock.release()

@@ -1,0 +1,43 @@
+"""Times and lengths as people write them."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+
+_NS = 1_000_000_000
+_EPOCH_BEGINS_S = 631_152_000  # 1990: smaller stamps count from the start of a device, not from 1970
+_MINUTE_S, _HOUR_S = 60, 3600
+
+
+def when(stamp_ns: int) -> str:
+    """A stamp as date and time (UTC), or as seconds where it does not count from 1970."""
+    seconds = stamp_ns / _NS
+    if seconds < _EPOCH_BEGINS_S:
+        return f"{seconds:.2f} s"
+    return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def clock(stamp_ns: int) -> str:
+    """The time of day alone (UTC), or seconds where the stamp does not count from 1970."""
+    text = when(stamp_ns)
+    return text.split(" ")[1] if "-" in text else text
+
+
+def span(nanoseconds: int) -> str:
+    """A duration: "12.4 s", "3 min 05 s", "2 h 10 min"."""
+    seconds = nanoseconds / _NS
+    if seconds < _MINUTE_S:
+        return f"{seconds:.1f} s"
+    if seconds < _HOUR_S:
+        return f"{int(seconds // _MINUTE_S)} min {int(seconds % _MINUTE_S):02d} s"
+    return f"{int(seconds // _HOUR_S)} h {int(seconds % _HOUR_S // _MINUTE_S):02d} min"
+
+
+def size(n_bytes: int | float) -> str:
+    """A number of bytes: "4.2 MB"."""
+    value = float(n_bytes)
+    for unit in ("B", "kB", "MB", "GB"):
+        if value < 1000.0:
+            return f"{value:.0f} B" if unit == "B" else f"{value:.1f} {unit}"
+        value /= 1000.0
+    return f"{value:.1f} TB"
