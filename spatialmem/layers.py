@@ -34,7 +34,7 @@ from spatialmem.voxels.regions import connected_regions
 from spatialmem.voxels.surface import FusionPlan, SurfaceGrid
 from spatialmem.voxels.views import DepthView
 
-_LEAST_DEPARTED_VOXELS = 8  # fewer cleared voxels are noise at an edge, not a thing that left
+_LEAST_DEPARTED_VOXELS = 24  # fewer cleared voxels are noise at an edge, not a thing that left
 
 
 @dataclass(frozen=True, eq=False)

@@ -58,7 +58,7 @@ def write_mesh_ply(
     """
     vertices = _vertices(vertices_m, normals, rgb)
     indices = np.asarray(triangles)
-    if indices.ndim != 2 or indices.shape[1] != 3:  # noqa: PLR2004 - triangles
+    if indices.ndim != 2 or indices.shape[1] != 3:
         raise InvalidValue(f"triangles must have shape (T, 3); given {indices.shape}")
     if indices.size and not 0 <= indices.min() <= indices.max() < len(vertices):
         raise InvalidValue(
@@ -71,7 +71,7 @@ def write_mesh_ply(
 
 def _vertices(position_m: NDArray, normal: NDArray, rgb: NDArray) -> NDArray:
     shape = np.shape(position_m)
-    if len(shape) != 2 or shape[1] != 3 or np.shape(normal) != shape or np.shape(rgb) != shape:  # noqa: PLR2004
+    if len(shape) != 2 or shape[1] != 3 or np.shape(normal) != shape or np.shape(rgb) != shape:
         raise InvalidValue(
             f"positions, normals and colours must all have shape (N, 3); given {shape}, {np.shape(normal)} and "
             f"{np.shape(rgb)}"

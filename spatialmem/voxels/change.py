@@ -13,6 +13,8 @@ from spatialmem.voxels.weights import DEPTH_UNIT_M, axial_sigma
 
 LOOK_STRIDE = 8
 LOOK_OFFSET = 4
+MARGIN = 4
+"""pixels around a reading that must be seen through as well"""
 AGREES, SEEN_THROUGH, OCCLUDED, NO_RETURN = 0, 1, 2, 3
 DOUBT, CLEAR, CLEAR_ROWLESS = 1, 2, 3
 
@@ -72,6 +74,23 @@ def _other_pose(poses, a, b):
     return gap > 0.05 * 0.05 or cosine < 0.99619
 
 
+@njit(cache=True, nogil=True)
+def _behind(readings, camera, u, v, z, truncation):
+    """Whether the reading at a pixel and those `MARGIN` pixels to each side all lie well behind depth z.
+
+    The margin keeps a small error of the pose from eating away the outlines of things.
+    """
+    for du, dv in ((0, 0), (-MARGIN, 0), (MARGIN, 0), (0, -MARGIN), (0, MARGIN)):
+        at_u, at_v = u + du, v + dv
+        if at_u < 0 or at_v < 0 or at_u >= camera.width or at_v >= camera.height:
+            continue
+        reading = readings[at_v * camera.width + at_u]
+        d = (reading >> 8) * DEPTH_UNIT_M
+        if reading == 0 or d - z <= max(3.0 * axial_sigma(d), truncation):
+            return False
+    return True
+
+
 @njit(cache=True, nogil=True, error_model="numpy")
 def judge_blocks(start, stop, pools, blocks, readings, camera, camera_from_map, voxel, truncation, lsn, poses, verdicts):
     """For every voxel of the examined blocks: 0, DOUBT, CLEAR or CLEAR_ROWLESS, without changing the map.
@@ -98,11 +117,7 @@ def judge_blocks(start, stop, pools, blocks, readings, camera, camera_from_map, 
             v = (origin[1] + r[1, 0] * x + r[1, 1] * y + r[1, 2] * z) / pz * camera.fy + camera.cy + 0.5
             if not (u >= 0 and v >= 0 and u < camera.width and v < camera.height):
                 continue
-            reading = readings[int(v) * camera.width + int(u)]
-            if reading == 0:
-                continue
-            d = (reading >> 8) * DEPTH_UNIT_M
-            if d - pz <= max(3.0 * axial_sigma(d), truncation):
+            if not _behind(readings, camera, int(u), int(v), pz, truncation):
                 continue
             slot = pools.slot[block, i]
             row = row_of(pools, block, slot) if slot > 0 else np.int64(-1)

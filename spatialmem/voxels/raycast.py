@@ -21,6 +21,7 @@ TILE = 8
 """rays along the edge of a tile that shares one depth range"""
 _MIN_STEP = 0.4  # voxels; shorter steps cost time and find nothing that interpolation does not
 _MAX_STEPS = 4096
+_WIDEN, _NARROW = 4, 2  # moves of the bracket around a hit, evaluations to narrow it
 _NOT_OBSERVED = 2.0  # returned in place of a distance, which never exceeds 1
 
 
@@ -123,27 +124,43 @@ def cast_ray(pools, min_weight, truncation_voxels, ox, oy, oz, dx, dy, dz, near,
             t += 2.0 * min_step
             continue
         if d <= 0.0 and before_d != _NOT_OBSERVED and before_d > 0.0:
-            return _crossing(pools, min_weight, ox, oy, oz, dx, dy, dz, before_t, before_d, t, d)
+            return _crossing(pools, min_weight, ox, oy, oz, dx, dy, dz, before_t, before_d, t, d, min_step)
         before_t, before_d = t, d
         t += max(min_step, 0.8 * abs(d) * truncation_voxels / speed)
     return np.nan
 
 
 @njit(cache=True, nogil=True)
-def _crossing(pools, min_weight, ox, oy, oz, dx, dy, dz, t0, d0, t1, d1):
-    """Depth of the zero between two samples, by the trilinear distances where they are known."""
+def _crossing(pools, min_weight, ox, oy, oz, dx, dy, dz, t0, d0, t1, d1, step):
+    """Depth of the zero near two samples of the nearest voxels, d0 > 0 >= d1.
+
+    The trilinear distance changes sign up to a voxel before or after the nearest one does: the bracket is moved
+    by `step` until it holds that change, then narrowed (regula falsi). Where corners are unknown the nearest
+    distances have to do.
+    """
+    guess = t0 + (t1 - t0) * d0 / (d0 - d1)
     a = trilinear(pools, min_weight, ox + t0 * dx, oy + t0 * dy, oz + t0 * dz)
     b = trilinear(pools, min_weight, ox + t1 * dx, oy + t1 * dy, oz + t1 * dz)
-    if a != _NOT_OBSERVED and b != _NOT_OBSERVED and a != b:
-        d0, d1 = a, b
-    t = t0 + (t1 - t0) * d0 / (d0 - d1)
-    c = trilinear(pools, min_weight, ox + t * dx, oy + t * dy, oz + t * dz)
-    if c != _NOT_OBSERVED:  # one secant step on the side that still brackets the zero
-        if c > 0 and c != d1:
-            t = t + (t1 - t) * c / (c - d1)
-        elif c < 0 and c != d0:
-            t = t0 + (t - t0) * d0 / (d0 - c)
-    return min(max(t, t0 - (t1 - t0)), t1 + (t1 - t0))
+    for _ in range(_WIDEN):
+        if a <= 0.0:
+            t1, b, t0 = t0, a, t0 - step
+            a = trilinear(pools, min_weight, ox + t0 * dx, oy + t0 * dy, oz + t0 * dz)
+        elif b > 0.0 and b != _NOT_OBSERVED:
+            t0, a, t1 = t1, b, t1 + step
+            b = trilinear(pools, min_weight, ox + t1 * dx, oy + t1 * dy, oz + t1 * dz)
+    if a <= 0.0 or a == _NOT_OBSERVED or b > 0.0:  # b > 0: not observed included
+        return guess
+    t = guess
+    for _ in range(_NARROW):
+        t = t0 + (t1 - t0) * a / (a - b)
+        c = trilinear(pools, min_weight, ox + t * dx, oy + t * dy, oz + t * dz)
+        if c == _NOT_OBSERVED:
+            break
+        if c > 0.0:
+            t0, a = t, c
+        else:
+            t1, b = t, c
+    return t
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
