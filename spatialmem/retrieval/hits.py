@@ -64,19 +64,17 @@ def build_hits(
             shrunk = mean * sizes[number] / (sizes[number] + PRIOR_VOXELS)
             ranked.append((shrunk, members))
             ranked.sort(key=lambda entry: -entry[0])
-    return tuple(_describe(found, members, s, score, calibrated, scene) for s, members in ranked[:top])
+    return tuple(_describe(found, members, s, calibrated, scene) for s, members in ranked[:top])
 
 
 def _voxel_scores(found: Candidates, members: NDArray, score: Callable | None) -> NDArray[np.float32]:
     if score is None:
         return np.ones(len(members), np.float32)
     step = max(1, len(members) // _SCORED_VOXELS)
-    return score(found.feature[members[::step]])
+    return score(found.features(members[::step]))
 
 
-def _describe(
-    found: Candidates, members: NDArray, score: float, scorer: Callable | None, calibrated: bool, scene: Scene
-) -> Hit:
+def _describe(found: Candidates, members: NDArray, score: float, calibrated: bool, scene: Scene) -> Hit:
     centres = (found.voxel[members] + 0.5) * scene.voxel_size_m
     weights = found.similarity[members].astype(np.float64)
     middle = np.average(centres, axis=0, weights=weights)
@@ -86,7 +84,7 @@ def _describe(
         position_m=position,
         box_min_m=centres.min(0) - 0.5 * scene.voxel_size_m,
         box_max_m=centres.max(0) + 0.5 * scene.voxel_size_m,
-        score=score,
+        score=float(score),
         calibrated=calibrated,
         first_seen_ns=int(scene.stamps_ns[first].min()),
         last_seen_ns=int(scene.stamps_ns[last].max()),

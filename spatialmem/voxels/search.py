@@ -17,20 +17,27 @@ from spatialmem.voxels.pools import BLOCKS_USED, Pools
 
 @dataclass(frozen=True, eq=False)
 class Candidates:
-    """Surface voxels that passed a scan; copies, so that they stay what they were."""
+    """Surface voxels that passed a scan. Valid while the map does not change."""
 
     voxel: NDArray[np.int64]
     """(N, 3) integer voxel coordinates; centre = (voxel + 0.5) * voxel_size_m"""
     similarity: NDArray[np.float32]
     """(N,) cosine with the query vector; 1 when none was given"""
-    feature: NDArray[np.float32]
-    """(N, D) mean feature; empty rows (D = 0) when no vector was given"""
     first: NDArray[np.uint32]
     last: NDArray[np.uint32]
     doubt: NDArray[np.uint32]
     """(N,) lsn, see pools.py"""
     scanned: int
     """surface voxels looked at"""
+    pools: Pools
+    index: NDArray[np.int64]
+    """(N,) block * 512 + voxel"""
+
+    def features(self, members: NDArray[np.int64]) -> NDArray[np.float32]:
+        """(M, D) mean features of the candidates with these numbers."""
+        out = np.empty((len(members), self.pools.feature.shape[1]), np.float32)
+        _copy_features(self.pools, self.index[members], out)
+        return out
 
     def __len__(self) -> int:
         return len(self.voxel)
@@ -111,14 +118,24 @@ def scan_blocks(
 
 
 @njit(cache=True, nogil=True)
-def _copy_rows(pools, index, with_feature, feature, first, last, doubt):
+def _copy_features(pools, index, out):
     for n in range(index.shape[0]):
         block, i = index[n] // VOXELS, index[n] % VOXELS
         row = row_of(pools, block, pools.slot[block, i])
+        for k in range(out.shape[1]):
+            out[n, k] = half_to_float(pools.feature[row, k])
+
+
+@njit(cache=True, nogil=True)
+def _describe(pools, index, voxel, first, last, doubt):
+    for n in range(index.shape[0]):
+        block, i = index[n] // VOXELS, index[n] % VOXELS
+        key = pools.keys[block]
+        voxel[n, 0] = ((key >> 42) - KEY_OFFSET) * BLOCK + i % BLOCK
+        voxel[n, 1] = (((key >> 21) & KEY_MASK) - KEY_OFFSET) * BLOCK + i // BLOCK % BLOCK
+        voxel[n, 2] = ((key & KEY_MASK) - KEY_OFFSET) * BLOCK + i // (BLOCK * BLOCK)
+        row = row_of(pools, block, pools.slot[block, i])
         first[n], last[n], doubt[n] = pools.first[row], pools.last[row], pools.doubt[row]
-        if with_feature:
-            for k in range(feature.shape[1]):
-                feature[n, k] = half_to_float(pools.feature[row, k])
 
 
 def scan(pools: Pools, voxel_m: float, near: int, query: NDArray | None, least: float, chosen: Filter) -> Candidates:
@@ -137,18 +154,15 @@ def scan(pools: Pools, voxel_m: float, near: int, query: NDArray | None, least: 
     )  # fmt: skip
     hit = np.flatnonzero(counts)
     places = _ranges(base[hit], counts[hit])
-    return _gather(pools, index[places], similarity[places], query is not None, int(scanned.sum()))
+    return _gather(pools, index[places], similarity[places], int(scanned.sum()))
 
 
-def _gather(pools: Pools, index: NDArray[np.int64], similarity: NDArray, with_feature: bool, scanned: int) -> Candidates:
+def _gather(pools: Pools, index: NDArray[np.int64], similarity: NDArray[np.float32], scanned: int) -> Candidates:
     n = len(index)
-    feature = np.zeros((n, pools.feature.shape[1] if with_feature else 0), np.float32)
-    first, last, doubt = np.zeros(n, np.uint32), np.zeros(n, np.uint32), np.zeros(n, np.uint32)
-    _copy_rows(pools, index, with_feature, feature, first, last, doubt)
-    i = index % VOXELS
-    within = np.stack([i % BLOCK, i // BLOCK % BLOCK, i // (BLOCK * BLOCK)], axis=-1)
-    voxel = unpack_keys(pools.keys[index // VOXELS]) * BLOCK + within
-    return Candidates(voxel, similarity, feature, first, last, doubt, scanned)
+    voxel = np.empty((n, 3), np.int64)
+    first, last, doubt = np.empty(n, np.uint32), np.empty(n, np.uint32), np.empty(n, np.uint32)
+    _describe(pools, index, voxel, first, last, doubt)
+    return Candidates(voxel, similarity, first, last, doubt, scanned, pools, index)
 
 
 def _ranges(starts: NDArray[np.int64], counts: NDArray[np.int64]) -> NDArray[np.int64]:
