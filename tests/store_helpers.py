@@ -128,3 +128,8 @@ def departed(valid_from: int) -> DepartedRow:
 def folder_state(folder: Path) -> dict[str, tuple[int, bytes]]:
     """Name -> (time, content) of everything in the folder."""
     return {path.name: (path.stat().st_mtime_ns, path.read_bytes()) for path in sorted(folder.iterdir())}
+
+
+def names(path: Path) -> set[str]:
+    """What stands in the folder of `path`, without that name itself in front."""
+    return {entry.name.removeprefix(path.name) for entry in path.parent.iterdir()}

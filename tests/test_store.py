@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import sqlite3
 import struct
 import threading
@@ -301,22 +300,6 @@ def test_threads_read_while_one_writes(path):
             thread.join()
         assert not failures and file.last_lsn == 39
     assert [found.name for found in path.parent.iterdir()] == [path.name]
-
-
-def test_a_forked_child_leaves_the_memory_alone(path):
-    with sh.new_memory(path, frames=1) as file:
-        child = os.fork()
-        if child == 0:
-            try:
-                file.close()
-                file.keyframes()
-            except MemoryFileError:
-                os._exit(7)
-            os._exit(1)
-        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
-        sh.append(file, 2)
-    with MemoryFile.open(path) as file:
-        assert file.last_lsn == 2 and file.integrity() == []
 
 
 def test_every_row_carries_the_documented_checksum(path):

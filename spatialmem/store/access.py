@@ -136,7 +136,12 @@ class Attached(Access):
     def read(self, function: Callable[[sqlite3.Connection], T], fresh: bool = False) -> T:
         if not is_locked(self._path):
             raise Changed
-        return _with_new_connection(self._path, "mode=ro", function)
+        try:
+            return _with_new_connection(self._path, "mode=ro", function)
+        except sqlite3.Error as error:
+            if is_locked(self._path):
+                raise
+            raise Changed from error
 
     def close(self) -> None:
         """Nothing is held between reads."""

@@ -200,7 +200,7 @@ class MemoryFile:
 
     def meta(self) -> dict[str, str | None]:
         """All rows of `meta`."""
-        return {key: value for key, value in self._rows(sch.META)}
+        return {row[0]: row[1] for row in self._rows(sch.META)}
 
     def keyframes(self, after_lsn: int = 0) -> list[KeyframeRow]:
         """Rows of the log with lsn > `after_lsn`, in log order."""
