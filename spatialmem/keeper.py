@@ -17,6 +17,7 @@ from spatialmem.checkpoint import CheckpointRound
 from spatialmem.config import MemoryConfig
 from spatialmem.errors import EncoderMismatch, InvalidValue, MemoryFileError, SpatialMemError
 from spatialmem.layers import Layers, LoggedFrame, Prepared
+from spatialmem.locks import EpochLock
 from spatialmem.perception import Encoder, load_encoder
 from spatialmem.store import codec
 from spatialmem.store.file import MemoryFile
@@ -249,9 +250,9 @@ class Keeper:
 
     # --- layers and file
 
-    def restored_layers(self) -> Layers:
+    def restored_layers(self, epoch: EpochLock) -> Layers:
         """The layers of the file: its blocks, then its tail replayed."""
-        layers, file = Layers(self.config, self.feature_width), self._file()
+        layers, file = Layers(self.config, self.feature_width, epoch), self._file()
         layers.load(file.surface_blocks(), file.free_blocks())
         layers.cells = dict(file.all_cells())
         layers.departed = file.departed()
@@ -263,9 +264,9 @@ class Keeper:
             layers.apply(layers.prepare(self._logged(row)), replay=True)
         return layers
 
-    def rebuilt_layers(self) -> Layers:
+    def rebuilt_layers(self, epoch: EpochLock) -> Layers:
         """The layers made anew from the log alone, and put into the file in place of what it had."""
-        layers, file = Layers(self.config, self.feature_width), self._file()
+        layers, file = Layers(self.config, self.feature_width, epoch), self._file()
         for row in list(self.rows.values()):
             layers.apply(layers.prepare(self._logged(row)))
         share = CheckpointRound(self.config.checkpoint_frames).everything(layers)
@@ -299,14 +300,11 @@ class Keeper:
         """(3,) unit vector against gravity in the map frame, None while unknown."""
         return self._up
 
-    def declare_up(self, up_in_map: Iterable[float]) -> None:
-        """Keep which way is up."""
-        up = np.asarray(list(up_in_map), np.float64)
-        if up.shape != (3,) or not np.isfinite(up).all() or np.linalg.norm(up) < 1e-9:
-            raise InvalidValue(f"up must be a finite, non-zero vector x, y, z; given {up}")
-        self._up = up / np.linalg.norm(up)
+    def keep_up(self, up_in_map: NDArray[np.float64], source: str, residual_deg: float | None) -> None:
+        """Keep which way is up: (3,) unit vector, "declared" or "estimated"."""
+        self._up = up_in_map
         if self.file is not None:
-            value = {"up": self._up.tolist(), "source": "declared", "residual_deg": None}
+            value = {"up": up_in_map.tolist(), "source": source, "residual_deg": residual_deg}
             self.file.set_meta("up_in_map", json.dumps(value))
 
     def sql(self, query: str, params: Iterable[Any]) -> list[tuple]:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spatialmem.config import MemoryConfig
+from spatialmem.locks import EpochLock
 from spatialmem.store import codec
 from spatialmem.store.block_codec import (
     CODEC_EXACT,
@@ -71,8 +72,10 @@ class Prepared:
 class Layers:
     """Surface and free-space grids, sightings and departed regions of one memory."""
 
-    def __init__(self, config: MemoryConfig, feature_width: int) -> None:
+    def __init__(self, config: MemoryConfig, feature_width: int, epoch: EpochLock) -> None:
+        """`epoch` is held for writing whenever what readers see is changed, and never for more than one kernel."""
         self.config = config
+        self._epoch = epoch
         self.surface = SurfaceGrid(config, feature_width)
         self.free = FreeSpaceGrid(config)
         self.cells: dict[int, bytes] = {}
@@ -106,30 +109,37 @@ class Layers:
         self._poses[lsn] = np.concatenate([map_from_camera[:3, 3], map_from_camera[:3, 2]])
 
     def prepare(self, frame: LoggedFrame) -> Prepared:
-        """Work out what a frame changes. Raises `OutOfRoom` before anything has changed."""
+        """Work out what a frame changes. Raises `OutOfRoom` before anything has changed.
+
+        Only one thread at a time may prepare and apply; readers may read meanwhile.
+        """
         self.note(frame.lsn, frame.stamp_ns, frame.map_from_camera)
         if frame.depth_m is None:
             return Prepared(frame, None, None, None, None, ())
         view = DepthView.of(frame.depth_m, frame.valid, frame.camera, frame.map_from_camera, self.config)
         verdicts = self.surface.judge(view, frame.examined, frame.lsn, self._poses[: frame.lsn + 1])
         departed = self._departed(self.surface.cleared(verdicts), frame.lsn) if verdicts.clears else ()
-        free = self.free.plan(view)
-        fusion = self.surface.plan(view, frame.lsn)
+        with self._epoch.write():  # empty blocks are added where there are none yet
+            free = self.free.plan(view)
+        with self._epoch.write():
+            touched = self.surface.touch(view)
+        fusion = self.surface.plan(view, frame.lsn, touched)
         return Prepared(frame, verdicts, fusion, free, _cells_blob(free), departed)
 
     def apply(self, prepared: Prepared, replay: bool = False) -> None:
         """Change the layers. With `replay`, sightings and departed regions are those of the file already."""
         frame = prepared.frame
-        self.last_lsn = frame.lsn
-        if prepared.fusion is None or prepared.free is None or prepared.verdicts is None:
-            return
-        self.surface.carry_out(prepared.verdicts)
-        self.surface.apply(prepared.fusion, frame.rgb, frame.features)
-        self.free.apply(prepared.free, frame.lsn)
-        if not replay:
-            self.departed.extend(prepared.departed)
-            if prepared.cells is not None:
-                self.cells[frame.lsn] = prepared.cells
+        with self._epoch.write():
+            self.last_lsn = frame.lsn
+            if prepared.fusion is None or prepared.free is None or prepared.verdicts is None:
+                return
+            self.surface.carry_out(prepared.verdicts)
+            self.surface.apply(prepared.fusion, frame.rgb, frame.features)
+            self.free.apply(prepared.free, frame.lsn)
+            if not replay:
+                self.departed.extend(prepared.departed)
+                if prepared.cells is not None:
+                    self.cells[frame.lsn] = prepared.cells
 
     def _departed(self, cleared: Cleared, lsn: int) -> tuple[DepartedRow, ...]:
         region = connected_regions(cleared.voxel)

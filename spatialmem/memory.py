@@ -25,6 +25,7 @@ from spatialmem.question import Question, ask
 from spatialmem.retrieval.departed import departed_hits
 from spatialmem.retrieval.hits import Scene, build_hits, merge_ranked
 from spatialmem.types import Answer, Camera, Frame, Outcome, Skipped, Stored, View, checked_transform
+from spatialmem.up import Up, estimate_up
 from spatialmem.voxels.freespace import FreeSpace
 from spatialmem.voxels.mesh import Mesh, Points, extract_mesh, extract_points
 from spatialmem.voxels.search import Filter
@@ -41,12 +42,12 @@ class SpatialMemory:
     any number may query and render meanwhile.
     """
 
-    def __init__(self, keeper: Keeper, layers: Layers) -> None:
+    def __init__(self, keeper: Keeper, layers: Layers, epoch: EpochLock) -> None:
         """For `create` and `open`."""
         self._keeper = keeper
         self._layers = layers
         self._observing = threading.Lock()
-        self._epoch = EpochLock()
+        self._epoch = epoch
         self._sound = True  # False when a change was interrupted: what is in RAM is then not to be believed
 
     # --- making and leaving
@@ -64,7 +65,8 @@ class SpatialMemory:
             config: the numbers of the memory; they are kept in the file.
         """
         keeper = Keeper.create(path, encoder, config or MemoryConfig())
-        return cls(keeper, Layers(keeper.config, keeper.feature_width))
+        epoch = EpochLock()
+        return cls(keeper, Layers(keeper.config, keeper.feature_width, epoch), epoch)
 
     @classmethod
     def open(cls, path: str | Path, mode: Literal["r", "a"] = "r", encoder: Encoder | None = None) -> SpatialMemory:
@@ -78,7 +80,8 @@ class SpatialMemory:
         try:
             if encoder is not None:
                 keeper.use_encoder(encoder)
-            return cls(keeper, keeper.restored_layers())
+            epoch = EpochLock()
+            return cls(keeper, keeper.restored_layers(epoch), epoch)
         except BaseException:
             keeper.close()
             raise
@@ -124,13 +127,15 @@ class SpatialMemory:
                 return Skipped("redundant")
             suspect = pose_suspect(outcome.residual_m, self._residuals(), self.config.voxel_size_m)
             entry = self._keeper.entry(frame, map_from_camera, reason, suspect, outcome, examined)
-            with self._epoch.write():
-                prepared = self._layers.prepare(entry.logged)
-            self._sound = False
-            self._keeper.commit(entry, prepared, self._layers)
-            with self._epoch.write():
+            prepared = self._layers.prepare(entry.logged)
+            try:
+                self._keeper.commit(entry, prepared, self._layers)
                 self._layers.apply(prepared)
-            self._sound = True
+            except SpatialMemError:  # the file refused the frame; nothing has changed
+                raise
+            except BaseException:  # Ctrl-C, say: the file may hold the frame while the layers do not
+                self._sound = False
+                raise
             return Stored(entry.row.lsn, reason, suspect)
 
     def _refusal(self, frame: Frame) -> str | None:
@@ -289,7 +294,19 @@ class SpatialMemory:
     def declare_up(self, up_in_map: Iterable[float]) -> None:
         """Say which way is up in the map frame."""
         self._require_sound(writing=True)
-        self._keeper.declare_up(up_in_map)
+        up = np.asarray(list(up_in_map), np.float64)
+        if up.shape != (3,) or not np.isfinite(up).all() or np.linalg.norm(up) < 1e-9:
+            raise InvalidValue(f"up must be a finite, non-zero vector x, y, z; given {up}")
+        self._keeper.keep_up(up / np.linalg.norm(up), "declared", None)
+
+    def estimate_up(self) -> Up | None:
+        """Estimate which way is up from the surface and keep it; None, and nothing kept, when none stands out."""
+        self._require_sound(writing=True)
+        cameras = np.array([-k.map_from_camera[:3, 1] for k in self.trajectory()]).reshape(-1, 3)
+        up = estimate_up(self.points().normal, cameras)
+        if up is not None:
+            self._keeper.keep_up(up.up_in_map, "estimated", up.residual_deg)
+        return up
 
     def info(self) -> dict[str, Any]:
         """Counts, sizes and settings, ready for JSON."""
@@ -310,7 +327,7 @@ class SpatialMemory:
         """Make every layer anew from the log, in memory and in the file."""
         self._require_sound(writing=True)
         with self._observing:
-            layers = self._keeper.rebuilt_layers()
+            layers = self._keeper.rebuilt_layers(self._epoch)
             with self._epoch.write():
                 self._layers = layers
 

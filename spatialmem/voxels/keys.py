@@ -53,8 +53,8 @@ def insert(table_keys, table_blocks, key, block):
     slot = _first_slot(key, mask)
     while table_keys[slot] != _EMPTY:
         slot = (slot + 1) & mask
-    table_keys[slot] = key
     table_blocks[slot] = block
+    table_keys[slot] = key
 
 
 def empty_table(capacity: int) -> tuple[np.ndarray, np.ndarray]:

@@ -62,12 +62,12 @@ class SurfaceGrid:
         """Forget everything; what was reserved stays reserved."""
         pools.clear(self.pools)
 
-    def plan(self, view: DepthView, lsn: int) -> FusionPlan:
-        """Find the blocks a frame touches and read the image for them.
+    def plan(self, view: DepthView, lsn: int, count: int | None = None) -> FusionPlan:
+        """Read the image for the blocks a frame touches; `count` is what `touch` has just answered, if it was called.
 
         Raises `OutOfRoom` when the pools cannot hold what the frame would add; the map is then unchanged.
         """
-        count = self._touch(view)
+        count = self.touch(view) if count is None else count
         self._fit_scratch(count)
         readings = view.packed.reshape(-1)
         DISPATCHER.run(
@@ -117,7 +117,8 @@ class SurfaceGrid:
         near = int(integrate.DIST_ONE * self.config.voxel_size_m / self.config.truncation_m)
         return search.scan(self.pools, self.config.voxel_size_m, near, query, least, chosen)
 
-    def _touch(self, view: DepthView) -> int:
+    def touch(self, view: DepthView) -> int:
+        """Find the blocks a frame touches, adding empty ones where there are none, and return how many they are."""
         while True:
             self._stamp += 1
             count = integrate.touch_blocks(
