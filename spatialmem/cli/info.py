@@ -39,7 +39,7 @@ class Info:
         if self.json:
             write_json(values)
         else:
-            pairs_table("", _rows({key: value for key, value in values.items() if key != "problems"}))
+            pairs_table("", _rows({key: value for key, value in values.items() if key not in ("problems", "path")}))
             if self.verify and not problems:
                 print("verified: no problem found")
         for problem in problems:
@@ -52,7 +52,9 @@ def _rows(values: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:
     rows = []
     for key, value in values.items():
         name = f"{prefix}{key}"
-        if isinstance(value, dict):
+        if name == "file_bytes":  # for people the whole is enough
+            rows.append((name, _text(name, value["total"])))
+        elif isinstance(value, dict):
             rows += _rows(value, f"{name}.")
         else:
             rows.append((name, _text(key, plain(value))))
@@ -63,7 +65,7 @@ def _text(key: str, value: Any) -> str:
     from spatialmem.view.words import size, when
 
     if isinstance(value, bool) or value is None:
-        return {True: "yes", False: "no", None: "not known"}[value]
+        return {True: "yes", False: "no", None: "none"}[value]
     if isinstance(value, int) and key.endswith("_ns"):
         return f"{when(value)} ({value})"
     if isinstance(value, int) and key.endswith("bytes"):

@@ -39,6 +39,8 @@ _CARD_STEP = 292
 _CARD_TEXT = 52
 _LISTED = 6
 _BADGE_APART = 32.0
+_BADGE_BESIDE = 8.0
+_SMALLEST_BOX = 16.0
 _ROW = 88
 
 
@@ -130,14 +132,18 @@ def _footprint(plan: Plan, hit: Hit) -> NDArray[np.float64]:
 
 
 def _draw_badges(layer: Canvas, plan: Plan, hits: tuple[Hit, ...]) -> None:
-    centres = [(float(x), float(y)) for x, y in (plan.pixels(hit.position_m) for hit in hits)]
-    inside = np.clip(apart(centres, _BADGE_APART), 16.0, np.array(_PLAN) - 17.0)
-    for number, (centre, at) in enumerate(zip(centres, inside, strict=True), start=1):
-        if np.linalg.norm(at - centre) > 4.0:
-            layer.line(np.array([centre, at]), hit_colour(number), 2)
-            layer.dot(*centre, 4, hit_colour(number))
-    for number, at in reversed(list(enumerate(inside, start=1))):
-        layer.badge(*at, number)
+    """A dot at each position, a numbered badge at the corner of its box, badges apart from each other."""
+    corners = [(float(box[1, 0]), float(box[1, 1])) for box in (_footprint(plan, hit) for hit in hits)]
+    beside = [(x + _BADGE_BESIDE, y - _BADGE_BESIDE) for x, y in corners]
+    badges = np.clip(apart(beside, _BADGE_APART), 16.0, np.array(_PLAN) - 17.0)
+    for number, hit in enumerate(hits, start=1):
+        x, y = plan.pixels(hit.position_m)
+        layer.dot(x, y, 5.5, PAPER)
+        layer.dot(x, y, 4.0, hit_colour(number))
+    for number, (corner, badge) in enumerate(zip(corners, badges, strict=True), start=1):
+        layer.line(np.array([corner, badge]), hit_colour(number), 2)
+    for number, badge in reversed(list(enumerate(badges, start=1))):
+        layer.badge(*badge, number)
 
 
 def _scale_bar(canvas: Canvas, plan: Plan, how: str) -> None:
@@ -148,7 +154,7 @@ def _scale_bar(canvas: Canvas, plan: Plan, how: str) -> None:
     x1 = _EDGE + length * plan.pixels_per_m
     canvas.line(np.array([(_EDGE, y - 10), (_EDGE, y - 4), (x1, y - 4), (x1, y - 10)]), INK, 2)
     used = canvas.text(x1 + 10, y, f"{length:g} m", 17, INK)
-    note = f"{how}; line: path of the camera, ring: its end"
+    note = f"{how}; line: camera path, ring: its end"
     canvas.text(x1 + used + 34, y, shortened(note, int(_EDGE + _PLAN[0] - x1 - used - 34), 17), 17, SOFT_INK)
 
 
@@ -172,7 +178,7 @@ def _side(canvas: Canvas, answer: Answer) -> None:
 def _remarks(answer: Answer) -> list[str]:
     remarks = []
     if not answer.hits:
-        remarks.append(f"No surface answers this question ({answer.searched_voxels:,} voxels looked through).")
+        remarks.append(f"No surface answers this question; {answer.searched_voxels:,} voxels were looked through.")
     if answer.unknown_words:
         remarks.append("Words the encoder does not know: " + ", ".join(answer.unknown_words))
     if answer.not_searched:
@@ -208,8 +214,10 @@ def _evidence_card(canvas: Canvas, memory: SpatialMemory, number: int, evidence:
     image, factor = fitted(memory.keyframe(evidence.lsn).rgb, *_CARD)
     card = Canvas(image.shape[1], image.shape[0])
     card.paste(image, 0, 0)
-    limit = np.array([image.shape[1], image.shape[0]] * 2) - 3.0
-    left, top, right, bottom = np.clip((np.array(evidence.box_xyxy) + 0.5) * factor - 0.5, 2.0, limit)
+    box = (np.array(evidence.box_xyxy).reshape(2, 2) + 0.5) * factor - 0.5
+    grow = np.maximum(_SMALLEST_BOX - (box[1] - box[0]), 0.0) / 2.0
+    limit = np.array([image.shape[1], image.shape[0]]) - 3.0
+    (left, top), (right, bottom) = np.clip(box + (-grow, grow), 2.0, limit)
     card.box(left, top, right, bottom, hit_colour(number))
     canvas.paste(card.rgb, x, y)
     canvas.badge(x + 14, y + _CARD[1] + 24, number)

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from spatialmem.geometry import rotation_to_z_up
 
-GROUND = (236, 239, 243)
+GROUND = (221, 226, 233)
 """RGB where nothing was seen"""
 _DOWNWARD = -0.3  # cosine: surfaces that face down hide what is below them from above
 _HEADROOM_M = 1.0
