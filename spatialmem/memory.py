@@ -83,7 +83,7 @@ class SpatialMemory:
             epoch = EpochLock()
             return cls(keeper, keeper.restored_layers(epoch), epoch)
         except BaseException:
-            keeper.close()
+            keeper.finish(None)
             raise
 
     def close(self) -> None:
