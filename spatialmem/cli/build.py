@@ -43,6 +43,8 @@ class Build:
     """the new session's poses are in the map's own frame"""
     up: tuple[float, float, float] | None = None
     """direction against gravity in the map frame, where the recording does not declare it"""
+    estimate_up: bool = False
+    """find up in the map itself (largest level surface, as the camera was held), where nobody declares it"""
     max_frames: int | None = None
     """stop after this many good frames"""
     strict: bool = False
@@ -124,8 +126,10 @@ class Build:
 
         try:
             self._place(memory)
-            tally = remember(memory, reader, self.max_frames, self.quiet, stop)
             self._declare_up(memory, reader)
+            tally = remember(memory, reader, self.max_frames, self.quiet, stop)
+            if self.estimate_up and memory.up_in_map is None and memory.estimate_up() is None:
+                say("up could not be estimated: no large level surface, or the camera was held in every direction")
         finally:
             total = len(memory.trajectory())
             memory.close()
@@ -158,10 +162,10 @@ class Build:
             memory.add_session(self.session, np.eye(4), "declared on the command line")
 
     def _declare_up(self, memory: SpatialMemory, reader: Reader) -> None:
-        """What the user says, else what a recording says of the world that is the map."""
+        """What the user says, else what the recording says that makes the map's world."""
         if self.up is not None:
             memory.declare_up(self.up)
-        elif memory.up_in_map is None and reader.up_in_world is not None and (not self.append or self.same_world):
+        elif not self.append and reader.up_in_world is not None:
             memory.declare_up(reader.up_in_world)
 
 

@@ -88,7 +88,13 @@ def project_costmap(
     x = low_xy[0] + (np.arange(cells[0]) + 0.5) * size
     y = low_xy[1] + (np.arange(cells[1]) + 0.5) * size
     plan = np.zeros((cells[1], cells[0]), dtype=np.uint8)
-    for z in _heights(float(turned[:, 2].min()), float(turned[:, 2].max()), size, low_m, high_m):
+    layers = _heights(float(turned[:, 2].min()), float(turned[:, 2].max()), size, low_m, high_m)
+    if layers.size == 0:
+        raise InvalidValue(
+            f"no layer of free space lies between {low_m:g} and {high_m:g} m; it reaches from "
+            f"{turned[:, 2].min():g} to {turned[:, 2].max():g} m along up"
+        )
+    for z in layers:
         centres = np.stack([*np.meshgrid(x, y), np.full((cells[1], cells[0]), z)], axis=-1)
         plan = np.maximum(plan, _look_up(state, (centres @ rotation - origin) / size))
     return Costmap(plan, (float(low_xy[0]), float(low_xy[1])), size, rotation)
@@ -124,7 +130,8 @@ def _yaml(image: str, costmap: Costmap) -> str:
 
 def _heights(bottom: float, top: float, size: float, low_m: float, high_m: float) -> NDArray[np.float64]:
     """Heights of voxel layers whose centre lies between low and high, from `bottom` up."""
-    layers = bottom + (np.arange(max(1, math.ceil((top - bottom) / size - 1e-6))) + 0.5) * size
+    count = max(1, math.ceil((top - bottom) / size - 1e-6))
+    layers = np.array([bottom + (k + 0.5) * size for k in range(count)])
     return layers[(layers >= low_m) & (layers <= high_m)]
 
 

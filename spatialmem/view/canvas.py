@@ -7,7 +7,7 @@ from typing import final
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 Rgb = tuple[int, int, int]
 
@@ -68,15 +68,17 @@ class Canvas:
         """An upright rectangle with a white rim."""
         self.outline(np.array([(x0, y0), (x1, y0), (x1, y1), (x0, y1)]), colour, thickness)
 
-    def dot(self, x: float, y: float, radius: float, colour: Rgb) -> None:
+    def dot(self, centre_xy: ArrayLike, radius: float, colour: Rgb) -> None:
         """A filled disc."""
+        x, y = np.asarray(centre_xy, dtype=np.float64)
         at = (round(x * (1 << _SUBPIXEL_BITS)), round(y * (1 << _SUBPIXEL_BITS)))
         cv2.circle(self.rgb, at, round(radius * (1 << _SUBPIXEL_BITS)), colour, -1, cv2.LINE_AA, _SUBPIXEL_BITS)
 
-    def badge(self, x: float, y: float, number: int, radius: float = 13.0) -> None:
+    def badge(self, centre_xy: ArrayLike, number: int, radius: float = 13.0) -> None:
         """A number in a disc of its hit's colour."""
-        self.dot(x, y, radius + 2.0, PAPER)
-        self.dot(x, y, radius, hit_colour(number))
+        x, y = np.asarray(centre_xy, dtype=np.float64)
+        self.dot((x, y), radius + 2.0, PAPER)
+        self.dot((x, y), radius, hit_colour(number))
         text, size = str(number), round(radius * 1.4)
         (width, height), _ = cv2.getTextSize(text, _BOLD_FONT, size * _SCALE_PER_PIXEL, 1)
         self.text(x - width / 2.0, y + height / 2.0, text, size, PAPER, bold=True)

@@ -114,11 +114,11 @@ def _draw_path(layer: Canvas, path_xy: NDArray[np.float64]) -> None:
         return
     layer.line(path_xy, PAPER, 5)
     layer.line(path_xy, PATH, 2)
-    layer.dot(*path_xy[0], 6, PAPER)
-    layer.dot(*path_xy[0], 4, PATH)
-    layer.dot(*path_xy[-1], 7, PAPER)
-    layer.dot(*path_xy[-1], 5.5, PATH)
-    layer.dot(*path_xy[-1], 2.5, PAPER)
+    layer.dot(path_xy[0], 6, PAPER)
+    layer.dot(path_xy[0], 4, PATH)
+    layer.dot(path_xy[-1], 7, PAPER)
+    layer.dot(path_xy[-1], 5.5, PATH)
+    layer.dot(path_xy[-1], 2.5, PAPER)
 
 
 def _footprint(plan: Plan, hit: Hit) -> NDArray[np.float64]:
@@ -137,13 +137,13 @@ def _draw_badges(layer: Canvas, plan: Plan, hits: tuple[Hit, ...]) -> None:
     beside = [(x + _BADGE_BESIDE, y - _BADGE_BESIDE) for x, y in corners]
     badges = np.clip(apart(beside, _BADGE_APART), 16.0, np.array(_PLAN) - 17.0)
     for number, hit in enumerate(hits, start=1):
-        x, y = plan.pixels(hit.position_m)
-        layer.dot(x, y, 5.5, PAPER)
-        layer.dot(x, y, 4.0, hit_colour(number))
+        centre = plan.pixels(hit.position_m)
+        layer.dot(centre, 5.5, PAPER)
+        layer.dot(centre, 4.0, hit_colour(number))
     for number, (corner, badge) in enumerate(zip(corners, badges, strict=True), start=1):
         layer.line(np.array([corner, badge]), hit_colour(number), 2)
     for number, badge in reversed(list(enumerate(badges, start=1))):
-        layer.badge(*badge, number)
+        layer.badge(badge, number)
 
 
 def _scale_bar(canvas: Canvas, plan: Plan, how: str) -> None:
@@ -191,7 +191,7 @@ def _hit_row(canvas: Canvas, number: int, hit: Hit, y: int, width: int) -> None:
     position = "  ".join(f"{name} {value:.2f}" for name, value in zip("xyz", hit.position_m, strict=True))
     extent = " x ".join(f"{value:.2f}" for value in hit.extent_m)
     score = f"score {hit.score:.2f}" + ("" if hit.calibrated else ", not calibrated")
-    canvas.badge(_SIDE_X + 14, y + 14, number)
+    canvas.badge((_SIDE_X + 14, y + 14), number)
     canvas.text(x, y + 15, shortened(f"{position} m", width - 40, 19, bold=True), 19, INK, bold=True)
     canvas.text(x, y + 38, shortened(f"{extent} m, {score}", width - 40, 17), 17, SOFT_INK)
     seen = f"{hit.presence.value}, last seen {words.when(hit.last_seen_ns)}"
@@ -220,6 +220,6 @@ def _evidence_card(canvas: Canvas, memory: SpatialMemory, number: int, evidence:
     (left, top), (right, bottom) = np.clip(box + (-grow, grow), 2.0, limit)
     card.box(left, top, right, bottom, hit_colour(number))
     canvas.paste(card.rgb, x, y)
-    canvas.badge(x + 14, y + _CARD[1] + 24, number)
+    canvas.badge((x + 14, y + _CARD[1] + 24), number)
     seen = f"frame {evidence.seq} of {evidence.camera_id}, {words.clock(evidence.stamp_ns)}"
     canvas.text(x + 38, y + _CARD[1] + 29, shortened(seen, _CARD[0] - 38, 17), 17, SOFT_INK)

@@ -1,0 +1,36 @@
+"""Every example runs as it is, on few frames of the demo recording, and says what it promises."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+EXAMPLES = sorted((ROOT / "examples").glob("[0-9]*.py"))
+CASES = {
+    "01_build_and_ask": (["--every", "6"], r"red chair: [1-9](.|\n)*something purple: 0 found"),
+    "02_own_reader": ([], r"8 frames, [1-8] stored\nblue things at \[\[0\.\d"),
+    "03_render_view": (["--every", "6"], r"surface in [3-9]\d % of the pixels"),
+    "04_live_loop": (["--frames", "12"], r"after \d+ frames: blue at \[\[0\.\d"),
+}
+
+
+def test_every_example_has_a_case():
+    assert [path.stem for path in EXAMPLES] == sorted(CASES)
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_example(path, tmp_path):
+    arguments, expected = CASES[path.stem]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-W", "error", str(path), *arguments]
+    done = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=200, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert re.search(expected, done.stdout), done.stdout
