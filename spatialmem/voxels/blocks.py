@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from spatialmem.errors import OutOfRoom
+from spatialmem.voxels.compiled import leaf
 from spatialmem.voxels.integrate import add_block, reserve_rows, row_of
 from spatialmem.voxels.keys import NO_BLOCK, VOXELS
 from spatialmem.voxels.pools import BLOCKS_USED, Pools
@@ -30,7 +30,7 @@ class BlockArrays(NamedTuple):
     doubt: NDArray[np.uint32]
 
 
-@njit(cache=True, nogil=True)
+@leaf
 def _list_rows(pools, block, has_row, rows):
     """Rows in use, in voxel order; a cleared row counts as none."""
     count = 0
@@ -56,7 +56,7 @@ def read_block(pools: Pools, block: int) -> BlockArrays:
     )  # fmt: skip
 
 
-@njit(cache=True, nogil=True)
+@leaf
 def _slots(pools, block, has_row, rows):
     count = 0
     for i in range(VOXELS):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
+from spatialmem.voxels.compiled import kernel, leaf
 from spatialmem.voxels.integrate import block_origin, row_of
 from spatialmem.voxels.keys import BLOCK, VOXELS, find, pack_key
 from spatialmem.voxels.weights import DEPTH_UNIT_M, axial_sigma
@@ -19,7 +19,7 @@ AGREES, SEEN_THROUGH, OCCLUDED, NO_RETURN = 0, 1, 2, 3
 DOUBT, CLEAR, CLEAR_ROWLESS = 1, 2, 3
 
 
-@njit(cache=True, nogil=True)
+@leaf
 def compare(pools, packed, map_from_camera, camera, voxel, cast, counts, residuals, examined):
     """Sort the rays of `cast` (rows, columns; every 8th pixel) into the four outcomes.
 
@@ -61,7 +61,7 @@ def compare(pools, packed, map_from_camera, camera, voxel, cast, counts, residua
     return n_residuals, n_examined
 
 
-@njit(cache=True, nogil=True)
+@leaf
 def _other_pose(poses, a, b):
     """Whether frames a and b looked from different poses: centres 5 cm or axes 5 degrees apart.
 
@@ -74,7 +74,7 @@ def _other_pose(poses, a, b):
     return gap > 0.05 * 0.05 or cosine < 0.99619
 
 
-@njit(cache=True, nogil=True)
+@leaf
 def _behind(readings, camera, u, v, z, truncation):
     """Whether the reading at a pixel and those `MARGIN` pixels to each side all lie well behind depth z.
 
@@ -91,8 +91,10 @@ def _behind(readings, camera, u, v, z, truncation):
     return True
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def judge_blocks(start, stop, pools, blocks, readings, camera, camera_from_map, voxel, truncation, lsn, poses, verdicts):
+@kernel
+def judge_blocks(
+    start, stop, pools, blocks, readings, camera, camera_from_map, voxel, truncation, lsn, poses, verdicts
+):
     """For every voxel of the examined blocks: 0, DOUBT, CLEAR or CLEAR_ROWLESS, without changing the map.
 
     verdicts: (N, 512) uint8.
@@ -136,7 +138,7 @@ def judge_blocks(start, stop, pools, blocks, readings, camera, camera_from_map, 
                     verdicts[n, i] = 0
 
 
-@njit(cache=True, nogil=True)
+@leaf
 def carry_out(pools, blocks, count, verdicts, lsn):
     """Write the verdicts of `judge_blocks` into the map."""
     for n in range(count):

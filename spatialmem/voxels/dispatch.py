@@ -8,6 +8,7 @@ threads or die after a fork (omp), a thread pool of ours does neither and compil
 
 from __future__ import annotations
 
+import itertools
 import os
 import threading
 from collections.abc import Callable
@@ -52,13 +53,15 @@ class Dispatcher:
             return
         bounds = [count * i // chunks for i in range(chunks + 1)]
 
-        def share(first: int) -> None:  # every threads-th chunk, so that neighbours of a heavy chunk are spread
-            for i in range(first, chunks, threads):
+        queue = itertools.count()  # its next() is atomic under the GIL
+
+        def work() -> None:  # whoever is free takes the next chunk, so that a busy core holds up one chunk at most
+            while (i := next(queue)) < chunks:
                 kernel(bounds[i], bounds[i + 1], *args)
 
-        pending = [self._executor().submit(share, worker) for worker in range(1, min(threads, chunks))]
+        pending = [self._executor().submit(work) for _ in range(min(threads, chunks) - 1)]
         try:
-            share(0)  # the caller works too
+            work()  # the caller works too
         finally:
             wait(pending)  # after an error as well: nobody writes any more once this call has returned
         for future in pending:

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from typing import NamedTuple, final
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from spatialmem.config import MemoryConfig
 from spatialmem.errors import OutOfRoom
+from spatialmem.voxels.compiled import leaf
 from spatialmem.voxels.keys import BLOCK, NO_BLOCK, VOXELS, empty_table, find, insert, pack_key, unpack_keys
 from spatialmem.voxels.views import DepthView
 from spatialmem.voxels.weights import DEPTH_UNIT_M
@@ -67,7 +67,7 @@ def _reserve(blocks: int) -> FreePools:
     )  # fmt: skip
 
 
-@njit(cache=True, nogil=True)
+@leaf
 def _block_at(free, key):
     """Block of `key`, made if it is missing; -1 when the pool is full."""
     block = find(free.table_keys, free.table_blocks, key)
@@ -87,19 +87,19 @@ def _block_at(free, key):
     return block
 
 
-@njit(cache=True, nogil=True)
+@leaf
 def _voxel_index(x, y, z):
     return ((z & 7) * BLOCK + (y & 7)) * BLOCK + (x & 7)
 
 
-@njit(cache=True, nogil=True)
+@leaf
 def _outside(x, y, z, limits):
     return (
         x < limits[0] or y < limits[1] or z < limits[2] or x > limits[3] or y > limits[4] or z > limits[5]
     )  # fmt: skip
 
 
-@njit(cache=True, nogil=True)
+@leaf
 def _list_once(mark, stamp, block, i, listed, count):
     """Append voxel (block, i) unless this frame has listed it already; returns the new length."""
     if mark[block, i] == stamp:
@@ -110,7 +110,7 @@ def _list_once(mark, stamp, block, i, listed, count):
     return count + 1
 
 
-@njit(cache=True, nogil=True)
+@leaf
 def _list_occupied(free, packed, camera, m, voxel, limits, mark, stamp, listed):
     count = 0
     for v in range(RAY_OFFSET, camera.height, RAY_STRIDE):
@@ -131,7 +131,7 @@ def _list_occupied(free, packed, camera, m, voxel, limits, mark, stamp, listed):
     return count
 
 
-@njit(cache=True, nogil=True)
+@leaf
 def _list_along(free, ox, oy, oz, dx, dy, dz, t_end, limits, mark, stamp, listed, count):
     """Walk from o to o + t_end d (voxels; t in metres of depth) and list the voxels on the way."""
     vx, vy, vz = int(math.floor(ox)), int(math.floor(oy)), int(math.floor(oz))
@@ -158,7 +158,7 @@ def _list_along(free, ox, oy, oz, dx, dy, dz, t_end, limits, mark, stamp, listed
     return count
 
 
-@njit(cache=True, nogil=True)
+@leaf
 def list_voxels(free, packed, beyond, camera, m, voxel, max_depth, limits, mark, stamp, listed):
     """Voxels (block * 512 + i) one frame saw, each once: first the occupied ones, then the free ones.
 
@@ -185,7 +185,7 @@ def list_voxels(free, packed, beyond, camera, m, voxel, max_depth, limits, mark,
     return occupied, count
 
 
-@njit(cache=True, nogil=True)
+@leaf
 def count_cells(listed, occupied, blocks, cells, slot_of):
     """Voxels of each block seen occupied and free: blocks (N,), cells (N, 2); slot_of (B,) is scratch of -1. Returns N."""
     count = 0
@@ -203,7 +203,7 @@ def count_cells(listed, occupied, blocks, cells, slot_of):
     return count
 
 
-@njit(cache=True, nogil=True)
+@leaf
 def apply_voxels(free, listed, occupied, lsn):
     """Write one frame's voxels; a block that contains the frame already stays as it is."""
     for n in range(listed.shape[0]):
@@ -220,7 +220,7 @@ def apply_voxels(free, listed, occupied, lsn):
         free.changed[block] = lsn
 
 
-@njit(cache=True, nogil=True)
+@leaf
 def _states(free, voxels, out):
     for n in range(voxels.shape[0]):
         x, y, z = voxels[n, 0], voxels[n, 1], voxels[n, 2]
@@ -233,7 +233,7 @@ def _states(free, voxels, out):
             out[n] = OCCUPIED if free.log_odds[block, i] > 0 else FREE
 
 
-@njit(cache=True, nogil=True)
+@leaf
 def _last_looked(free, voxels, out):
     for n in range(voxels.shape[0]):
         x, y, z = voxels[n, 0], voxels[n, 1], voxels[n, 2]

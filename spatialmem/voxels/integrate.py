@@ -12,9 +12,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from spatialmem.voxels.compiled import kernel, leaf
 from spatialmem.voxels.half import float_to_half, half_to_float
 from spatialmem.voxels.keys import BLOCK, KEY_MASK, KEY_OFFSET, NO_BLOCK, VOXELS, find, insert, pack_key
 from spatialmem.voxels.pools import BLOCKS_USED, PAGE, PAGES_FREE
@@ -67,7 +67,7 @@ class Grid(NamedTuple):
     truncation: np.float32
 
 
-@njit(cache=True, nogil=True)
+@leaf
 def _new_block(pools, key):
     block = pools.counters[BLOCKS_USED]
     if block >= pools.keys.shape[0]:
@@ -84,14 +84,14 @@ def _new_block(pools, key):
     return block
 
 
-@njit(cache=True, nogil=True)
+@leaf
 def add_block(pools, key):
     """Block index of `key`, made if it is missing; -1 when the pool is full."""
     block = find(pools.table_keys, pools.table_blocks, key)
     return block if block != NO_BLOCK else _new_block(pools, key)
 
 
-@njit(cache=True, nogil=True)
+@leaf
 def _inside(bx, by, bz, limits):
     return (
         bx >= limits[0] and bx <= limits[3]
@@ -100,7 +100,7 @@ def _inside(bx, by, bz, limits):
     )  # fmt: skip
 
 
-@njit(cache=True, nogil=True)
+@leaf
 def _list_way(pools, at, order, forward, limits, has_limits, mark, stamp, touched, count):
     """Add the blocks of a way from block `at` on to `touched`; -1 and -2 as in `touch_blocks`."""
     for n in range(order.shape[0] + 1):
@@ -120,7 +120,7 @@ def _list_way(pools, at, order, forward, limits, has_limits, mark, stamp, touche
     return count
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def touch_blocks(pools, packed, camera, map_from_camera, grid, limits, has_limits, mark, stamp, touched):
     """Blocks that the truncation band of the readings (every 4th pixel) passes through.
 
@@ -159,7 +159,7 @@ def touch_blocks(pools, packed, camera, map_from_camera, grid, limits, has_limit
     return count
 
 
-@njit(cache=True, nogil=True, inline="always")
+@leaf
 def block_origin(key, voxel, r, out):
     """Camera coordinates of the centre of the block's first voxel; r is camera_from_map (3, 4)."""
     x = (((key >> 42) - KEY_OFFSET) * BLOCK + 0.5) * voxel
@@ -169,7 +169,7 @@ def block_origin(key, voxel, r, out):
         out[a] = r[a, 0] * x + r[a, 1] * y + r[a, 2] * z + r[a, 3]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _voxel_offsets(r, voxel):
     """(3, 512) float32 camera-frame offsets of a block's voxel centres from its first one."""
     out = np.empty((3, VOXELS), np.float32)
@@ -180,7 +180,7 @@ def _voxel_offsets(r, voxel):
     return out
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def sample_blocks(start, stop, pools, touched, readings, camera, camera_from_map, grid, lsn, scratch):
     """Read the image for every voxel of the touched blocks; the map is not changed.
 
@@ -239,7 +239,7 @@ def sample_blocks(start, stop, pools, touched, readings, camera, camera_from_map
         needs[n] = missing
 
 
-@njit(cache=True, nogil=True)
+@leaf
 def pages_needed(pools, touched, count, needs):
     """Pages that `merge_blocks` will take for these blocks."""
     total = 0
@@ -249,7 +249,7 @@ def pages_needed(pools, touched, count, needs):
     return total
 
 
-@njit(cache=True, nogil=True)
+@leaf
 def reserve_rows(pools, block, rows):
     """Give the block the pages for `rows` more rows; False when the pool of pages is empty."""
     have = (pools.n_rows[block] + PAGE - 1) // PAGE
@@ -262,21 +262,27 @@ def reserve_rows(pools, block, rows):
     return True
 
 
-@njit(cache=True, nogil=True)
+@leaf
 def reserve_pages(pools, touched, count, needs):
     """Give each block the pages its new rows need. The caller has checked that there are enough."""
     for n in range(count):
         reserve_rows(pools, touched[n], needs[n])
 
 
-@njit(cache=True, nogil=True, inline="always")
-def row_of(pools, block, slot):
+@leaf
+def row_at(pages, block, slot):
     """Row index of a voxel's slot (1-based)."""
     at = np.int64(slot) - 1
-    return np.int64(pools.pages[block, at // PAGE]) * PAGE + at % PAGE
+    return np.int64(pages[block, at // PAGE]) * PAGE + at % PAGE
 
 
-@njit(cache=True, nogil=True)
+@leaf
+def row_of(pools, block, slot):
+    """Row index of a voxel's slot (1-based)."""
+    return row_at(pools.pages, block, slot)
+
+
+@leaf
 def _new_row(pools, block, i):
     pools.n_rows[block] += 1
     pools.slot[block, i] = pools.n_rows[block]
@@ -291,7 +297,7 @@ def _new_row(pools, block, i):
     return row
 
 
-@njit(cache=True, nogil=True)
+@leaf
 def _blend_colour(pools, row, red, green, blue):
     weight = np.float32(min(pools.colour_weight[row] + 1, ROW_WEIGHT_CAP))
     colour = pools.colour[row]
@@ -301,7 +307,7 @@ def _blend_colour(pools, row, red, green, blue):
     pools.colour_weight[row] = np.uint8(weight)
 
 
-@njit(cache=True, nogil=True)
+@leaf
 def _blend_feature(feature, row, features, gu, gv, share):
     """Average the bilinear interpolation of the patch grid at (gu, gv) into a row with the given share."""
     rows, columns, width = features.shape
@@ -319,10 +325,8 @@ def _blend_feature(feature, row, features, gu, gv, share):
         feature[row, k] = float_to_half(old + (new - old) * share)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def merge_blocks(
-    start, stop, pools, touched, camera, camera_from_map, grid, lsn, scratch, rgb, features, has_features
-):
+@kernel
+def merge_blocks(start, stop, pools, touched, camera, camera_from_map, grid, lsn, scratch, rgb, features, has_features):
     """Average the scratch of `sample_blocks` into the map: distance, weight, and rows near the surface.
 
     rgb: (H, W, 3) uint8; features: (h, w, D) float32 patch grid over the whole image.

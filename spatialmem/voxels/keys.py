@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from spatialmem.voxels.compiled import leaf
 
 BLOCK = 8
 """voxels along a block's edge"""
@@ -14,7 +15,7 @@ NO_BLOCK = -1
 _EMPTY = -1
 
 
-@njit(cache=True, nogil=True, inline="always")
+@leaf
 def pack_key(bx, by, bz):
     """int64 key of block coordinates, each within +-2^20 (docs/format.md, section 3)."""
     return (np.int64(bx + KEY_OFFSET) << 42) | (np.int64(by + KEY_OFFSET) << 21) | np.int64(bz + KEY_OFFSET)
@@ -23,16 +24,18 @@ def pack_key(bx, by, bz):
 def unpack_keys(keys: np.ndarray) -> np.ndarray:
     """(N, 3) int64 block coordinates of (N,) int64 keys."""
     keys = np.asarray(keys, dtype=np.int64)
-    return np.stack([(keys >> 42) - KEY_OFFSET, ((keys >> 21) & KEY_MASK) - KEY_OFFSET, (keys & KEY_MASK) - KEY_OFFSET], axis=-1)
+    return np.stack(
+        [(keys >> 42) - KEY_OFFSET, ((keys >> 21) & KEY_MASK) - KEY_OFFSET, (keys & KEY_MASK) - KEY_OFFSET], axis=-1
+    )
 
 
-@njit(cache=True, nogil=True, inline="always")
+@leaf
 def _first_slot(key, mask):
     mixed = np.uint64(key) * np.uint64(0x9E3779B97F4A7C15)
     return np.int64(mixed >> np.uint64(32)) & mask
 
 
-@njit(cache=True, nogil=True)
+@leaf
 def find(table_keys, table_blocks, key):
     """Block index of `key`, or -1."""
     mask = table_keys.shape[0] - 1
@@ -46,7 +49,7 @@ def find(table_keys, table_blocks, key):
         slot = (slot + 1) & mask
 
 
-@njit(cache=True, nogil=True)
+@leaf
 def insert(table_keys, table_blocks, key, block):
     """Enter a key that is not there yet."""
     mask = table_keys.shape[0] - 1

@@ -10,13 +10,13 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from spatialmem.voxels.compiled import kernel, leaf
 from spatialmem.voxels.integrate import DIST_ONE, row_of
 from spatialmem.voxels.keys import BLOCK, KEY_MASK, KEY_OFFSET, NO_BLOCK, VOXELS, find, pack_key
 from spatialmem.voxels.pools import BLOCKS_USED, Pools
-from spatialmem.voxels.raycast import gradient, nearest_row
+from spatialmem.voxels.raycast import Field, Rows, gradient, nearest_row
 
 MIN_WEIGHT = 1
 
@@ -49,7 +49,7 @@ class Points:
     """(N,)"""
 
 
-@njit(cache=True, nogil=True)
+@leaf
 def _corner(pools, min_weight, x, y, z):
     """Distance of a voxel (of the truncation) and whether it was observed."""
     block = find(pools.table_keys, pools.table_blocks, pack_key(x >> 3, y >> 3, z >> 3))
@@ -59,7 +59,7 @@ def _corner(pools, min_weight, x, y, z):
     return pools.dist[block, i] / DIST_ONE, pools.weight[block, i] >= min_weight
 
 
-@njit(cache=True, nogil=True)
+@leaf
 def _cell_vertex(d, out):
     """Mean of the edge crossings of a cell with corner distances d (8,), bit a of the index = step along axis a."""
     out[0], out[1], out[2] = 0.0, 0.0, 0.0
@@ -79,7 +79,7 @@ def _cell_vertex(d, out):
     return crossings
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _vertices(pools, order, min_weight, cell_vertex, position):
     """Vertices of all cells, in block and voxel order; cell_vertex (B, 512) becomes the vertex number or -1."""
     count = 0
@@ -101,19 +101,23 @@ def _vertices(pools, order, min_weight, cell_vertex, position):
             if not known or _cell_vertex(d, p) == 0:
                 continue
             if count < position.shape[0]:
-                position[count, 0], position[count, 1], position[count, 2] = x + 0.5 + p[0], y + 0.5 + p[1], z + 0.5 + p[2]
+                position[count, 0], position[count, 1], position[count, 2] = (
+                    x + 0.5 + p[0],
+                    y + 0.5 + p[1],
+                    z + 0.5 + p[2],
+                )
             cell_vertex[block, i] = count
             count += 1
     return count
 
 
-@njit(cache=True, nogil=True)
+@leaf
 def _vertex_of(pools, cell_vertex, x, y, z):
     block = find(pools.table_keys, pools.table_blocks, pack_key(x >> 3, y >> 3, z >> 3))
     return np.int32(-1) if block == NO_BLOCK else cell_vertex[block, ((z & 7) * BLOCK + (y & 7)) * BLOCK + (x & 7)]
 
 
-@njit(cache=True, nogil=True)
+@leaf
 def _triangles(pools, order, min_weight, cell_vertex, triangles):
     """Two triangles for every voxel edge that crosses the surface and has a vertex in each of its four cells."""
     count = 0
@@ -148,16 +152,17 @@ def _triangles(pools, order, min_weight, cell_vertex, triangles):
     return count
 
 
-@njit(cache=True, nogil=True)
+@leaf
 def _dress(pools, min_weight, position, normal, rgb, last):
     """Normal, colour and lsn of the last frame at points in voxels."""
-    n = np.empty(3)
+    field = Field(pools.table_keys, pools.table_blocks, pools.weight, pools.dist)
+    rows = Rows(pools.table_keys, pools.table_blocks, pools.slot, pools.pages, pools.colour_weight)
     for p in range(position.shape[0]):
         x, y, z = np.float64(position[p, 0]), np.float64(position[p, 1]), np.float64(position[p, 2])
-        gradient(pools, min_weight, x, y, z, n)
-        for k in range(3):
-            normal[p, k] = 0.0 if math.isnan(n[k]) else n[k]
-        row = nearest_row(pools, x, y, z)
+        nx, ny, nz = gradient(field, min_weight, x, y, z)
+        if not math.isnan(nx):
+            normal[p, 0], normal[p, 1], normal[p, 2] = nx, ny, nz
+        row = nearest_row(rows, x, y, z)
         if row >= 0:
             last[p] = pools.last[row]
             for k in range(3):
@@ -188,7 +193,7 @@ def extract_mesh(pools: Pools, voxel_size_m: float, truncation_m: float) -> Mesh
     return Mesh(position * np.float32(voxel_size_m), normal, rgb, triangles)
 
 
-@njit(cache=True, nogil=True)
+@leaf
 def _surface_voxels(pools, order, near, position, distance):
     count = 0
     for block in order:

@@ -9,12 +9,14 @@ observed side, placed by the trilinear distances on both sides of it.
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
-from numba import njit
+from numpy.typing import NDArray
 
+from spatialmem.voxels.compiled import leaf
 from spatialmem.voxels.half import half_to_float
-from spatialmem.voxels.integrate import DIST_ONE, row_of
+from spatialmem.voxels.integrate import DIST_ONE, row_at
 from spatialmem.voxels.keys import BLOCK, KEY_MASK, KEY_OFFSET, NO_BLOCK, find, pack_key
 
 TILE = 8
@@ -25,7 +27,26 @@ _WIDEN, _NARROW = 4, 2  # moves of the bracket around a hit, evaluations to narr
 _NOT_OBSERVED = 2.0  # returned in place of a distance, which never exceeds 1
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+class Field(NamedTuple):
+    """The part of `Pools` that says where the surface is: what is handed from call to call is kept small."""
+
+    table_keys: NDArray[np.int64]
+    table_blocks: NDArray[np.int32]
+    weight: NDArray[np.uint8]
+    dist: NDArray[np.int16]
+
+
+class Rows(NamedTuple):
+    """The part of `Pools` that finds a voxel's row."""
+
+    table_keys: NDArray[np.int64]
+    table_blocks: NDArray[np.int32]
+    slot: NDArray[np.uint16]
+    pages: NDArray[np.int32]
+    colour_weight: NDArray[np.uint8]
+
+
+@leaf
 def tile_ranges(start, stop, pools, camera_from_map, edge, fx, fy, cx, cy, low, high, near, far):
     """Widen (rows, columns) depth ranges of the tiles by the bounding spheres of blocks start..stop-1.
 
@@ -58,38 +79,61 @@ def tile_ranges(start, stop, pools, camera_from_map, edge, fx, fy, cx, cy, low, 
                 far[v, u] = max(far[v, u], z1)
 
 
-@njit(cache=True, nogil=True)
-def _sample(pools, min_weight, vx, vy, vz, cached_key, cached_block):
+@leaf
+def _sample(field, min_weight, vx, vy, vz, cached_key, cached_block):
     """Nearest distance (of the truncation) at voxel coordinates, with the last block kept at hand."""
     key = pack_key(vx >> 3, vy >> 3, vz >> 3)
     if key != cached_key:
-        cached_key, cached_block = key, find(pools.table_keys, pools.table_blocks, key)
+        cached_key, cached_block = key, find(field.table_keys, field.table_blocks, key)
     if cached_block == NO_BLOCK:
         return _NOT_OBSERVED, cached_key, cached_block, False
     i = ((vz & 7) * BLOCK + (vy & 7)) * BLOCK + (vx & 7)
-    if pools.weight[cached_block, i] < min_weight:
+    if field.weight[cached_block, i] < min_weight:
         return _NOT_OBSERVED, cached_key, cached_block, True
-    return pools.dist[cached_block, i] / DIST_ONE, cached_key, cached_block, True
+    return field.dist[cached_block, i] / DIST_ONE, cached_key, cached_block, True
 
 
-@njit(cache=True, nogil=True)
-def trilinear(pools, min_weight, px, py, pz):
+@leaf
+def _trilinear_within(field, min_weight, x0, y0, z0, ax, ay, az):
+    """`trilinear` when all eight corners lie in one block, as two times out of three."""
+    block = find(field.table_keys, field.table_blocks, pack_key(x0 >> 3, y0 >> 3, z0 >> 3))
+    if block == NO_BLOCK:
+        return _NOT_OBSERVED
+    weight, dist = field.weight, field.dist
+    i = ((z0 & 7) * BLOCK + (y0 & 7)) * BLOCK + (x0 & 7)
+    low = np.inf
+    for corner in range(8):
+        low = min(low, weight[block, i + (corner & 1) + (corner >> 1 & 1) * BLOCK + (corner >> 2) * BLOCK * BLOCK])
+    if low < min_weight:
+        return _NOT_OBSERVED
+    bx, by, bz = 1 - ax, 1 - ay, 1 - az
+    j = i + BLOCK * BLOCK
+    k, m = i + BLOCK, j + BLOCK
+    lower = by * (bx * dist[block, i] + ax * dist[block, i + 1]) + ay * (bx * dist[block, k] + ax * dist[block, k + 1])
+    upper = by * (bx * dist[block, j] + ax * dist[block, j + 1]) + ay * (bx * dist[block, m] + ax * dist[block, m + 1])
+    return (bz * lower + az * upper) / DIST_ONE
+
+
+@leaf
+def trilinear(field, min_weight, px, py, pz):
     """Trilinear distance at a point in voxels (centres at +0.5); `_NOT_OBSERVED` when a corner is unknown."""
     gx, gy, gz = px - 0.5, py - 0.5, pz - 0.5
     x0, y0, z0 = int(math.floor(gx)), int(math.floor(gy)), int(math.floor(gz))
     ax, ay, az = gx - x0, gy - y0, gz - z0
+    if (x0 & 7) < 7 and (y0 & 7) < 7 and (z0 & 7) < 7:
+        return _trilinear_within(field, min_weight, x0, y0, z0, ax, ay, az)
     key, block = np.int64(-1), np.int32(NO_BLOCK)
     total = 0.0
     for corner in range(8):
         dx, dy, dz = corner & 1, (corner >> 1) & 1, corner >> 2
-        d, key, block, _ = _sample(pools, min_weight, x0 + dx, y0 + dy, z0 + dz, key, block)
+        d, key, block, _ = _sample(field, min_weight, x0 + dx, y0 + dy, z0 + dz, key, block)
         if d == _NOT_OBSERVED:
             return _NOT_OBSERVED
         total += d * (ax if dx else 1 - ax) * (ay if dy else 1 - ay) * (az if dz else 1 - az)
     return total
 
 
-@njit(cache=True, nogil=True)
+@leaf
 def _block_exit(px, py, pz, dx, dy, dz):
     """Depth (from a point in voxels along direction d, voxels per metre of z) to the border of its block."""
     best = math.inf
@@ -101,8 +145,8 @@ def _block_exit(px, py, pz, dx, dy, dz):
     return best
 
 
-@njit(cache=True, nogil=True)
-def cast_ray(pools, min_weight, truncation_voxels, ox, oy, oz, dx, dy, dz, near, far):
+@leaf
+def cast_ray(field, min_weight, truncation_voxels, ox, oy, oz, dx, dy, dz, near, far):
     """First surface from the observed side along o + t d (voxels; t is z-depth in metres); NaN when there is none."""
     speed = math.sqrt(dx * dx + dy * dy + dz * dz)  # voxels per metre of depth
     min_step = _MIN_STEP / speed
@@ -113,7 +157,7 @@ def cast_ray(pools, min_weight, truncation_voxels, ox, oy, oz, dx, dy, dz, near,
             return np.nan
         px, py, pz = ox + t * dx, oy + t * dy, oz + t * dz
         d, key, block, allocated = _sample(
-            pools, min_weight, int(math.floor(px)), int(math.floor(py)), int(math.floor(pz)), key, block
+            field, min_weight, int(math.floor(px)), int(math.floor(py)), int(math.floor(pz)), key, block
         )
         if not allocated:
             before_d = _NOT_OBSERVED
@@ -124,14 +168,14 @@ def cast_ray(pools, min_weight, truncation_voxels, ox, oy, oz, dx, dy, dz, near,
             t += 2.0 * min_step
             continue
         if d <= 0.0 and before_d != _NOT_OBSERVED and before_d > 0.0:
-            return _crossing(pools, min_weight, ox, oy, oz, dx, dy, dz, before_t, before_d, t, d, min_step)
+            return _crossing(field, min_weight, ox, oy, oz, dx, dy, dz, before_t, before_d, t, d, min_step)
         before_t, before_d = t, d
         t += max(min_step, 0.8 * abs(d) * truncation_voxels / speed)
     return np.nan
 
 
-@njit(cache=True, nogil=True)
-def _crossing(pools, min_weight, ox, oy, oz, dx, dy, dz, t0, d0, t1, d1, step):
+@leaf
+def _crossing(field, min_weight, ox, oy, oz, dx, dy, dz, t0, d0, t1, d1, step):
     """Depth of the zero near two samples of the nearest voxels, d0 > 0 >= d1.
 
     The trilinear distance changes sign up to a voxel before or after the nearest one does: the bracket is moved
@@ -139,21 +183,21 @@ def _crossing(pools, min_weight, ox, oy, oz, dx, dy, dz, t0, d0, t1, d1, step):
     distances have to do.
     """
     guess = t0 + (t1 - t0) * d0 / (d0 - d1)
-    a = trilinear(pools, min_weight, ox + t0 * dx, oy + t0 * dy, oz + t0 * dz)
-    b = trilinear(pools, min_weight, ox + t1 * dx, oy + t1 * dy, oz + t1 * dz)
+    a = trilinear(field, min_weight, ox + t0 * dx, oy + t0 * dy, oz + t0 * dz)
+    b = trilinear(field, min_weight, ox + t1 * dx, oy + t1 * dy, oz + t1 * dz)
     for _ in range(_WIDEN):
         if a <= 0.0:
             t1, b, t0 = t0, a, t0 - step
-            a = trilinear(pools, min_weight, ox + t0 * dx, oy + t0 * dy, oz + t0 * dz)
+            a = trilinear(field, min_weight, ox + t0 * dx, oy + t0 * dy, oz + t0 * dz)
         elif b > 0.0 and b != _NOT_OBSERVED:
             t0, a, t1 = t1, b, t1 + step
-            b = trilinear(pools, min_weight, ox + t1 * dx, oy + t1 * dy, oz + t1 * dz)
+            b = trilinear(field, min_weight, ox + t1 * dx, oy + t1 * dy, oz + t1 * dz)
     if a <= 0.0 or a == _NOT_OBSERVED or b > 0.0:  # b > 0: not observed included
         return guess
     t = guess
     for _ in range(_NARROW):
         t = t0 + (t1 - t0) * a / (a - b)
-        c = trilinear(pools, min_weight, ox + t * dx, oy + t * dy, oz + t * dz)
+        c = trilinear(field, min_weight, ox + t * dx, oy + t * dy, oz + t * dz)
         if c == _NOT_OBSERVED:
             break
         if c > 0.0:
@@ -163,9 +207,12 @@ def _crossing(pools, min_weight, ox, oy, oz, dx, dy, dz, t0, d0, t1, d1, step):
     return t
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def cast_rows(start, stop, pools, map_from_camera, camera, voxel, truncation, min_weight, stride, offset, near, far, out):
+@leaf
+def cast_rows(
+    start, stop, pools, map_from_camera, camera, voxel, truncation, min_weight, stride, offset, near, far, out
+):
     """Rows start..stop-1 of a depth image (rows, columns): ray (j, i) goes through pixel offset + stride * (i, j)."""
+    field = Field(pools.table_keys, pools.table_blocks, pools.weight, pools.dist)
     m = map_from_camera
     per_voxel = 1.0 / voxel
     ox, oy, oz = m[0, 3] * per_voxel, m[1, 3] * per_voxel, m[2, 3] * per_voxel
@@ -181,38 +228,37 @@ def cast_rows(start, stop, pools, map_from_camera, camera, voxel, truncation, mi
             dx = (m[0, 0] * x + m[0, 1] * y + m[0, 2]) * per_voxel
             dy = (m[1, 0] * x + m[1, 1] * y + m[1, 2]) * per_voxel
             dz = (m[2, 0] * x + m[2, 1] * y + m[2, 2]) * per_voxel
-            out[j, i] = cast_ray(pools, min_weight, truncation_voxels, ox, oy, oz, dx, dy, dz, low, high)
+            out[j, i] = cast_ray(field, min_weight, truncation_voxels, ox, oy, oz, dx, dy, dz, low, high)
 
 
-@njit(cache=True, nogil=True)
-def gradient(pools, min_weight, px, py, pz, out):
+@leaf
+def _slope_along(field, min_weight, px, py, pz, a):
+    """Derivative of the distance along axis `a`, per voxel; one-sided where one side is unknown, NaN where both are."""
+    dx, dy, dz = (1.0 if a == 0 else 0.0), (1.0 if a == 1 else 0.0), (1.0 if a == 2 else 0.0)
+    after = trilinear(field, min_weight, px + dx, py + dy, pz + dz)
+    before = trilinear(field, min_weight, px - dx, py - dy, pz - dz)
+    if before != _NOT_OBSERVED and after != _NOT_OBSERVED:
+        return 0.5 * (after - before)
+    middle = trilinear(field, min_weight, px, py, pz)
+    if middle == _NOT_OBSERVED:
+        return np.nan
+    if after != _NOT_OBSERVED:
+        return after - middle
+    return middle - before if before != _NOT_OBSERVED else np.nan
+
+
+@leaf
+def gradient(field, min_weight, px, py, pz):
     """Unit gradient of the distance at a point in voxels, towards the observed side; NaN when it is not known."""
-    length = 0.0
-    for a in range(3):
-        h = 1.0
-        x1 = trilinear(pools, min_weight, px + h * (a == 0), py + h * (a == 1), pz + h * (a == 2))
-        x0 = trilinear(pools, min_weight, px - h * (a == 0), py - h * (a == 1), pz - h * (a == 2))
-        if x0 == _NOT_OBSERVED or x1 == _NOT_OBSERVED:
-            h = 0.0
-            middle = trilinear(pools, min_weight, px, py, pz)
-            if x1 != _NOT_OBSERVED and middle != _NOT_OBSERVED:
-                x0, h = middle, 1.0
-            elif x0 != _NOT_OBSERVED and middle != _NOT_OBSERVED:
-                x1, h = middle, 1.0
-            if h == 0.0:
-                out[:] = np.nan
-                return
-            out[a] = x1 - x0
-        else:
-            out[a] = 0.5 * (x1 - x0)
-        length += out[a] * out[a]
-    length = math.sqrt(length)
-    for a in range(3):
-        out[a] = out[a] / length if length > 0 else np.nan
+    x = _slope_along(field, min_weight, px, py, pz, 0)
+    y = _slope_along(field, min_weight, px, py, pz, 1)
+    z = _slope_along(field, min_weight, px, py, pz, 2)
+    length = math.sqrt(x * x + y * y + z * z)
+    return (x / length, y / length, z / length) if length > 0 else (np.nan, np.nan, np.nan)
 
 
-@njit(cache=True, nogil=True)
-def nearest_row(pools, px, py, pz):
+@leaf
+def nearest_row(rows, px, py, pz):
     """Row of the voxel at a point in voxels, or of the neighbour nearest to it that has one; -1 when none has."""
     vx, vy, vz = int(math.floor(px)), int(math.floor(py)), int(math.floor(pz))
     best, best_distance = np.int64(-1), 1e9
@@ -226,23 +272,26 @@ def nearest_row(pools, px, py, pz):
                     continue
                 here = pack_key(x >> 3, y >> 3, z >> 3)
                 if here != key:
-                    key, block = here, find(pools.table_keys, pools.table_blocks, here)
+                    key, block = here, find(rows.table_keys, rows.table_blocks, here)
                 if block == NO_BLOCK:
                     continue
-                slot = pools.slot[block, ((z & 7) * BLOCK + (y & 7)) * BLOCK + (x & 7)]
+                slot = rows.slot[block, ((z & 7) * BLOCK + (y & 7)) * BLOCK + (x & 7)]
                 if slot > 0:
-                    row = row_of(pools, block, slot)
-                    if pools.colour_weight[row] > 0:
+                    row = row_at(rows.pages, block, slot)
+                    if rows.colour_weight[row] > 0:
                         best, best_distance = row, distance
     return best
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def shade_rows(start, stop, pools, map_from_camera, camera, voxel, min_weight, depth, normal, rgb, feature, has_feature):
+@leaf
+def shade_rows(
+    start, stop, pools, map_from_camera, camera, voxel, min_weight, depth, normal, rgb, feature, has_feature
+):
     """Normal, colour and feature of the surface points that `cast_rows` found (stride 1, offset 0)."""
+    field = Field(pools.table_keys, pools.table_blocks, pools.weight, pools.dist)
+    rows = Rows(pools.table_keys, pools.table_blocks, pools.slot, pools.pages, pools.colour_weight)
     m = map_from_camera
     per_voxel = 1.0 / voxel
-    n = np.empty(3)
     for j in range(start, stop):
         y = (j - camera.cy) / camera.fy
         for i in range(depth.shape[1]):
@@ -254,9 +303,8 @@ def shade_rows(start, stop, pools, map_from_camera, camera, voxel, min_weight, d
             px = (m[0, 3] + t * (m[0, 0] * x + m[0, 1] * y + m[0, 2])) * per_voxel
             py = (m[1, 3] + t * (m[1, 0] * x + m[1, 1] * y + m[1, 2])) * per_voxel
             pz = (m[2, 3] + t * (m[2, 0] * x + m[2, 1] * y + m[2, 2])) * per_voxel
-            gradient(pools, min_weight, px, py, pz, n)
-            normal[j, i, 0], normal[j, i, 1], normal[j, i, 2] = n[0], n[1], n[2]
-            row = nearest_row(pools, px, py, pz)
+            normal[j, i, 0], normal[j, i, 1], normal[j, i, 2] = gradient(field, min_weight, px, py, pz)
+            row = nearest_row(rows, px, py, pz)
             if row < 0:
                 continue
             for c in range(3):

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from spatialmem.voxels.compiled import leaf
 from spatialmem.voxels.keys import empty_table, find, insert, pack_key
 
 
-@njit(cache=True, nogil=True)
+@leaf
 def _root(parent, i):
     while parent[i] != i:
         parent[i] = parent[parent[i]]
@@ -17,7 +17,7 @@ def _root(parent, i):
     return i
 
 
-@njit(cache=True, nogil=True)
+@leaf
 def _label(cells, table_keys, table_values, cell_of, parent):
     """Union-find over distinct cells; cell_of (N,) becomes the cell index of each voxel, parent its root."""
     count = 0

@@ -8,6 +8,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from spatialmem.voxels.compiled import leaf
 from spatialmem.voxels.dispatch import DISPATCHER
 from spatialmem.voxels.half import half_to_float
 from spatialmem.voxels.integrate import row_of
@@ -58,7 +59,7 @@ class Filter:
     until_ns: int = 2**63 - 1
 
 
-@njit(cache=True, nogil=True, fastmath=True)
+@njit(cache=True, nogil=True, fastmath=True, _nrt=False)
 def _dot_and_norm(feature, row, query):
     dot, norm = np.float32(0), np.float32(0)
     for k in range(query.shape[0]):
@@ -68,7 +69,7 @@ def _dot_and_norm(feature, row, query):
     return dot, norm
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@leaf
 def scan_blocks(
     start, stop, pools, selected, near, query, least, box, ball, voxel_m, stamp_of, since, until, base, counts, scanned,
     index, similarity,
@@ -117,7 +118,7 @@ def scan_blocks(
         scanned[n] = seen
 
 
-@njit(cache=True, nogil=True)
+@leaf
 def _copy_features(pools, index, out):
     for n in range(index.shape[0]):
         block, i = index[n] // VOXELS, index[n] % VOXELS
@@ -126,7 +127,7 @@ def _copy_features(pools, index, out):
             out[n, k] = half_to_float(pools.feature[row, k])
 
 
-@njit(cache=True, nogil=True)
+@leaf
 def _describe(pools, index, voxel, first, last, doubt):
     for n in range(index.shape[0]):
         block, i = index[n] // VOXELS, index[n] % VOXELS

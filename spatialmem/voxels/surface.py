@@ -96,7 +96,9 @@ class SurfaceGrid:
         """Compare a depth image with the map, before it is fused."""
         return look.look(self.pools, self.grid, view)
 
-    def judge(self, view: DepthView, examined: NDArray[np.int64], lsn: int, poses: NDArray[np.float64]) -> look.Verdicts:
+    def judge(
+        self, view: DepthView, examined: NDArray[np.int64], lsn: int, poses: NDArray[np.float64]
+    ) -> look.Verdicts:
         """Which voxels of the examined blocks a frame doubts or clears; the map is not changed."""
         return look.judge(self.pools, self.grid, view, examined, lsn, poses)
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 
-from numba import njit
+from spatialmem.voxels.compiled import leaf
 
 LONGEST_WAY = 256
 """steps at most: a truncation band is 4 blocks deep at the most, seen along three axes and at a slant"""
 
 
-@njit(cache=True, nogil=True)
+@leaf
 def way(near, far, first, order):
     """Axes in which the straight way from `near` to `far` leaves its blocks (Amanatides & Woo, Eurographics 1987).
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from spatialmem.voxels.compiled import kernel, leaf
 from spatialmem.voxels.dispatch import DISPATCHER
 
 DEPTH_UNIT_M = 1e-5
@@ -16,13 +16,13 @@ _EDGE_RATIO = 0.03  # a step of 3 % of the depth between neighbouring pixels is 
 _MIN_COSINE = 0.17  # 80 degrees of incidence
 
 
-@njit(cache=True, nogil=True, inline="always")
+@leaf
 def axial_sigma(z):
     """One-sigma axial noise (m) of a structured-light camera at depth z (m): Nguyen et al., 3DIM 2012, eq. 3."""
     return 0.0012 + 0.0019 * (z - 0.4) * (z - 0.4)
 
 
-@njit(cache=True, nogil=True, inline="always")
+@leaf
 def _reading(z, left, right, above, below, x, y, fx, fy, low, high):
     """Packed reading of one pixel, without a branch so that LLVM can vectorise a row of them.
 
@@ -50,7 +50,7 @@ def _reading(z, left, right, above, below, x, y, fx, fy, low, high):
     return reading if keep else np.int32(0)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def pack_readings(start, stop, depth, fx, fy, cx, cy, low, high, packed):
     """Rows start..stop-1 of `packed` (H, W) int32: depth in 10 um << 8 | weight in eighths; 0 = not usable."""
     height, width = depth.shape
