@@ -34,3 +34,28 @@ def test_example(path, tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert re.search(expected, done.stdout), done.stdout
+
+
+def test_the_readme_runs(tmp_path):
+    (block,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    script = tmp_path / "readme.py"
+    script.write_text(block.replace('"kitchen.mem"', repr(str(tmp_path / "kitchen.mem"))) + "print(state)\n")
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-W", "error", str(script)]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=200, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "not seen since" in done.stdout and done.stdout.endswith("[2]\n")
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/index.md", "docs/cli.md", "assets/README.md"])
+def test_links_lead_somewhere(page):
+    path = ROOT / page
+    links = [link for link in re.findall(r"\]\(([^)#]+)\)", path.read_text(encoding="utf-8")) if "://" not in link]
+    assert [link for link in links if not (path.parent / link).exists()] == []
+
+
+def test_the_page_of_the_command_names_every_verb_and_field():
+    from spatialmem.cli import VERBS
+
+    text = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
+    assert [verb for verb in VERBS if f"spatialmem {verb}" not in text] == []

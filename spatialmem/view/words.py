@@ -6,7 +6,6 @@ from datetime import datetime, timezone
 
 _NS = 1_000_000_000
 _EPOCH_BEGINS_S = 631_152_000  # 1990: smaller stamps count from the start of a device, not from 1970
-_MINUTE_S, _HOUR_S = 60, 3600
 
 
 def when(stamp_ns: int) -> str:
@@ -21,16 +20,6 @@ def clock(stamp_ns: int) -> str:
     """The time of day alone (UTC), or seconds where the stamp does not count from 1970."""
     text = when(stamp_ns)
     return text.split(" ")[1] if "-" in text else text
-
-
-def span(nanoseconds: int) -> str:
-    """A duration: "12.4 s", "3 min 05 s", "2 h 10 min"."""
-    seconds = nanoseconds / _NS
-    if seconds < _MINUTE_S:
-        return f"{seconds:.1f} s"
-    if seconds < _HOUR_S:
-        return f"{int(seconds // _MINUTE_S)} min {int(seconds % _MINUTE_S):02d} s"
-    return f"{int(seconds // _HOUR_S)} h {int(seconds % _HOUR_S // _MINUTE_S):02d} min"
 
 
 def size(n_bytes: int | float) -> str:
