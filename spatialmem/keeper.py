@@ -97,22 +97,25 @@ class Keeper:
             meta = file.meta()
             config = MemoryConfig.from_json(_required(meta, "config", path))
             keeper = cls(file, config, None, int(_required(meta, "encoder_dim", path)))
-            keeper._restore(meta)
+            keeper._up = _up_of(meta)
         except BaseException:
             file.close()
             raise
         return keeper
 
-    def _restore(self, meta: dict[str, str | None]) -> None:
+    def _restore_rows(self, path: Path) -> None:
         file = self._file()
         for anchor in file.anchors():
             if anchor.valid_to is None:
                 self._anchors[anchor.session_id] = anchor
         for row in file.keyframes():
             self._remember(row)
-        if meta.get("up_in_map"):
-            self._up = np.array(json.loads(str(meta["up_in_map"]))["up"])
-        self._round.base_lsn = file.base_lsn
+        missing = sorted(set(range(1, max(self.rows, default=0) + 1)) - self.rows.keys())
+        if missing:
+            raise MemoryFileError(
+                f"{path}: the log has no row for frame {missing[0]} ({len(missing)} missing in all), so the layers cannot be "
+                "restored; see what is left with: spatialmem info --verify"
+            )
 
     # --- encoder
 
@@ -188,8 +191,9 @@ class Keeper:
         if self.file is None:
             features = None if encoding is None else encoding.dense
             logged = LoggedFrame(
-                lsn, frame.stamp_ns, frame.camera, map_from_camera, frame.rgb, frame.depth_m, frame.valid, features, examined
-            )
+                lsn, frame.stamp_ns, frame.camera, map_from_camera, frame.rgb, frame.depth_m, frame.valid, features, examined,
+                row.residual_m or 0.0,
+            )  # fmt: skip
             return LogEntry(row, None, None, logged)
         blobs = FrameBlobs(
             colour=codec.encode_colour(frame.rgb, self.config.jpeg_quality),
@@ -251,11 +255,17 @@ class Keeper:
     # --- layers and file
 
     def restored_layers(self, epoch: EpochLock) -> Layers:
-        """The layers of the file: its blocks, then its tail replayed."""
+        """The layers of the file: its blocks, then its tail replayed.
+
+        Base before blocks before rows: a live writer may commit in between, and no block may hold a frame whose row
+        has not been read.
+        """
         layers, file = Layers(self.config, self.feature_width, epoch), self._file()
+        self._round.base_lsn = file.base_lsn
         layers.load(file.surface_blocks(), file.free_blocks())
-        layers.cells = dict(file.all_cells())
-        layers.departed = file.departed()
+        self._restore_rows(file.path)
+        layers.cells = {lsn: blob for lsn, blob in file.all_cells() if lsn in self.rows}
+        layers.departed = [row for row in file.departed() if row.valid_from in self.rows]
         for row in list(self.rows.values()):
             layers.note(row.lsn, row.stamp_ns, self.map_from_camera(row))
             if row.lsn <= self._round.base_lsn:
@@ -357,6 +367,7 @@ def decoded(row: KeyframeRow, blobs: FrameBlobs, map_from_camera: NDArray[np.flo
         valid=codec.decode_mask(blobs.mask, row.camera.height, row.camera.width),
         features=None if blobs.features is None else codec.decode_features(blobs.features),
         examined=codec.decode_examined(blobs.examined),
+        residual_m=row.residual_m or 0.0,
     )
 
 
@@ -373,6 +384,11 @@ def _row(lsn: int, frame: Frame, reason: str, suspect: bool, encoded: bool, outc
         occluded=outcome.occluded if looked else None, no_return=outcome.no_return if looked else None,
         residual_m=residual,
     )  # fmt: skip
+
+
+def _up_of(meta: dict[str, str | None]) -> NDArray[np.float64] | None:
+    text = meta.get("up_in_map")
+    return None if text is None else np.array(json.loads(text)["up"], np.float64)
 
 
 def _required(meta: dict[str, str | None], key: str, path: str | Path) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import final
 
 import numpy as np
@@ -26,7 +26,9 @@ from spatialmem.store.block_codec import (
     unpack_free_block,
     unpack_surface_block,
 )
+from spatialmem.store.records import departed_values
 from spatialmem.store.rows import BlockRow, DepartedRow, block_coordinates
+from spatialmem.store.schema import row_parts
 from spatialmem.types import Camera
 from spatialmem.voxels.blocks import BlockArrays, blocks_by_key, read_block, write_block
 from spatialmem.voxels.freespace import FreePlan, FreeSpaceGrid
@@ -53,6 +55,8 @@ class LoggedFrame:
     """(h, w, D) as de-quantised"""
     examined: NDArray[np.int64]
     """block keys the gate examined for having been seen through"""
+    residual_m: float
+    """median difference of the readings and the map before fusion, 0 when there was none to take"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,7 +121,8 @@ class Layers:
         if frame.depth_m is None:
             return Prepared(frame, None, None, None, None, ())
         view = DepthView.of(frame.depth_m, frame.valid, frame.camera, frame.map_from_camera, self.config)
-        verdicts = self.surface.judge(view, frame.examined, frame.lsn, self._poses[: frame.lsn + 1])
+        poses = self._poses[: frame.lsn + 1]
+        verdicts = self.surface.judge(view, frame.examined, frame.residual_m, frame.lsn, poses)
         departed = self._departed(self.surface.cleared(verdicts), frame.lsn) if verdicts.clears else ()
         with self._epoch.write():  # empty blocks are added where there are none yet
             free = self.free.plan(view)
@@ -189,7 +194,9 @@ class Layers:
         for block in surface:
             if self.surface.pools.weight[block].any():
                 digest.update(self.surface.pools.keys[block].tobytes())
-                for array in read_block(self.surface.pools, block):
+                arrays = read_block(self.surface.pools, block)
+                mask = np.packbits(arrays.has_row)
+                for array in arrays._replace(has_row=mask):
                     digest.update(np.ascontiguousarray(array).tobytes())
         pools = self.free.pools
         for block in free:
@@ -199,9 +206,9 @@ class Layers:
         for lsn in sorted(self.cells):
             digest.update(lsn.to_bytes(8, "little"))
             digest.update(codec.cells_content(self.cells[lsn]))
-        for row in sorted(self.departed, key=lambda r: (r.valid_from, r.position_m)):
-            digest.update(repr((row.valid_from, row.first_lsn, row.last_lsn, row.position_m, row.voxels, row.rgb)).encode())
-            digest.update(row.feature or b"")
+        for row in sorted(self.departed, key=lambda row: (row.valid_from, row.position_m)):
+            for part in row_parts(departed_values(replace(row, id=0))[1:]):
+                digest.update(part)
         return digest.hexdigest()
 
 

@@ -75,25 +75,31 @@ def _other_pose(poses, a, b):
 
 
 @leaf
-def _behind(readings, camera, u, v, z, truncation):
-    """Whether the reading at a pixel and those `MARGIN` pixels to each side all lie well behind depth z.
+def _gap_behind(readings, camera, u, v, z, residual):
+    """How far the readings at a pixel and `MARGIN` pixels to each side lie behind depth z, less 3 sigma; the least.
+
+    sigma is that of the reading and the frame's residual against the map together, so that a frame whose pose is off
+    proves less.
 
     The margin keeps a small error of the pose from eating away the outlines of things.
     """
+    least = np.inf
     for du, dv in ((0, 0), (-MARGIN, 0), (MARGIN, 0), (0, -MARGIN), (0, MARGIN)):
         at_u, at_v = u + du, v + dv
         if at_u < 0 or at_v < 0 or at_u >= camera.width or at_v >= camera.height:
             continue
         reading = readings[at_v * camera.width + at_u]
+        if reading == 0:
+            return -np.inf
         d = (reading >> 8) * DEPTH_UNIT_M
-        if reading == 0 or d - z <= max(3.0 * axial_sigma(d), truncation):
-            return False
-    return True
+        sigma = axial_sigma(d)
+        least = min(least, d - z - 3.0 * math.sqrt(sigma * sigma + residual * residual))
+    return least
 
 
 @kernel
 def judge_blocks(
-    start, stop, pools, blocks, readings, camera, camera_from_map, voxel, truncation, lsn, poses, verdicts
+    start, stop, pools, blocks, readings, camera, camera_from_map, voxel, truncation, residual, lsn, poses, verdicts
 ):
     """For every voxel of the examined blocks: 0, DOUBT, CLEAR or CLEAR_ROWLESS, without changing the map.
 
@@ -119,12 +125,13 @@ def judge_blocks(
             v = (origin[1] + r[1, 0] * x + r[1, 1] * y + r[1, 2] * z) / pz * camera.fy + camera.cy + 0.5
             if not (u >= 0 and v >= 0 and u < camera.width and v < camera.height):
                 continue
-            if not _behind(readings, camera, int(u), int(v), pz, truncation):
+            gap = _gap_behind(readings, camera, int(u), int(v), pz, residual)
+            if gap <= voxel:
                 continue
             slot = pools.slot[block, i]
             row = row_of(pools, block, slot) if slot > 0 else np.int64(-1)
             if row < 0 or pools.colour_weight[row] == 0:  # a cleared row counts as none
-                verdicts[n, i] = CLEAR_ROWLESS
+                verdicts[n, i] = CLEAR_ROWLESS if gap > truncation else 0
                 continue
             doubt = pools.doubt[row]
             if doubt == 0:

@@ -71,16 +71,19 @@ def look(pools: Pools, grid: Grid, view: DepthView) -> Look:
     return Look(outcome, np.unique(examined[:n_examined]))
 
 
-def judge(pools: Pools, grid: Grid, view: DepthView, examined: NDArray[np.int64], lsn: int, poses: NDArray) -> Verdicts:
+def judge(
+    pools: Pools, grid: Grid, view: DepthView, examined: NDArray[np.int64], residual_m: float, lsn: int, poses: NDArray
+) -> Verdicts:
     """What the frame does to the voxels of the examined blocks; the map is not changed.
 
+    residual_m: median difference of the frame's readings and the map, 0 when it is not known.
     poses: (lsn + 1, 6) float64, centre and optical axis in the map frame of every stored frame and of this one.
     """
     blocks = change.distinct_blocks(pools, examined)
     verdicts = np.zeros((len(blocks), VOXELS), np.uint8)
     DISPATCHER.run(
         change.judge_blocks, len(blocks), pools, blocks, view.packed.reshape(-1), view.pinhole, view.camera_from_map,
-        grid.voxel, grid.truncation, lsn, poses, verdicts, grain=8,
+        grid.voxel, grid.truncation, residual_m, lsn, poses, verdicts, grain=8,
     )  # fmt: skip
     return Verdicts(blocks, verdicts, lsn)
 

@@ -97,10 +97,10 @@ class SurfaceGrid:
         return look.look(self.pools, self.grid, view)
 
     def judge(
-        self, view: DepthView, examined: NDArray[np.int64], lsn: int, poses: NDArray[np.float64]
+        self, view: DepthView, examined: NDArray[np.int64], residual_m: float, lsn: int, poses: NDArray[np.float64]
     ) -> look.Verdicts:
         """Which voxels of the examined blocks a frame doubts or clears; the map is not changed."""
-        return look.judge(self.pools, self.grid, view, examined, lsn, poses)
+        return look.judge(self.pools, self.grid, view, examined, residual_m, lsn, poses)
 
     def cleared(self, verdicts: look.Verdicts) -> look.Cleared:
         """Copies of the rows that the verdicts will clear."""
