@@ -256,7 +256,7 @@ class Presence(Enum):
     PRESENT = "present"
     """it agreed with the map the last time it was in view"""
     DOUBTED = "doubted"
-    """a view has seen through it, but not yet enough of them"""
+    """a view has seen through it, or later frames looked at its place and did not agree; not yet enough to say gone"""
     GONE = "gone"
     """it was looked at again and something else was seen: gone, or moved"""
     NOT_SEEN_SINCE = "not seen since"

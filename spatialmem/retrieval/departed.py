@@ -17,15 +17,31 @@ def departed_hits(
     rows: Sequence[DepartedRow], score: Callable[[NDArray[np.float32]], NDArray[np.float32]] | None, hit_score: float,
     calibrated: bool, chosen: Filter, scene: Scene,
 ) -> list[Hit]:  # fmt: skip
-    """Departed regions that answer a query."""
-    hits = []
+    """Departed regions that answer a query; pieces that lay side by side, cleared by different frames, are one."""
+    answering = []
     for row in rows:
-        if row.valid_to is not None or not _passes(row, chosen, scene):
-            continue
-        value = _score(row, score)
-        if value is not None and value >= hit_score:
-            hits.append(_hit(row, value * row.voxels / (row.voxels + PRIOR_VOXELS), calibrated, scene))
-    return hits
+        if row.valid_to is None and _passes(row, chosen, scene):
+            value = _score(row, score)
+            if value is not None and value >= hit_score:
+                answering.append((value, row))
+    return [_hit(pieces, calibrated, scene) for pieces in _side_by_side(answering, 2 * scene.voxel_size_m)]
+
+
+def _side_by_side(scored: list[tuple[float, DepartedRow]], gap_m: float) -> list[list[tuple[float, DepartedRow]]]:
+    """Groups of rows whose boxes are at most `gap_m` apart, directly or through others."""
+    low = np.array([row.box_min_m for _, row in scored]).reshape(-1, 3)
+    high = np.array([row.box_max_m for _, row in scored]).reshape(-1, 3)
+    left, groups = list(range(len(scored))), []
+    while left:
+        group, reached = [], [left.pop(0)]
+        while reached:
+            i = reached.pop()
+            group.append(scored[i])
+            near = [k for k in left if (low[k] <= high[i] + gap_m).all() and (high[k] >= low[i] - gap_m).all()]
+            left = [k for k in left if k not in near]
+            reached.extend(near)
+        groups.append(group)
+    return groups
 
 
 def _score(row: DepartedRow, score: Callable | None) -> float | None:
@@ -45,13 +61,26 @@ def _passes(row: DepartedRow, chosen: Filter, scene: Scene) -> bool:
     return chosen.since_ns <= scene.stamps_ns[row.last_lsn] <= chosen.until_ns
 
 
-def _hit(row: DepartedRow, score: float, calibrated: bool, scene: Scene) -> Hit:
-    low, high = np.array(row.box_min_m), np.array(row.box_max_m)
+def _hit(pieces: Sequence[tuple[float, DepartedRow]], calibrated: bool, scene: Scene) -> Hit:
+    rows = [row for _, row in pieces]
+    voxels = np.array([row.voxels for row in rows])
+    total = int(voxels.sum())
+    low = np.array([row.box_min_m for row in rows]).min(0)
+    high = np.array([row.box_max_m for row in rows]).max(0)
+    mean = float(np.average([value for value, _ in pieces], weights=voxels))
+    last = max(row.last_lsn for row in rows)
     corners = np.array([[(low, high)[i >> a & 1][a] for a in range(3)] for i in range(8)])
-    frame = scene.rows.get(row.last_lsn)
+    frame = scene.rows.get(last)
     evidence = () if frame is None else (evidence_of(frame, scene.map_from_camera(frame), corners),)
     return Hit(
-        position_m=np.array(row.position_m), box_min_m=low, box_max_m=high, score=score, calibrated=calibrated,
-        first_seen_ns=int(scene.stamps_ns[row.first_lsn]), last_seen_ns=int(scene.stamps_ns[row.last_lsn]),
-        presence=Presence.GONE, evidence=evidence, voxels=row.voxels,
-    )  # fmt: skip
+        position_m=np.average([row.position_m for row in rows], axis=0, weights=voxels),
+        box_min_m=low,
+        box_max_m=high,
+        score=mean * total / (total + PRIOR_VOXELS),
+        calibrated=calibrated,
+        first_seen_ns=int(scene.stamps_ns[min(row.first_lsn for row in rows)]),
+        last_seen_ns=int(scene.stamps_ns[last]),
+        presence=Presence.GONE,
+        evidence=evidence,
+        voxels=total,
+    )

@@ -19,6 +19,8 @@ LEAST_VOXELS = 6
 _EVIDENCE_FRAMES = 3
 _SCORED_VOXELS = 4096  # a region's score is the mean over at most this many of its voxels
 _DOUBTED_SHARE = 0.25
+_LOOKED_SHARE = 0.5
+_LOOKED_POINTS = 256
 _RECENT_NS = 1_000_000_000
 
 
@@ -95,14 +97,19 @@ def _describe(found: Candidates, members: NDArray, score: float, calibrated: boo
 
 
 def _presence(found: Candidates, members: NDArray, centres: NDArray, scene: Scene) -> Presence:
+    """What is known since the region was last seen.
+
+    Doubted: a frame saw through part of it, or later frames looked at most of its place and agreed nowhere.
+    """
     if (found.doubt[members] > 0).mean() > _DOUBTED_SHARE:
         return Presence.DOUBTED
     seen = int(found.last[members].max())
     if scene.stamps_ns[-1] - scene.stamps_ns[seen] <= _RECENT_NS:
         return Presence.PRESENT
-    step = max(1, len(centres) // 256)
-    looked = int(scene.last_looked(centres[::step]).max())
-    return Presence.PRESENT if looked > seen else Presence.NOT_SEEN_SINCE
+    looked = scene.last_looked(centres[:: max(1, len(centres) // _LOOKED_POINTS)]) > seen
+    if not looked.any():
+        return Presence.NOT_SEEN_SINCE
+    return Presence.DOUBTED if looked.mean() > _LOOKED_SHARE else Presence.PRESENT
 
 
 def _evidence(centres: NDArray, last: NDArray, scene: Scene) -> tuple[Evidence, ...]:
