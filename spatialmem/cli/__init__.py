@@ -53,6 +53,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         verb = _parsed(arguments)
     except SystemExit as stop:  # how tyro ends after --help and after an error of usage
         return stop.code if isinstance(stop.code, int) else USAGE
+    except KeyboardInterrupt:
+        return _complain("stopped by Ctrl-C", INTERRUPTED)
     return _run(verb, "--json" in arguments)
 
 

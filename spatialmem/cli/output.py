@@ -82,9 +82,11 @@ def answer_table(title: str, answer: Answer) -> None:
     from rich.table import Table
 
     if answer.hits:
-        table = Table(title=escape(title), title_justify="left", box=box.SIMPLE_HEAD, header_style="bold")
-        for head in ("", "position x, y, z (m)", "size (m)", "score", "presence", "last seen", "best frame"):
-            table.add_column(head, justify="right" if head in ("", "score") else "left")
+        table = Table(
+            title=escape(title), title_justify="left", box=box.SIMPLE_HEAD, header_style="bold", padding=(0, 1, 0, 0)
+        )
+        for head, width in _COLUMNS.items():
+            table.add_column(head, width=width, overflow="fold")
         for number, hit in enumerate(answer.hits, start=1):
             table.add_row(str(number), *_hit_cells(hit))
         print(table)
@@ -98,12 +100,18 @@ def answer_table(title: str, answer: Answer) -> None:
         print("not searched: " + escape(answer.not_searched))
 
 
+_COLUMNS = {
+    "": 1, "x, y, z (m)": 16, "size (m)": 14, "score": 5, "presence": 8, "last seen": 10, "best frame": 10,
+}  # fmt: skip
+"""heads and the widths that fit 80 characters"""
+
+
 def _hit_cells(hit: Hit) -> list[str]:
     from spatialmem.view.words import when
 
     evidence = hit.evidence[0] if hit.evidence else None
     return [
-        ", ".join(f"{value:.2f}" for value in hit.position_m), " x ".join(f"{value:.2f}" for value in hit.extent_m),
+        ", ".join(f"{value:.2f}" for value in hit.position_m), "x".join(f"{value:.2f}" for value in hit.extent_m),
         f"{hit.score:.2f}", hit.presence.value, when(hit.last_seen_ns),
         f"{evidence.camera_id} {evidence.seq}" if evidence else "",
     ]  # fmt: skip
