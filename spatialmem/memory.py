@@ -24,6 +24,7 @@ from spatialmem.perception import Encoder
 from spatialmem.question import Question, ask
 from spatialmem.retrieval.departed import departed_hits
 from spatialmem.retrieval.hits import Scene, build_hits, merge_ranked
+from spatialmem.retrieval.place import what_is_there
 from spatialmem.types import Answer, Camera, Frame, Outcome, Skipped, Stored, View, checked_transform
 from spatialmem.up import Up, estimate_up
 from spatialmem.voxels.freespace import FreeSpace
@@ -190,7 +191,8 @@ class SpatialMemory:
             since_ns, until_ns: bounds on when the surface was last seen.
             top: largest number of hits.
 
-        An answer without hits means: nothing of the kind among what was searched.
+        An answer without hits means: nothing of the kind among what was searched; where the query names a place, the
+        answer's `place` says whether it was ever looked at.
         """
         self._require_sound()
         question = ask(lambda: self.encoder, text, image, at, radius_m, box_m, since_ns, until_ns, top)
@@ -202,8 +204,11 @@ class SpatialMemory:
             scene = self._scene()
             present = build_hits(found, question.score, question.hit_score, self._calibrated(question), top, scene)
             gone = self._gone(question, chosen, scene)
-        hits = merge_ranked(present, gone, top)
-        return Answer(hits, question.unknown_words, self._calibrated(question), found.scanned)
+            hits = merge_ranked(present, gone, top)
+            place = None if hits else what_is_there(chosen, self.config.free_voxel_m, self._layers.free.states)
+        blind = found.without_feature
+        not_searched = f"{blind} surface voxels hold no feature yet: their frames were not encoded" if blind else ""
+        return Answer(hits, question.unknown_words, self._calibrated(question), found.scanned, not_searched, place)
 
     def _gone(self, question: Question, chosen: Filter, scene: Scene):
         rows = self._layers.departed

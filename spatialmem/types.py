@@ -263,6 +263,8 @@ class Presence(Enum):
     """frames came after it, and none looked there"""
     NEVER_LOOKED = "never looked"
     """no frame ever looked there"""
+    SOMETHING_ELSE = "something else"
+    """looked at, and something was there that does not answer"""
     FREE = "free"
     """looked at, and seen to be empty"""
 
@@ -305,6 +307,8 @@ class Answer:
     searched_voxels: int = 0
     not_searched: str = ""
     """what was not searched and why; empty when all was"""
+    place: Presence | None = None
+    """of the place asked about, when no hit is there: NEVER_LOOKED, FREE or SOMETHING_ELSE; None when the query named no place"""
 
     def __iter__(self):
         return iter(self.hits)

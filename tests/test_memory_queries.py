@@ -267,3 +267,15 @@ def test_missing_readings_are_no_evidence():
             depth[frame.rgb.shape[0] // 4 :, :] = np.nan
             mh.observe_all(memory, [mh.at(frame, frame.seq, depth_m=depth)])
         assert Presence.GONE not in presences(memory, "red") and Presence.DOUBTED not in presences(memory, "red")
+
+
+def test_an_empty_answer_about_a_place_says_whether_it_was_looked_at(memory):
+    behind_a_wall = memory.query("red", at=(40.0, 0.0, 1.0), radius_m=0.5)
+    assert len(behind_a_wall) == 0 and behind_a_wall.place is Presence.NEVER_LOOKED
+    camera = memory.trajectory()[0].map_from_camera
+    in_the_air = memory.query("red", at=camera[:3, 3] + 0.8 * camera[:3, 2], radius_m=0.1)
+    assert len(in_the_air) == 0 and in_the_air.place is Presence.FREE
+    blue = memory.query("blue", top=1)[0]
+    elsewhere = memory.query("yellow", at=blue.position_m, radius_m=0.15)
+    assert len(elsewhere) == 0 and elsewhere.place is Presence.SOMETHING_ELSE
+    assert memory.query("red").place is None and memory.query("purple").place is None

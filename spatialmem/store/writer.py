@@ -54,8 +54,8 @@ class Writer:
     def transaction(self, doing: str) -> Iterator[sqlite3.Connection]:
         """One transaction: all of it is on disk when the block ends, or none of it after any exception."""
         with self._guard, explained(self._path, doing):
-            self._connection.execute("BEGIN IMMEDIATE")
             try:
+                self._connection.execute("BEGIN IMMEDIATE")  # in here, for Ctrl-C may strike as soon as it has begun
                 yield self._connection
                 self._connection.execute("COMMIT")
             except BaseException:

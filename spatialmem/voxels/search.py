@@ -30,6 +30,8 @@ class Candidates:
     """(N,) lsn, see pools.py"""
     scanned: int
     """surface voxels looked at"""
+    without_feature: int
+    """surface voxels that a query vector could not be compared with"""
     pools: Pools
     index: NDArray[np.int64]
     """(N,) block * 512 + voxel"""
@@ -72,7 +74,7 @@ def _dot_and_norm(feature, row, query):
 @leaf
 def scan_blocks(
     start, stop, pools, selected, near, query, least, box, ball, voxel_m, stamp_of, since, until, base, counts, scanned,
-    index, similarity,
+    blind, index, similarity,
 ):  # fmt: skip
     """Voxels of the selected blocks that pass. Block n writes to index/similarity from base[n] on, counts[n] of them.
 
@@ -81,7 +83,7 @@ def scan_blocks(
     """
     for n in range(start, stop):
         block = selected[n]
-        at, seen = base[n], 0
+        at, seen, featureless = base[n], 0, 0
         key = pools.keys[block]
         bx = ((key >> 42) - KEY_OFFSET) * BLOCK
         by = (((key >> 21) & KEY_MASK) - KEY_OFFSET) * BLOCK
@@ -106,6 +108,7 @@ def scan_blocks(
             cosine = np.float32(1)
             if query.shape[0] > 0:
                 if pools.feature_weight[row] == 0:
+                    featureless += 1
                     continue
                 dot, norm = _dot_and_norm(pools.feature, row, query)
                 if dot <= 0 or dot * dot < least * least * norm:
@@ -116,6 +119,7 @@ def scan_blocks(
             at += 1
         counts[n] = at - base[n]
         scanned[n] = seen
+        blind[n] = featureless
 
 
 @leaf
@@ -146,24 +150,24 @@ def scan(pools: Pools, voxel_m: float, near: int, query: NDArray | None, least: 
     selected = _blocks_in_box(pools.keys[:used], box, ball)
     base = np.concatenate([[0], np.cumsum(pools.n_rows[selected], dtype=np.int64)])
     index, similarity = np.empty(base[-1], np.int64), np.empty(base[-1], np.float32)
-    counts, scanned = np.zeros(len(selected), np.int64), np.zeros(len(selected), np.int64)
+    counts, scanned, blind = (np.zeros(len(selected), np.int64) for _ in range(3))
     vector = np.empty(0, np.float32) if query is None else np.ascontiguousarray(query, np.float32)
     stamps = np.empty(0, np.int64) if chosen.stamp_of is None else chosen.stamp_of
     DISPATCHER.run(
         scan_blocks, len(selected), pools, selected, near, vector, np.float32(least), box, ball, voxel_m, stamps,
-        chosen.since_ns, chosen.until_ns, base, counts, scanned, index, similarity, grain=64,
+        chosen.since_ns, chosen.until_ns, base, counts, scanned, blind, index, similarity, grain=64,
     )  # fmt: skip
     hit = np.flatnonzero(counts)
     places = _ranges(base[hit], counts[hit])
-    return _gather(pools, index[places], similarity[places], int(scanned.sum()))
+    return _gather(pools, index[places], similarity[places], int(scanned.sum()), int(blind.sum()))
 
 
-def _gather(pools: Pools, index: NDArray[np.int64], similarity: NDArray[np.float32], scanned: int) -> Candidates:
+def _gather(pools: Pools, index: NDArray[np.int64], similarity: NDArray[np.float32], scanned: int, blind: int) -> Candidates:
     n = len(index)
     voxel = np.empty((n, 3), np.int64)
     first, last, doubt = np.empty(n, np.uint32), np.empty(n, np.uint32), np.empty(n, np.uint32)
     _describe(pools, index, voxel, first, last, doubt)
-    return Candidates(voxel, similarity, first, last, doubt, scanned, pools, index)
+    return Candidates(voxel, similarity, first, last, doubt, scanned, blind, pools, index)
 
 
 def _ranges(starts: NDArray[np.int64], counts: NDArray[np.int64]) -> NDArray[np.int64]:
