@@ -20,7 +20,7 @@ lint: $(INSTALLED)
 	$(BIN)/pyright
 
 bench: $(INSTALLED)
-	@set -e; for script in benchmarks/bench_*.py; do echo "== $$script"; $(BIN)/python "$$script"; done
+	$(BIN)/python benchmarks/run_all.py $(if $(QUICK),--quick)
 
 $(INSTALLED): pyproject.toml constraints.txt tools/setup.sh
 	sh tools/setup.sh "$(PYTHON)" "$(VENV)"
