@@ -158,6 +158,7 @@ def scan(pools: Pools, voxel_m: float, near: int, query: NDArray | None, least: 
         chosen.since_ns, chosen.until_ns, base, counts, scanned, blind, index, similarity, grain=64,
     )  # fmt: skip
     hit = np.flatnonzero(counts)
+    hit = hit[np.argsort(pools.keys[selected[hit]])]  # equal maps answer alike, however they came about
     places = _ranges(base[hit], counts[hit])
     return _gather(pools, index[places], similarity[places], int(scanned.sum()), int(blind.sum()))
 
