@@ -18,10 +18,10 @@ from spatialmem.config import MemoryConfig
 from spatialmem.errors import EncoderMismatch, InvalidValue, MemoryFileError, SpatialMemError
 from spatialmem.layers import Layers, LoggedFrame, Prepared
 from spatialmem.locks import EpochLock
+from spatialmem.log_entry import LogEntry, decoded, ephemeral_entry, file_entry, keyframe_row
 from spatialmem.perception import Encoder, load_encoder
-from spatialmem.store import codec
 from spatialmem.store.file import MemoryFile
-from spatialmem.store.rows import AnchorRow, FrameBlobs, KeyframeRow, SessionRow
+from spatialmem.store.rows import AnchorRow, KeyframeRow, SessionRow
 from spatialmem.types import Camera, Frame, Outcome
 
 MAP_FRAME = "map"
@@ -41,17 +41,6 @@ class Keyframe:
     camera: Camera
     reason: str
     pose_suspect: bool
-
-
-@dataclass(frozen=True, eq=False)
-class LogEntry:
-    """A frame in the form the log holds it, and in the form the layers read it."""
-
-    row: KeyframeRow
-    blobs: FrameBlobs | None
-    """None: ephemeral"""
-    vector: bytes | None
-    logged: LoggedFrame
 
 
 @final
@@ -113,8 +102,8 @@ class Keeper:
         missing = sorted(set(range(1, max(self.rows, default=0) + 1)) - self.rows.keys())
         if missing:
             raise MemoryFileError(
-                f"{path}: the log has no row for frame {missing[0]} ({len(missing)} missing in all), so the layers cannot be "
-                "restored; see what is left with: spatialmem info --verify"
+                f"{path}: the log has no row for frame {missing[0]} ({len(missing)} missing in all), so the layers "
+                "cannot be restored; see what is left with: spatialmem info --verify"
             )
 
     # --- encoder
@@ -124,19 +113,20 @@ class Keeper:
         """The memory's own encoder; raises `EncoderMismatch` when what is installed is not the one it was made with."""
         if self._encoder is None:
             meta = self._file().meta()
-            self.use_encoder(load_encoder(str(meta["encoder_name"])))
+            return self.use_encoder(load_encoder(str(meta["encoder_name"])))
         return self._encoder
 
-    def use_encoder(self, encoder: Encoder) -> None:
+    def use_encoder(self, encoder: Encoder) -> Encoder:
         """Take this encoder; it must be the one the memory was made with."""
         wanted = self._file().get_meta("encoder_fingerprint")
         if encoder.fingerprint != wanted:
             raise EncoderMismatch(
-                f"this memory was made with encoder {self._file().get_meta('encoder_name')!r}, fingerprint {str(wanted)[:12]}; "
-                f"{encoder.name!r} here has fingerprint {encoder.fingerprint[:12]}; its features cannot be compared. Install "
-                "the encoder it was made with, or make a new memory from the recording"
+                f"this memory was made with encoder {self._file().get_meta('encoder_name')!r}, fingerprint "
+                f"{str(wanted)[:12]}; {encoder.name!r} here has fingerprint {encoder.fingerprint[:12]}, so features cannot be "
+                "compared. Install the encoder it was made with, or make a new memory from the recording"
             )
         self._encoder = encoder
+        return encoder
 
     # --- sessions
 
@@ -187,23 +177,10 @@ class Keeper:
         """A frame as the log will hold it; with a file, the layers get the decoded form of what is stored."""
         lsn = len(self.rows) + 1
         encoding = self.encoder.encode(frame.rgb) if (lsn - 1) % self.config.encode_every == 0 else None
-        row = _row(lsn, frame, reason, suspect, encoding is not None, outcome)
+        row = keyframe_row(lsn, frame, reason, suspect, encoding is not None, outcome)
         if self.file is None:
-            features = None if encoding is None else encoding.dense
-            logged = LoggedFrame(
-                lsn, frame.stamp_ns, frame.camera, map_from_camera, frame.rgb, frame.depth_m, frame.valid, features, examined,
-                row.residual_m or 0.0,
-            )  # fmt: skip
-            return LogEntry(row, None, None, logged)
-        blobs = FrameBlobs(
-            colour=codec.encode_colour(frame.rgb, self.config.jpeg_quality),
-            depth=None if frame.depth_m is None else codec.encode_depth(frame.depth_m),
-            mask=codec.encode_mask(frame.valid),
-            features=None if encoding is None else codec.encode_features(encoding.dense),
-            examined=codec.encode_examined(examined),
-        )
-        vector = None if encoding is None else codec.encode_vector(encoding.vector)
-        return LogEntry(row, blobs, vector, decoded(row, blobs, map_from_camera))
+            return ephemeral_entry(row, frame, map_from_camera, encoding, examined)
+        return file_entry(row, frame, map_from_camera, encoding, examined, self.config.jpeg_quality)
 
     def commit(self, entry: LogEntry, prepared: Prepared, layers: Layers) -> None:
         """Put a frame on disk; when this returns, it survives a crash. `layers` do not contain it yet."""
@@ -234,8 +211,8 @@ class Keeper:
     def keyframe(self, row: KeyframeRow) -> Keyframe:
         """A row with its pose in the map."""
         return Keyframe(
-            row.lsn, row.session_id, row.camera_id, row.seq, row.stamp_ns, self.map_from_camera(row), row.camera, row.reason,
-            row.pose_suspect,
+            row.lsn, row.session_id, row.camera_id, row.seq, row.stamp_ns, self.map_from_camera(row), row.camera,
+            row.reason, row.pose_suspect,
         )  # fmt: skip
 
     def frame(self, lsn: int) -> Frame:
@@ -355,37 +332,6 @@ class Keeper:
         return self.file
 
 
-def decoded(row: KeyframeRow, blobs: FrameBlobs, map_from_camera: NDArray[np.float64]) -> LoggedFrame:
-    """A log row as the layers read it."""
-    return LoggedFrame(
-        lsn=row.lsn,
-        stamp_ns=row.stamp_ns,
-        camera=row.camera,
-        map_from_camera=map_from_camera,
-        rgb=codec.decode_colour(blobs.colour),
-        depth_m=None if blobs.depth is None else codec.decode_depth(blobs.depth),
-        valid=codec.decode_mask(blobs.mask, row.camera.height, row.camera.width),
-        features=None if blobs.features is None else codec.decode_features(blobs.features),
-        examined=codec.decode_examined(blobs.examined),
-        residual_m=row.residual_m or 0.0,
-    )
-
-
-def _row(lsn: int, frame: Frame, reason: str, suspect: bool, encoded: bool, outcome: Outcome) -> KeyframeRow:
-    sigma_m, sigma_rad = frame.pose_sigma if frame.pose_sigma is not None else (None, None)
-    looked = outcome.rays > 0
-    residual = outcome.residual_m if np.isfinite(outcome.residual_m) else None
-    assert frame.world_from_camera is not None  # observe() has refused frames without a pose
-    return KeyframeRow(
-        lsn=lsn, session_id=frame.session_id, camera_id=frame.camera_id, seq=int(frame.seq), stamp_ns=frame.stamp_ns,
-        camera=frame.camera, world_from_camera=frame.world_from_camera, reason=reason, pose_suspect=suspect,
-        encoded=encoded, pose_sigma_m=sigma_m, pose_sigma_rad=sigma_rad,
-        agrees=outcome.agrees if looked else None, seen_through=outcome.seen_through if looked else None,
-        occluded=outcome.occluded if looked else None, no_return=outcome.no_return if looked else None,
-        residual_m=residual,
-    )  # fmt: skip
-
-
 def _up_of(meta: dict[str, str | None]) -> NDArray[np.float64] | None:
     text = meta.get("up_in_map")
     return None if text is None else np.array(json.loads(text)["up"], np.float64)
@@ -394,5 +340,7 @@ def _up_of(meta: dict[str, str | None]) -> NDArray[np.float64] | None:
 def _required(meta: dict[str, str | None], key: str, path: str | Path) -> str:
     value = meta.get(key)
     if value is None:
-        raise MemoryFileError(f"{path}: row {key!r} is missing from its table meta; the file is damaged or was not made here")
+        raise MemoryFileError(
+            f"{path}: row {key!r} is missing from its table meta; the file is damaged or was not made here"
+        )
     return value

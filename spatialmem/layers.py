@@ -214,8 +214,8 @@ class Layers:
 
 def _block_arrays(block: SurfaceBlock) -> BlockArrays:
     return BlockArrays(
-        block.dist, block.weight, block.has_row, block.features, block.colour, block.colour_weight, block.feature_weight,
-        block.first, block.last, block.doubt,
+        block.dist, block.weight, block.has_row, block.features, block.colour,
+        block.colour_weight, block.feature_weight, block.first, block.last, block.doubt,
     )  # fmt: skip
 
 
@@ -223,6 +223,10 @@ def _cells_blob(plan: FreePlan) -> bytes:
     coordinates = np.array([block_coordinates(int(key)) for key in plan.cell_keys], np.int16).reshape(-1, 3)
     counts = plan.cells.astype(np.uint16)
     return codec.encode_cells(codec.Cells(coordinates, counts[:, 0], counts[:, 1]))
+
+
+def _triple(values: NDArray[np.floating]) -> tuple[float, float, float]:
+    return float(values[0]), float(values[1]), float(values[2])
 
 
 def _departed_row(cleared: Cleared, chosen: NDArray[np.bool_], lsn: int, voxel_m: float) -> DepartedRow:
@@ -233,9 +237,9 @@ def _departed_row(cleared: Cleared, chosen: NDArray[np.bool_], lsn: int, voxel_m
         valid_from=lsn,
         first_lsn=int(cleared.first[chosen].min()),
         last_lsn=int(cleared.last[chosen].max()),
-        position_m=tuple(float(v) for v in centres.mean(0)),
-        box_min_m=tuple(float(v) for v in low),
-        box_max_m=tuple(float(v) for v in high),
+        position_m=_triple(centres.mean(0)),
+        box_min_m=_triple(low),
+        box_max_m=_triple(high),
         voxels=int(chosen.sum()),
         rgb=(int(rgb[0]), int(rgb[1]), int(rgb[2])),
         feature=cleared.feature[chosen].mean(0).astype(np.float16).tobytes(),

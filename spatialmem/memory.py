@@ -1,7 +1,7 @@
 """SpatialMemory: the one class a user needs.
 
-    observe:  gate -> log -> layers        (docs/format.md says what each of them holds)
-    query:    text or image -> scan of the surface -> connected regions -> hits with evidence
+observe:  gate -> log -> layers        (docs/format.md says what each of them holds)
+query:    text or image -> scan of the surface -> connected regions -> hits with evidence
 """
 
 from __future__ import annotations
@@ -120,7 +120,7 @@ class SpatialMemory:
             refusal = self._refusal(frame)
             if refusal is not None:
                 return Skipped(refusal)
-            map_from_camera = self._keeper.map_from_session(frame.session_id) @ frame.world_from_camera
+            map_from_camera = self._keeper.map_from_session(frame.session_id) @ frame.pose
             outcome, examined = self._look(frame, map_from_camera)
             gap_ns = self._keeper.gap_ns(frame)
             reason = reason_to_store(outcome, gap_ns, self.config.gate)
@@ -142,7 +142,7 @@ class SpatialMemory:
     def _refusal(self, frame: Frame) -> str | None:
         if frame.world_from_camera is None:
             return "no pose"
-        if frame.depth_m is not None and not self._has_reading(frame):
+        if frame.depth_m is not None and not self._has_reading(frame.depth_m, frame.valid):
             return "no usable depth reading"
         if not self._keeper.has_session(frame.session_id):
             raise UnplacedSession(
@@ -151,11 +151,10 @@ class SpatialMemory:
             )
         return self._keeper.refusal(frame)
 
-    def _has_reading(self, frame: Frame) -> bool:
-        depth = frame.depth_m
+    def _has_reading(self, depth_m: NDArray[np.float32], valid: NDArray[np.bool_] | None) -> bool:
         with np.errstate(invalid="ignore"):
-            usable = (depth >= self.config.min_depth_m) & (depth < np.inf)
-        return bool((usable if frame.valid is None else usable & frame.valid).any())
+            usable = (depth_m >= self.config.min_depth_m) & (depth_m < np.inf)
+        return bool((usable if valid is None else usable & valid).any())
 
     def _look(self, frame: Frame, map_from_camera: NDArray) -> tuple[Outcome, NDArray[np.int64]]:
         if frame.depth_m is None:
@@ -241,7 +240,9 @@ class SpatialMemory:
         self._require_sound()
         with self._epoch.read():
             stamps = self._layers.stamps_ns
-            return extract_points(self._layers.surface.pools, self.config.voxel_size_m, self.config.truncation_m, stamps)
+            return extract_points(
+                self._layers.surface.pools, self.config.voxel_size_m, self.config.truncation_m, stamps
+            )
 
     def occupancy(self, points_m: NDArray[np.floating]) -> NDArray[np.uint8]:
         """(N,) 0 unknown, 1 free, 2 occupied at (N, 3) points of the map frame, metres."""

@@ -50,7 +50,9 @@ def ask(
     if text is not None and image is not None:
         raise InvalidValue("give a text or an image, not both; ask twice and compare the hits")
     if all(part is None for part in (text, image, at, box_m, since_ns, until_ns)):
-        raise InvalidValue("a query needs a text, an image, a place (at, radius_m or box_m) or a time (since_ns, until_ns)")
+        raise InvalidValue(
+            "a query needs a text, an image, a place (at, radius_m or box_m) or a time (since_ns, until_ns)"
+        )
     if not isinstance(top, (int, np.integer)) or top < 1:
         raise InvalidValue(f"top must be a positive integer; given {top!r}")
     if (at is None) != (radius_m is None):
@@ -72,7 +74,9 @@ def ask(
     )
 
 
-def _encode(encoder: Callable[[], Encoder], text: str | None, image) -> tuple[NDArray[np.float32] | None, tuple[str, ...]]:
+def _encode(
+    encoder: Callable[[], Encoder], text: str | None, image
+) -> tuple[NDArray[np.float32] | None, tuple[str, ...]]:
     if text is not None:
         query = encoder().encode_text(text)
         return query.vector, query.unknown_words

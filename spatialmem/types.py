@@ -77,9 +77,7 @@ class Camera:
         Pixel centres are at integers, so u maps to (u + 0.5) * s - 0.5, not to u * s.
         """
         sx, sy = width / self.width, height / self.height
-        return Camera(
-            self.fx * sx, self.fy * sy, (self.cx + 0.5) * sx - 0.5, (self.cy + 0.5) * sy - 0.5, width, height
-        )
+        return Camera(self.fx * sx, self.fy * sy, (self.cx + 0.5) * sx - 0.5, (self.cy + 0.5) * sy - 0.5, width, height)
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,6 +129,13 @@ class Frame:
     def key(self) -> tuple[str, str, int]:
         """(session_id, camera_id, seq): what names this frame for good."""
         return (self.session_id, self.camera_id, int(self.seq))
+
+    @property
+    def pose(self) -> NDArray[np.float64]:
+        """`world_from_camera` of a frame that must have one; `InvalidFrame` when it has none."""
+        if self.world_from_camera is None:
+            raise InvalidFrame(f"frame {self.key} has no pose")
+        return self.world_from_camera
 
     def with_pose(self, world_from_camera: NDArray[np.float64]) -> Frame:
         """The same frame at another pose."""
@@ -308,7 +313,7 @@ class Answer:
     not_searched: str = ""
     """what was not searched and why; empty when all was"""
     place: Presence | None = None
-    """of the place asked about, when no hit is there: NEVER_LOOKED, FREE or SOMETHING_ELSE; None when the query named no place"""
+    """of the place asked about, when no hit is there: NEVER_LOOKED, FREE or SOMETHING_ELSE; None when none was named"""
 
     def __iter__(self):
         return iter(self.hits)

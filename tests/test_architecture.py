@@ -20,7 +20,7 @@ FOUNDATION = {"types", "errors", "config", "geometry"}
 LAYERS = {"voxels", "objects", "snapshots", "events"}
 BEYOND_FOUNDATION = {
     "retrieval": {"perception", "store", *LAYERS},  # answers are put together from all that is known
-    "view": {"memory", "retrieval"},  # pictures of a memory and of its answers
+    "view": {"memory", "retrieval", "up"},  # pictures of a memory and of its answers
     "bridges": {"memory", "io"},
 }
 """what a room may import besides the foundation and itself; every other room, each layer among them, nothing"""

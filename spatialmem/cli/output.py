@@ -42,7 +42,7 @@ def answer_values(answer: Answer) -> dict[str, Any]:
     return {
         "hits": [_hit_values(hit) for hit in answer.hits], "unknown_words": list(answer.unknown_words),
         "calibrated": answer.calibrated, "searched_voxels": answer.searched_voxels,
-        "not_searched": answer.not_searched,
+        "not_searched": answer.not_searched, "place": None if answer.place is None else answer.place.value,
     }  # fmt: skip
 
 
@@ -96,6 +96,8 @@ def answer_table(title: str, answer: Answer) -> None:
         print("scores are not calibrated: compare them with each other, do not read them as probabilities")
     if answer.unknown_words:
         print("words the encoder does not know, without influence: " + escape(", ".join(answer.unknown_words)))
+    if answer.place is not None:
+        print("the place itself: " + answer.place.value)
     if answer.not_searched:
         print("not searched: " + escape(answer.not_searched))
 

@@ -46,7 +46,9 @@ class Query:
     top: int = 10
     """largest number of hits"""
     picture: Path | None = None
-    """draw the answer into this file (.png or .jpg)"""
+    """draw the answer into this file (.png or .jpg); without it into runs/query/, and with --json not at all"""
+    no_picture: bool = False
+    """do not draw the answer"""
     json: bool = False
     """one JSON object on standard output"""
 
@@ -55,18 +57,27 @@ class Query:
         self._check()
         from spatialmem.memory import SpatialMemory
 
+        picture = self._picture()
         with SpatialMemory.open(self.memory, "r") as memory:
             answer = self._ask(memory)
-            if self.picture is not None:
-                draw_answer(memory, answer, self._headline(), self.picture)
+            if picture is not None:
+                draw_answer(memory, answer, self._headline(), picture)
         if self.json:
-            asked = {"memory": self.memory, "text": self.text, "picture": self.picture}
+            asked = {"memory": self.memory, "text": self.text, "picture": picture}
             write_json({**asked, **answer_values(answer)})
         else:
             answer_table(self._headline(), answer)
-            if self.picture is not None:
-                print(f"picture: {self.picture}")
+            if picture is not None:
+                print(f"picture: {picture}")
         return OK
+
+    def _picture(self) -> Path | None:
+        if self.no_picture or (self.json and self.picture is None):
+            return None
+        if self.picture is not None:
+            return self.picture
+        name = re.sub(r"[^a-z0-9]+", "_", self._headline().lower()).strip("_")[:60] or "answer"
+        return Path("runs") / "query" / f"{name}.png"
 
     def _check(self) -> None:
         if self.text is None and self.image is None and self.at is None:
@@ -134,4 +145,5 @@ def draw_answer(memory: SpatialMemory, answer: Answer, headline: str, path: Path
 
     picture = query_picture(memory, answer, headline)
     _, data = cv2.imencode(path.suffix.lower(), picture[:, :, ::-1])
+    path.parent.mkdir(parents=True, exist_ok=True)
     write_file(path, data.tobytes())

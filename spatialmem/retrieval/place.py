@@ -40,7 +40,10 @@ def _points(chosen: Filter, spacing_m: float) -> NDArray[np.float64] | None:
     if chosen.box_m is not None:
         low, high = chosen.box_m
     if chosen.centre_m is not None:
-        low, high = np.maximum(low, chosen.centre_m - chosen.radius_m), np.minimum(high, chosen.centre_m + chosen.radius_m)
+        low, high = (
+            np.maximum(low, chosen.centre_m - chosen.radius_m),
+            np.minimum(high, chosen.centre_m + chosen.radius_m),
+        )
     if not np.isfinite([low, high]).all() or (low > high).any():
         return None
     counts = np.maximum(1, np.ceil((high - low) / spacing_m)).astype(int)

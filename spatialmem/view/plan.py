@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from spatialmem.geometry import rotation_to_z_up
+from spatialmem.up import estimate_up
 
 GROUND = (221, 226, 233)
 """RGB where nothing was seen"""
@@ -15,8 +16,6 @@ _DOWNWARD = -0.3  # cosine: surfaces that face down hide what is below them from
 _HEADROOM_M = 1.0
 _FILL_NEIGHBOURS = 4
 _MARGIN_M = 0.25
-_CONE = np.cos(np.radians(40.0))
-_LEVEL = np.cos(np.radians(12.0))
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,24 +54,12 @@ def choose_up(
         return np.array([0.0, 0.0, 1.0]), "up unknown: seen along the z axis"
     upright = -map_from_camera[:, :3, 1].mean(axis=0)
     if np.linalg.norm(upright) > 0.5:
-        upright /= np.linalg.norm(upright)
-        level = _dominant(normal, upright)
+        level = estimate_up(normal, -map_from_camera[:, :3, 1])
         if level is not None:
-            return level, "up estimated from the largest level surface"
-        return upright, "up estimated from how the camera was held"
+            return level.up_in_map, "up estimated from the largest level surface"
+        return upright / np.linalg.norm(upright), "up estimated from how the camera was held"
     axis = int(np.argmin(map_from_camera[:, :3, 3].var(axis=0)))
     return np.eye(3)[axis], f"up unknown: seen along the {'xyz'[axis]} axis, along which the camera moved least"
-
-
-def _dominant(normal: NDArray[np.floating], near: NDArray[np.float64]) -> NDArray[np.float64] | None:
-    """Mean of the densest bundle of normals within 40 degrees of `near`."""
-    candidates = normal[normal @ near > _CONE].astype(np.float64)
-    if len(candidates) < 50:
-        return None
-    some = candidates[:: max(1, len(candidates) // 400)]
-    best = some[np.argmax((some @ some.T > _LEVEL).sum(axis=1))]
-    bundle = candidates[candidates @ best > _LEVEL].mean(axis=0)
-    return bundle / np.linalg.norm(bundle)
 
 
 def draw_plan(

@@ -59,7 +59,7 @@ def render(
     normal, rgb = np.empty((*shape, 3), np.float32), np.zeros((*shape, 3), np.uint8)
     feature = np.zeros((*shape, pools.feature.shape[1]) if features else (1, 1, 1), np.float32)
     DISPATCHER.run(
-        raycast.shade_rows, shape[0], pools, map_from_camera, pinhole(camera), float(grid.voxel), min_weight, depth, normal,
-        rgb, feature, features, grain=4,
+        raycast.shade_rows, shape[0], pools, map_from_camera, pinhole(camera), float(grid.voxel), min_weight,
+        depth, normal, rgb, feature, features, grain=4,
     )  # fmt: skip
     return View(depth, normal, rgb, feature if features else None)

@@ -10,5 +10,8 @@ from __future__ import annotations
 from numba import njit
 
 kernel = njit(cache=True, nogil=True, error_model="numpy")
-leaf = njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
+leaf = njit(cache=True, nogil=True, error_model="numpy", _nrt=False)  # pyright: ignore[reportCallIssue]
 """no arrays may be made inside"""
+
+fast_leaf = njit(cache=True, nogil=True, fastmath=True, _nrt=False)  # pyright: ignore[reportCallIssue]
+"""sums may be reordered: never for what ends up in the map"""

@@ -187,7 +187,7 @@ def list_voxels(free, packed, beyond, camera, m, voxel, max_depth, limits, mark,
 
 @leaf
 def count_cells(listed, occupied, blocks, cells, slot_of):
-    """Voxels of each block seen occupied and free: blocks (N,), cells (N, 2); slot_of (B,) is scratch of -1. Returns N."""
+    """Voxels of each block seen occupied and free: blocks (N,), cells (N, 2). Returns N; slot_of (B,) is scratch."""
     count = 0
     for n in range(listed.shape[0]):
         block = listed[n] // VOXELS
@@ -285,12 +285,12 @@ class FreeSpaceGrid:
         """Raise `OutOfRoom` when the reserve might not hold what one more frame adds."""
         if len(self) + self._per_frame > self.pools.keys.shape[0]:
             raise OutOfRoom(
-                f"{len(self)} of {self.pools.keys.shape[0]} free-space blocks are in use, too many to add a frame; create the "
-                "memory with a larger ram_bytes, a larger free_voxel_m or a smaller max_depth_m"
+                f"{len(self)} of {self.pools.keys.shape[0]} free-space blocks are in use, too many to add a frame; "
+                "create the memory with a larger ram_bytes, a larger free_voxel_m or a smaller max_depth_m"
             )
 
     def plan(self, view: DepthView) -> FreePlan:
-        """What a frame saw occupied and free; no voxel is changed. Raises `OutOfRoom` when there may be no room for it."""
+        """What a frame saw occupied and free; no voxel is changed. Raises `OutOfRoom` when there may be no room."""
         self.check_room()
         while True:
             self._stamp += 1

@@ -6,13 +6,15 @@ F16C and on ARMv8.
 
 from __future__ import annotations
 
+from typing import Any
+
 from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
 
 @intrinsic
-def half_to_float(typing_context, bits):
+def _half_to_float(typing_context, bits):
     """float32 value of the float16 whose bits are the given uint16."""
 
     def codegen(context, builder, signature, args):
@@ -22,10 +24,14 @@ def half_to_float(typing_context, bits):
 
 
 @intrinsic
-def float_to_half(typing_context, value):
+def _float_to_half(typing_context, value):
     """Bits (uint16) of the float16 nearest to the given float32, ties to even."""
 
     def codegen(context, builder, signature, args):
         return builder.bitcast(builder.fptrunc(args[0], ir.HalfType()), ir.IntType(16))
 
     return types.uint16(types.float32), codegen
+
+
+half_to_float: Any = _half_to_float  # numba passes the typing context itself, which no type checker can know
+float_to_half: Any = _float_to_half

@@ -102,7 +102,7 @@ def cleared_rows(pools: Pools, verdicts: Verdicts) -> Cleared:
     return Cleared(
         voxel=unpack_keys(pools.keys[blocks]) * BLOCK + within,
         feature=pools.feature[rows].view(np.float16).astype(np.float32),
-        rgb=pools.colour[rows].astype(np.float32) / 256,
+        rgb=(pools.colour[rows] / 256).astype(np.float32),
         first=pools.first[rows],
         last=pools.last[rows],
     )

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
-from spatialmem.voxels.compiled import leaf
+from spatialmem.voxels.compiled import fast_leaf, leaf
 from spatialmem.voxels.dispatch import DISPATCHER
 from spatialmem.voxels.half import half_to_float
 from spatialmem.voxels.integrate import row_of
@@ -61,7 +60,7 @@ class Filter:
     until_ns: int = 2**63 - 1
 
 
-@njit(cache=True, nogil=True, fastmath=True, _nrt=False)
+@fast_leaf
 def _dot_and_norm(feature, row, query):
     dot, norm = np.float32(0), np.float32(0)
     for k in range(query.shape[0]):
@@ -163,7 +162,9 @@ def scan(pools: Pools, voxel_m: float, near: int, query: NDArray | None, least: 
     return _gather(pools, index[places], similarity[places], int(scanned.sum()), int(blind.sum()))
 
 
-def _gather(pools: Pools, index: NDArray[np.int64], similarity: NDArray[np.float32], scanned: int, blind: int) -> Candidates:
+def _gather(
+    pools: Pools, index: NDArray[np.int64], similarity: NDArray[np.float32], scanned: int, blind: int
+) -> Candidates:
     n = len(index)
     voxel = np.empty((n, 3), np.int64)
     first, last, doubt = np.empty(n, np.uint32), np.empty(n, np.uint32), np.empty(n, np.uint32)

@@ -1,0 +1,84 @@
+"""A frame on its way into the log: the form that is stored, and the form the layers read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spatialmem.layers import LoggedFrame
+from spatialmem.perception import Encoding
+from spatialmem.store import codec
+from spatialmem.store.rows import FrameBlobs, KeyframeRow
+from spatialmem.types import Frame, Outcome
+
+
+@dataclass(frozen=True, eq=False)
+class LogEntry:
+    """A frame in the form the log holds it, and in the form the layers read it."""
+
+    row: KeyframeRow
+    blobs: FrameBlobs | None
+    """None: ephemeral"""
+    vector: bytes | None
+    logged: LoggedFrame
+
+
+def ephemeral_entry(
+    row: KeyframeRow, frame: Frame, map_from_camera: NDArray[np.float64], encoding: Encoding | None,
+    examined: NDArray[np.int64],
+) -> LogEntry:  # fmt: skip
+    """For a memory without a file: nothing is encoded, the layers read the frame as it is."""
+    features = None if encoding is None else encoding.dense
+    logged = LoggedFrame(
+        row.lsn, row.stamp_ns, row.camera, map_from_camera, frame.rgb, frame.depth_m, frame.valid, features, examined,
+        row.residual_m or 0.0,
+    )  # fmt: skip
+    return LogEntry(row, None, None, logged)
+
+
+def file_entry(
+    row: KeyframeRow, frame: Frame, map_from_camera: NDArray[np.float64], encoding: Encoding | None,
+    examined: NDArray[np.int64], jpeg_quality: int,
+) -> LogEntry:  # fmt: skip
+    """For a memory with a file: the layers read the decoded form of what is stored."""
+    blobs = FrameBlobs(
+        colour=codec.encode_colour(frame.rgb, jpeg_quality),
+        depth=None if frame.depth_m is None else codec.encode_depth(frame.depth_m),
+        mask=codec.encode_mask(frame.valid),
+        features=None if encoding is None else codec.encode_features(encoding.dense),
+        examined=codec.encode_examined(examined),
+    )
+    vector = None if encoding is None else codec.encode_vector(encoding.vector)
+    return LogEntry(row, blobs, vector, decoded(row, blobs, map_from_camera))
+
+
+def decoded(row: KeyframeRow, blobs: FrameBlobs, map_from_camera: NDArray[np.float64]) -> LoggedFrame:
+    """A log row as the layers read it."""
+    return LoggedFrame(
+        lsn=row.lsn,
+        stamp_ns=row.stamp_ns,
+        camera=row.camera,
+        map_from_camera=map_from_camera,
+        rgb=codec.decode_colour(blobs.colour),
+        depth_m=None if blobs.depth is None else codec.decode_depth(blobs.depth),
+        valid=codec.decode_mask(blobs.mask, row.camera.height, row.camera.width),
+        features=None if blobs.features is None else codec.decode_features(blobs.features),
+        examined=codec.decode_examined(blobs.examined),
+        residual_m=row.residual_m or 0.0,
+    )
+
+
+def keyframe_row(lsn: int, frame: Frame, reason: str, suspect: bool, encoded: bool, outcome: Outcome) -> KeyframeRow:
+    sigma_m, sigma_rad = frame.pose_sigma if frame.pose_sigma is not None else (None, None)
+    looked = outcome.rays > 0
+    residual = outcome.residual_m if np.isfinite(outcome.residual_m) else None
+    return KeyframeRow(
+        lsn=lsn, session_id=frame.session_id, camera_id=frame.camera_id, seq=int(frame.seq), stamp_ns=frame.stamp_ns,
+        camera=frame.camera, world_from_camera=frame.pose, reason=reason, pose_suspect=suspect,
+        encoded=encoded, pose_sigma_m=sigma_m, pose_sigma_rad=sigma_rad,
+        agrees=outcome.agrees if looked else None, seen_through=outcome.seen_through if looked else None,
+        occluded=outcome.occluded if looked else None, no_return=outcome.no_return if looked else None,
+        residual_m=residual,
+    )  # fmt: skip
