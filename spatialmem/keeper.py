@@ -122,8 +122,8 @@ class Keeper:
         if encoder.fingerprint != wanted:
             raise EncoderMismatch(
                 f"this memory was made with encoder {self._file().get_meta('encoder_name')!r}, fingerprint "
-                f"{str(wanted)[:12]}; {encoder.name!r} here has fingerprint {encoder.fingerprint[:12]}, so features cannot be "
-                "compared. Install the encoder it was made with, or make a new memory from the recording"
+                f"{str(wanted)[:12]}; {encoder.name!r} here has fingerprint {encoder.fingerprint[:12]}, so features "
+                "cannot be compared. Install the encoder it was made with, or make a new memory from the recording"
             )
         self._encoder = encoder
         return encoder
@@ -304,12 +304,13 @@ class Keeper:
 
     def info(self, layers: Layers) -> dict[str, Any]:
         """Counts, sizes, settings."""
-        stamps = [row.stamp_ns for row in self.rows.values()]
+        rows = list(self.rows.values())
+        stamps = [row.stamp_ns for row in rows]
         meta = {} if self.file is None else self.file.meta()
         loaded = None if self._encoder is None else self._encoder.name
         return {
             "path": None if self.file is None else str(self.file.path),
-            "frames": len(self.rows),
+            "frames": len(rows),
             "sessions": len(self._anchors),
             "first_stamp_ns": min(stamps, default=None),
             "last_stamp_ns": max(stamps, default=None),
@@ -318,7 +319,7 @@ class Keeper:
             "surface_rows": layers.surface.rows_used,
             "free_space_blocks": len(layers.free),
             "departed_regions": len(layers.departed),
-            "suspect_poses": sum(row.pose_suspect for row in self.rows.values()),
+            "suspect_poses": sum(row.pose_suspect for row in rows),
             "base_lsn": self._round.base_lsn,
             "up_in_map": None if self._up is None else self._up.tolist(),
             "ram_bytes": layers.surface.bytes_used,

@@ -155,7 +155,7 @@ def _triangles(pools, order, min_weight, cell_vertex, triangles):
 @leaf
 def _dress(pools, min_weight, position, normal, rgb, last):
     """Normal, colour and lsn of the last frame at points in voxels."""
-    field = Field(pools.table_keys, pools.table_blocks, pools.weight, pools.dist)
+    field = Field(pools.table_keys, pools.table_blocks, pools.weight, pools.dist, pools.changed)
     rows = Rows(pools.table_keys, pools.table_blocks, pools.slot, pools.pages, pools.colour_weight)
     for p in range(position.shape[0]):
         x, y, z = np.float64(position[p, 0]), np.float64(position[p, 1]), np.float64(position[p, 2])

@@ -34,6 +34,7 @@ class Field(NamedTuple):
     table_blocks: NDArray[np.int32]
     weight: NDArray[np.uint8]
     dist: NDArray[np.int16]
+    changed: NDArray[np.uint32]
 
 
 class Rows(NamedTuple):
@@ -56,6 +57,8 @@ def tile_ranges(start, stop, pools, camera_from_map, edge, fx, fy, cx, cy, low, 
     radius = edge * 0.8661  # half the diagonal
     rows, columns = near.shape
     for block in range(start, stop):
+        if pools.changed[block] == 0:
+            continue
         key = pools.keys[block]
         bx = (key >> 42) - KEY_OFFSET + 0.5
         by = ((key >> 21) & KEY_MASK) - KEY_OFFSET + 0.5
@@ -85,6 +88,8 @@ def _sample(field, min_weight, vx, vy, vz, cached_key, cached_block):
     key = pack_key(vx >> 3, vy >> 3, vz >> 3)
     if key != cached_key:
         cached_key, cached_block = key, find(field.table_keys, field.table_blocks, key)
+        if cached_block != NO_BLOCK and field.changed[cached_block] == 0:  # reserved for a frame that is not in yet
+            cached_block = np.int32(NO_BLOCK)
     if cached_block == NO_BLOCK:
         return _NOT_OBSERVED, cached_key, cached_block, False
     i = ((vz & 7) * BLOCK + (vy & 7)) * BLOCK + (vx & 7)
@@ -212,7 +217,7 @@ def cast_rows(
     start, stop, pools, map_from_camera, camera, voxel, truncation, min_weight, stride, offset, near, far, out
 ):
     """Rows start..stop-1 of a depth image (rows, columns): ray (j, i) goes through pixel offset + stride * (i, j)."""
-    field = Field(pools.table_keys, pools.table_blocks, pools.weight, pools.dist)
+    field = Field(pools.table_keys, pools.table_blocks, pools.weight, pools.dist, pools.changed)
     m = map_from_camera
     per_voxel = 1.0 / voxel
     ox, oy, oz = m[0, 3] * per_voxel, m[1, 3] * per_voxel, m[2, 3] * per_voxel
@@ -288,7 +293,7 @@ def shade_rows(
     start, stop, pools, map_from_camera, camera, voxel, min_weight, depth, normal, rgb, feature, has_feature
 ):
     """Normal, colour and feature of the surface points that `cast_rows` found (stride 1, offset 0)."""
-    field = Field(pools.table_keys, pools.table_blocks, pools.weight, pools.dist)
+    field = Field(pools.table_keys, pools.table_blocks, pools.weight, pools.dist, pools.changed)
     rows = Rows(pools.table_keys, pools.table_blocks, pools.slot, pools.pages, pools.colour_weight)
     m = map_from_camera
     per_voxel = 1.0 / voxel

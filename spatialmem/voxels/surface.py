@@ -130,8 +130,8 @@ class SurfaceGrid:
             )  # fmt: skip
             if count == -1:
                 raise OutOfRoom(
-                    f"all {self.pools.keys.shape[0]} voxel blocks of {self.config.ram_bytes / 2**20:.0f} MiB are in use; "
-                    "create the memory with a larger ram_bytes or voxel size"
+                    f"all {self.pools.keys.shape[0]} voxel blocks of {self.config.ram_bytes / 2**20:.0f} MiB are in "
+                    "use; create the memory with a larger ram_bytes or voxel size"
                 )
             if count >= 0:
                 return int(count)
