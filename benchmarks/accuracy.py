@@ -91,7 +91,6 @@ def open3d(fused: Sequence[Frame], voxel_m: float) -> dict[str, Cast]:
     """Open3D's map: its own ray casting, and rays at its mesh."""
     import open3d as o3d
 
-    o3d.utility.set_verbosity_level(o3d.utility.VerbosityLevel.Error)
     core, image = o3d.core, o3d.t.geometry.Image
     grid = o3d.t.geometry.VoxelBlockGrid(
         ("tsdf", "weight", "color"), (core.float32,) * 3, ((1), (1), (3)), voxel_m, 8, _CAPACITY, core.Device("CPU:0")
@@ -106,11 +105,18 @@ def open3d(fused: Sequence[Frame], voxel_m: float) -> dict[str, Cast]:
     scene = o3d.t.geometry.RaycastingScene()
     scene.add_triangles(grid.extract_triangle_mesh(0.99))
 
-    def ray_cast(f: Frame) -> NDArray[np.float32]:
-        pose, (w, h) = core.Tensor(np.linalg.inv(f.world_from_camera)), (f.camera.width, f.camera.height)
-        for _ in range(2):  # the first may find its buffer of ranges too small, and enlarges it only then
-            found = grid.ray_cast(every, k, pose, w, h, ["depth"], 1.0, NEAR_M, FAR_M + 1.0, 1.0, TRUNCATION_VOXELS, 8)
+    def cast_from(f: Frame, blocks, enlarged: int = 1) -> NDArray[np.float32]:
+        pose, size = core.Tensor(np.linalg.inv(f.world_from_camera)), (f.camera.width, f.camera.height)
+        w, h = (enlarged * pixels for pixels in size)
+        found = grid.ray_cast(blocks, k, pose, w, h, ["depth"], 1.0, NEAR_M, FAR_M + 1.0, 1.0, TRUNCATION_VOXELS, 8)
         return found["depth"].numpy()[..., 0]
+
+    # Open3D sizes its buffer of depth ranges at the first cast, from image and voxel size, and writes past its end when
+    # a later view needs more (seen with 0.20 at 4 cm). A first cast of one block into a large image avoids that.
+    cast_from(fused[0], every[:1], enlarged=4)
+
+    def ray_cast(f: Frame) -> NDArray[np.float32]:
+        return cast_from(f, every)
 
     def mesh(f: Frame) -> NDArray[np.float32]:
         pose = core.Tensor(np.linalg.inv(f.world_from_camera))
