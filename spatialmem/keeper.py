@@ -94,11 +94,11 @@ class Keeper:
 
     def _restore_rows(self, path: Path) -> None:
         file = self._file()
-        for anchor in file.anchors():
-            if anchor.valid_to is None:
-                self._anchors[anchor.session_id] = anchor
         for row in file.keyframes():
             self._remember(row)
+        for anchor in file.anchors():  # after the rows: a live writer places a session before its first frame
+            if anchor.valid_to is None:
+                self._anchors[anchor.session_id] = anchor
         missing = sorted(set(range(1, max(self.rows, default=0) + 1)) - self.rows.keys())
         if missing:
             raise MemoryFileError(
