@@ -1,4 +1,4 @@
-"""How kernels are compiled.
+"""How kernels are compiled, and when a compiled one is thrown away.
 
 `kernel` is numba's ordinary compilation, without the GIL. `leaf` is for functions that allocate nothing: it also
 leaves out the counting of references to arrays, which otherwise is paid on every call and every access to a member
@@ -7,11 +7,45 @@ of a tuple of arrays, atomically and shared between threads (a ray-cast is 5 to 
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
 from numba import njit
 
-kernel = njit(cache=True, nogil=True, error_model="numpy")
-leaf = njit(cache=True, nogil=True, error_model="numpy", _nrt=False)  # pyright: ignore[reportCallIssue]
-"""no arrays may be made inside"""
 
-fast_leaf = njit(cache=True, nogil=True, fastmath=True, _nrt=False)  # pyright: ignore[reportCallIssue]
-"""sums may be reordered: never for what ends up in the map"""
+def _digest_of_sources() -> str:
+    digest = hashlib.blake2b(digest_size=16)
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()
+
+
+_SOURCES = _digest_of_sources()
+
+
+def _compiled(function: Callable[..., Any], **options: Any) -> Any:
+    """A function that numba compiles at its first call and keeps on disk until any file of this folder changes.
+
+    numba itself only watches the file a function stands in. A constant or a helper that changes in another file would
+    leave kernels in use that were compiled with the old one, and they would write a wrong map.
+    """
+    dispatcher: Any = njit(cache=True, nogil=True, **options)(function)
+    dispatcher._cache._cache_file._source_stamp = _SOURCES
+    return dispatcher
+
+
+def kernel(function: Callable[..., Any]) -> Any:
+    """Compile a function that may make arrays."""
+    return _compiled(function, error_model="numpy")
+
+
+def leaf(function: Callable[..., Any]) -> Any:
+    """Compile a function in which no array is made."""
+    return _compiled(function, error_model="numpy", _nrt=False)
+
+
+def fast_leaf(function: Callable[..., Any]) -> Any:
+    """Like `leaf`, but sums may be reordered: never for what ends up in the map."""
+    return _compiled(function, fastmath=True, _nrt=False)

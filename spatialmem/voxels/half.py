@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
+
+from spatialmem.voxels.compiled import leaf
 
 
 @intrinsic
@@ -35,3 +38,13 @@ def _float_to_half(typing_context, value):
 
 half_to_float: Any = _half_to_float  # numba passes the typing context itself, which no type checker can know
 float_to_half: Any = _float_to_half
+
+
+@leaf
+def eight_bits(bits):
+    """The float16 with these bits, rounded to 8 significant bits (halves away from zero).
+
+    What is below them in a mean of features is noise, and noise does not compress: a row takes 24 bytes less on file at
+    64-d. A running mean of weight 32 still follows a new feature to a cosine of 0.998; int8 would stop at 0.7.
+    """
+    return np.uint16(((np.uint32(bits) + np.uint32(4)) >> np.uint32(3)) << np.uint32(3))

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spatialmem.voxels.compiled import kernel, leaf
-from spatialmem.voxels.half import float_to_half, half_to_float
+from spatialmem.voxels.half import eight_bits, float_to_half, half_to_float
 from spatialmem.voxels.keys import BLOCK, KEY_MASK, KEY_OFFSET, NO_BLOCK, VOXELS, find, insert, pack_key
 from spatialmem.voxels.pools import BLOCKS_USED, PAGE, PAGES_FREE
 from spatialmem.voxels.ways import LONGEST_WAY, way
@@ -322,7 +322,7 @@ def _blend_feature(feature, row, features, gu, gv, share):
     for k in range(width):
         new = w00 * a[k] + w01 * b[k] + w10 * c[k] + w11 * d[k]
         old = half_to_float(feature[row, k])
-        feature[row, k] = float_to_half(old + (new - old) * share)
+        feature[row, k] = eight_bits(float_to_half(old + (new - old) * share))
 
 
 @kernel

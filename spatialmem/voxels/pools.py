@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from spatialmem.voxels.keys import VOXELS, empty_table
 
-PAGE = 16
+PAGE = 8
 """rows a page: a block's rows grow page by page"""
 PAGES_PER_BLOCK = VOXELS // PAGE
 _ROWS_PER_BLOCK = 112  # rows a typical surface block ends up with; only splits the reserve, limits nothing
@@ -34,7 +34,7 @@ class Pools(NamedTuple):
     n_rows: NDArray[np.int32]
     """(B,) rows in use"""
     pages: NDArray[np.int32]
-    """(B, 32) page numbers of the block's rows"""
+    """(B, 64) page numbers of the block's rows"""
     feature: NDArray[np.uint16]
     """(R, D) float16 bits"""
     colour: NDArray[np.uint16]
