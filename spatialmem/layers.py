@@ -147,11 +147,11 @@ class Layers:
                     self.cells[frame.lsn] = prepared.cells
 
     def _departed(self, cleared: Cleared, lsn: int) -> tuple[DepartedRow, ...]:
-        region = connected_regions(cleared.voxel)
+        regions = connected_regions(cleared.voxel)
         rows = []
-        for number in range(int(region.max()) + 1):
-            chosen = region == number
-            if chosen.sum() >= _LEAST_DEPARTED_VOXELS:
+        for number in range(len(regions)):
+            chosen = regions.members(number)
+            if len(chosen) >= _LEAST_DEPARTED_VOXELS:
                 rows.append(_departed_row(cleared, chosen, lsn, self.config.voxel_size_m))
         return tuple(rows)
 
@@ -229,7 +229,7 @@ def _triple(values: NDArray[np.floating]) -> tuple[float, float, float]:
     return float(values[0]), float(values[1]), float(values[2])
 
 
-def _departed_row(cleared: Cleared, chosen: NDArray[np.bool_], lsn: int, voxel_m: float) -> DepartedRow:
+def _departed_row(cleared: Cleared, chosen: NDArray[np.int64], lsn: int, voxel_m: float) -> DepartedRow:
     centres = (cleared.voxel[chosen] + 0.5) * voxel_m
     low, high = cleared.voxel[chosen].min(0) * voxel_m, (cleared.voxel[chosen].max(0) + 1) * voxel_m
     rgb = np.rint(cleared.rgb[chosen].mean(0)).astype(int)
@@ -240,7 +240,7 @@ def _departed_row(cleared: Cleared, chosen: NDArray[np.bool_], lsn: int, voxel_m
         position_m=_triple(centres.mean(0)),
         box_min_m=_triple(low),
         box_max_m=_triple(high),
-        voxels=int(chosen.sum()),
+        voxels=len(chosen),
         rgb=(int(rgb[0]), int(rgb[1]), int(rgb[2])),
         feature=cleared.feature[chosen].mean(0).astype(np.float16).tobytes(),
     )

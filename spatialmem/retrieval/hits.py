@@ -18,6 +18,7 @@ PRIOR_VOXELS = 24.0
 LEAST_VOXELS = 6
 _EVIDENCE_FRAMES = 3
 _SCORED_VOXELS = 4096  # a region's score is the mean over at most this many of its voxels
+_PLACED_VOXELS = 8192  # a region's middle is that of about this many of its voxels
 _DOUBTED_SHARE = 0.25
 _LOOKED_SHARE = 0.5
 _LOOKED_POINTS = 256
@@ -49,24 +50,21 @@ def build_hits(
     """
     if len(found) == 0:
         return ()
-    region = connected_regions(found.voxel)
-    sizes = np.bincount(region)
-    order = np.argsort(region, kind="stable")
-    starts = np.concatenate([[0], np.cumsum(sizes)])
-    ranked = []
-    for number in range(len(sizes)):  # largest first
-        if sizes[number] < LEAST_VOXELS:
+    regions = connected_regions(found.voxel)
+    ranked: list[tuple[float, NDArray[np.int64]]] = []
+    for number in range(len(regions)):  # largest first
+        size = regions.size(number)
+        if size < LEAST_VOXELS:
             break
-        if len(ranked) >= top and sizes[number] / (sizes[number] + PRIOR_VOXELS) < ranked[top - 1][0]:
+        certainty = size / (size + PRIOR_VOXELS)
+        if len(ranked) >= top and certainty < ranked[top - 1][0]:
             break  # even a perfect region of this size would not make it into the answer
-        members = order[starts[number] : starts[number + 1]]
-        values = _voxel_scores(found, members, score)
-        mean = float(values.mean())
+        members = regions.members(number)
+        mean = float(_voxel_scores(found, members, score).mean())
         if mean >= hit_score:
-            shrunk = mean * sizes[number] / (sizes[number] + PRIOR_VOXELS)
-            ranked.append((shrunk, members))
+            ranked.append((mean * certainty, members))
             ranked.sort(key=lambda entry: -entry[0])
-    return tuple(_describe(found, members, s, calibrated, scene) for s, members in ranked[:top])
+    return tuple(_describe(found, members, value, calibrated, scene) for value, members in ranked[:top])
 
 
 def _voxel_scores(found: Candidates, members: NDArray, score: Callable | None) -> NDArray[np.float32]:
@@ -77,21 +75,20 @@ def _voxel_scores(found: Candidates, members: NDArray, score: Callable | None) -
 
 
 def _describe(found: Candidates, members: NDArray, score: float, calibrated: bool, scene: Scene) -> Hit:
-    centres = (found.voxel[members] + 0.5) * scene.voxel_size_m
-    weights = found.similarity[members].astype(np.float64)
-    middle = np.average(centres, axis=0, weights=weights)
-    position = centres[np.argmin(((centres - middle) ** 2).sum(1))]
-    last, first = found.last[members], found.first[members]
+    voxel, last = found.voxel[members], found.last[members]
+    some = slice(None, None, max(1, len(members) // _PLACED_VOXELS))
+    centres = (voxel[some] + 0.5) * scene.voxel_size_m
+    middle = np.average(centres, axis=0, weights=found.similarity[members[some]].astype(np.float64))
     return Hit(
-        position_m=position,
-        box_min_m=centres.min(0) - 0.5 * scene.voxel_size_m,
-        box_max_m=centres.max(0) + 0.5 * scene.voxel_size_m,
+        position_m=centres[np.argmin(((centres - middle) ** 2).sum(1))],
+        box_min_m=voxel.min(0) * scene.voxel_size_m,
+        box_max_m=(voxel.max(0) + 1) * scene.voxel_size_m,
         score=float(score),
         calibrated=calibrated,
-        first_seen_ns=int(scene.stamps_ns[first].min()),
+        first_seen_ns=int(scene.stamps_ns[found.first[members]].min()),
         last_seen_ns=int(scene.stamps_ns[last].max()),
         presence=_presence(found, members, centres, scene),
-        evidence=_evidence(centres, last, scene),
+        evidence=_evidence(voxel, last, scene),
         voxels=len(members),
     )
 
@@ -112,15 +109,15 @@ def _presence(found: Candidates, members: NDArray, centres: NDArray, scene: Scen
     return Presence.DOUBTED if looked.mean() > _LOOKED_SHARE else Presence.PRESENT
 
 
-def _evidence(centres: NDArray, last: NDArray, scene: Scene) -> tuple[Evidence, ...]:
+def _evidence(voxel: NDArray, last: NDArray, scene: Scene) -> tuple[Evidence, ...]:
     """The frames that saw most of the region's voxels last: they certainly saw them, occlusion included."""
-    frames, counts = np.unique(last, return_counts=True)
-    best = frames[np.lexsort((-frames.astype(np.int64), -counts))][:_EVIDENCE_FRAMES]
+    counts = np.bincount(last)
+    best = np.lexsort((-np.arange(len(counts)), -counts))[:_EVIDENCE_FRAMES]
     found = []
-    for lsn in best:
+    for lsn in best[counts[best] > 0]:
         row = scene.rows.get(int(lsn))
         if row is not None:
-            seen = centres[last == lsn]
+            seen = (voxel[last == lsn] + 0.5) * scene.voxel_size_m
             found.append(evidence_of(row, scene.map_from_camera(row), seen))
     return tuple(found)
 

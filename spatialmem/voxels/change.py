@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from spatialmem.voxels.compiled import kernel, leaf
-from spatialmem.voxels.integrate import block_origin, row_of
+from spatialmem.voxels.integrate import block_origin, release_pages, row_of
 from spatialmem.voxels.keys import BLOCK, VOXELS, find, pack_key
 from spatialmem.voxels.weights import DEPTH_UNIT_M, axial_sigma
 
@@ -129,11 +129,10 @@ def judge_blocks(
             if gap <= voxel:
                 continue
             slot = pools.slot[block, i]
-            row = row_of(pools, block, slot) if slot > 0 else np.int64(-1)
-            if row < 0 or pools.colour_weight[row] == 0:  # a cleared row counts as none
+            if slot == 0:
                 verdicts[n, i] = CLEAR_ROWLESS if gap > truncation else 0
                 continue
-            doubt = pools.doubt[row]
+            doubt = pools.doubt[row_of(pools, block, slot)]
             if doubt == 0:
                 verdicts[n, i] = DOUBT
             elif _other_pose(poses, doubt, lsn):
@@ -145,12 +144,39 @@ def judge_blocks(
                     verdicts[n, i] = 0
 
 
-@leaf
+@kernel
+def _compact(pools, block):
+    """Drop the block's rows that are cleared (colour weight 0), close the gaps, give back what pages that frees."""
+    count = 0
+    kept, voxels = np.empty(VOXELS, np.int64), np.empty(VOXELS, np.int64)
+    for i in range(VOXELS):
+        slot = pools.slot[block, i]
+        if slot > 0:
+            row = row_of(pools, block, slot)
+            pools.slot[block, i] = 0
+            if pools.colour_weight[row] > 0:
+                kept[count], voxels[count] = row, i
+                count += 1
+    rows = kept[:count]
+    feature, colour = pools.feature[rows], pools.colour[rows]
+    colour_weight, feature_weight = pools.colour_weight[rows], pools.feature_weight[rows]
+    first, last, doubt = pools.first[rows], pools.last[rows], pools.doubt[rows]
+    for n in range(count):
+        pools.slot[block, voxels[n]] = n + 1
+        row = row_of(pools, block, n + 1)
+        pools.feature[row] = feature[n]
+        pools.colour[row] = colour[n]
+        pools.colour_weight[row], pools.feature_weight[row] = colour_weight[n], feature_weight[n]
+        pools.first[row], pools.last[row], pools.doubt[row] = first[n], last[n], doubt[n]
+    release_pages(pools, block, count)
+
+
+@kernel
 def carry_out(pools, blocks, count, verdicts, lsn):
     """Write the verdicts of `judge_blocks` into the map."""
     for n in range(count):
         block = blocks[n]
-        changed = False
+        changed, cleared = False, False
         for i in range(VOXELS):
             verdict = verdicts[n, i]
             if verdict == 0:
@@ -163,14 +189,10 @@ def carry_out(pools, blocks, count, verdicts, lsn):
             pools.weight[block, i] = 0
             pools.dist[block, i] = 0
             if slot > 0:
-                row = row_of(pools, block, slot)
-                pools.colour_weight[row] = 0
-                pools.feature_weight[row] = 0
-                pools.first[row] = 0
-                pools.last[row] = 0
-                pools.doubt[row] = 0
-                pools.colour[row] = 0
-                pools.feature[row] = 0
+                pools.colour_weight[row_of(pools, block, slot)] = 0
+                cleared = True
+        if cleared:
+            _compact(pools, block)
         if changed:
             pools.changed[block] = lsn
 

@@ -263,6 +263,16 @@ def reserve_rows(pools, block, rows):
 
 
 @leaf
+def release_pages(pools, block, rows):
+    """Keep the block's first `rows` rows and give the pages behind them back."""
+    have = (pools.n_rows[block] + PAGE - 1) // PAGE
+    for page in range((rows + PAGE - 1) // PAGE, have):
+        pools.free_pages[pools.counters[PAGES_FREE]] = pools.pages[block, page]
+        pools.counters[PAGES_FREE] += 1
+    pools.n_rows[block] = rows
+
+
+@leaf
 def reserve_pages(pools, touched, count, needs):
     """Give each block the pages its new rows need. The caller has checked that there are enough."""
     for n in range(count):
