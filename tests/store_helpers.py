@@ -90,11 +90,12 @@ def surface_block(seed: int, n: int = 40, dim: int = DIM) -> block_codec.Surface
     rng = np.random.default_rng(seed)
     has_row = np.zeros(512, dtype=bool)
     has_row[rng.permutation(512)[:n]] = True
-    lsn = [rng.integers(0, 2**32, n, dtype=np.uint32) for _ in range(3)]
+    lsn = [rng.integers(0, 2**32, n, dtype=np.uint32) for _ in range(2)]
+    doubt = rng.integers(0, 2**16, n, dtype=np.uint16)
     return block_codec.SurfaceBlock(
         rng.integers(-32768, 32768, 512, dtype=np.int16), rng.integers(0, 256, 512, dtype=np.uint8), has_row,
         rng.integers(0, 65536, (n, dim), dtype=np.uint16), rng.integers(0, 65536, (n, 3), dtype=np.uint16),
-        rng.integers(0, 33, n, dtype=np.uint8), rng.integers(0, 33, n, dtype=np.uint8), *lsn,
+        rng.integers(0, 33, n, dtype=np.uint8), rng.integers(0, 33, n, dtype=np.uint8), *lsn, doubt,
     )  # fmt: skip
 
 

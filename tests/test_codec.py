@@ -162,7 +162,7 @@ def test_free_block_comes_back_bit_for_bit(seed):
 def test_surface_block_layout_is_the_documented_one():
     block = surface_block(4, n=5, dim=3)
     data = block_codec.pack_surface_block(block)
-    content = block_codec.decompress(data[4:], 1600 + 5 * (2 * 3 + 20), "block")
+    content = block_codec.decompress(data[4:], 1600 + 5 * (2 * 3 + 18), "block")
     assert data[:4] == bytes([5, 0, 3, 0])
     assert content[:512] == (block.dist.view(np.uint16) & 255).astype(np.uint8).tobytes()
     assert content[1536:1600] == np.packbits(block.has_row).tobytes()

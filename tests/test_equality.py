@@ -195,8 +195,9 @@ def hash_by_the_page(memory: SpatialMemory) -> str:
             digest.update(np.packbits(block.has_row).tobytes())
             for field in (block.features, block.colour, block.colour_weight, block.feature_weight):
                 digest.update(np.ascontiguousarray(field).tobytes())
-            for field in (block.first, block.last, block.doubt):
+            for field in (block.first, block.last):
                 digest.update(field.astype("<u4").tobytes())
+            digest.update(block.doubt.astype("<u2").tobytes())
     for key, data in memory.sql("SELECT key, data FROM free_blocks ORDER BY key"):
         block = block_codec.unpack_free_block(data)
         digest.update(struct.pack("<q", key) + block.log_odds.tobytes())

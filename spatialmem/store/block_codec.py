@@ -15,7 +15,7 @@ CODEC_EXACT = 1
 VOXELS = 512
 _HEADER = struct.Struct("<HH")
 _DENSE_BYTES = 2 * VOXELS + VOXELS + VOXELS // 8
-_ROW_BYTES = 6 + 1 + 1 + 3 * 4  # colour, two weights, three lsn; features come on top
+_ROW_BYTES = 6 + 1 + 1 + 2 * 4 + 2  # colour, two weights, two lsn, doubt; features come on top
 _FREE_BYTES = VOXELS * 9
 
 
@@ -41,7 +41,7 @@ class SurfaceBlock:
     """(n,) lsn of the first frame that agreed"""
     last: NDArray[np.uint32]
     """(n,) lsn of the latest frame that agreed"""
-    doubt: NDArray[np.uint32]
+    doubt: NDArray[np.uint16]
     """(n,) lsn of the first frame that saw through it since, 0 = none"""
 
 
@@ -70,7 +70,8 @@ def pack_surface_block(block: SurfaceBlock) -> bytes:
         _difference_planes(block.colour),
         block.colour_weight.tobytes(),
         block.feature_weight.tobytes(),
-        *(_planes(lsn, 4) for lsn in (block.first, block.last, block.doubt)),
+        *(_planes(lsn, 4) for lsn in (block.first, block.last)),
+        _planes(block.doubt, 2),
     )
     content = b"".join(parts)
     if len(content) != _DENSE_BYTES + n * (2 * dim + _ROW_BYTES):
@@ -98,7 +99,7 @@ def unpack_surface_block(data: bytes) -> SurfaceBlock:
         feature_weight=np.frombuffer(content, np.uint8, n, weights_at + n),
         first=_from_planes(content, lsn_at, n, 4),
         last=_from_planes(content, lsn_at + 4 * n, n, 4),
-        doubt=_from_planes(content, lsn_at + 8 * n, n, 4),
+        doubt=_from_planes(content, lsn_at + 8 * n, n, 2),
     )
 
 

@@ -27,7 +27,7 @@ class BlockArrays(NamedTuple):
     feature_weight: NDArray[np.uint8]
     first: NDArray[np.uint32]
     last: NDArray[np.uint32]
-    doubt: NDArray[np.uint32]
+    doubt: NDArray[np.uint16]
 
 
 @leaf

@@ -13,6 +13,8 @@ from spatialmem.voxels.weights import DEPTH_UNIT_M, axial_sigma
 
 LOOK_STRIDE = 8
 LOOK_OFFSET = 4
+DOUBT_CYCLE = 65535
+"""a doubt is kept as 1 + lsn modulo this; one older than so many stored frames is taken for a later one"""
 MARGIN = 4
 """pixels around a reading that must be seen through as well"""
 AGREES, SEEN_THROUGH, OCCLUDED, NO_RETURN = 0, 1, 2, 3
@@ -132,10 +134,10 @@ def judge_blocks(
             if slot == 0:
                 verdicts[n, i] = CLEAR_ROWLESS if gap > truncation else 0
                 continue
-            doubt = pools.doubt[row_of(pools, block, slot)]
+            doubt = np.int64(pools.doubt[row_of(pools, block, slot)])
             if doubt == 0:
                 verdicts[n, i] = DOUBT
-            elif _other_pose(poses, doubt, lsn):
+            elif _other_pose(poses, lsn - (lsn - (doubt - 1)) % DOUBT_CYCLE, lsn):
                 verdicts[n, i] = CLEAR
                 cleared = True
         if not cleared:
@@ -184,7 +186,7 @@ def carry_out(pools, blocks, count, verdicts, lsn):
             changed = True
             slot = pools.slot[block, i]
             if verdict == DOUBT:
-                pools.doubt[row_of(pools, block, slot)] = lsn
+                pools.doubt[row_of(pools, block, slot)] = 1 + lsn % DOUBT_CYCLE
                 continue
             pools.weight[block, i] = 0
             pools.dist[block, i] = 0

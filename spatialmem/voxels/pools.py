@@ -45,8 +45,8 @@ class Pools(NamedTuple):
     """(R,) lsn of the first frame that agreed"""
     last: NDArray[np.uint32]
     """(R,) lsn of the latest frame that agreed"""
-    doubt: NDArray[np.uint32]
-    """(R,) lsn of the first frame that saw through the voxel since, 0 = none"""
+    doubt: NDArray[np.uint16]
+    """(R,) 1 + lsn modulo 65535 of the first frame that saw through the voxel since, 0 = none"""
     contains: NDArray[np.uint32]
     """(B,) lsn whose frames the block already contains when it comes from a file; 0 = every frame applies"""
     changed: NDArray[np.uint32]
@@ -62,7 +62,7 @@ BLOCKS_USED, PAGES_FREE = 0, 1
 
 def row_bytes(width: int) -> int:
     """Resident bytes of one row of feature width `width`."""
-    return 2 * width + 3 * 2 + 1 + 1 + 3 * 4
+    return 2 * width + 3 * 2 + 1 + 1 + 2 * 4 + 2
 
 
 def block_bytes() -> int:
@@ -95,7 +95,7 @@ def reserve(blocks: int, pages: int, width: int) -> Pools:
         feature_weight=np.zeros(rows, np.uint8),
         first=np.zeros(rows, np.uint32),
         last=np.zeros(rows, np.uint32),
-        doubt=np.zeros(rows, np.uint32),
+        doubt=np.zeros(rows, np.uint16),
         contains=np.zeros(blocks, np.uint32),
         changed=np.zeros(blocks, np.uint32),
         free_pages=np.arange(pages - 1, -1, -1, dtype=np.int32),

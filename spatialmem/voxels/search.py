@@ -25,8 +25,8 @@ class Candidates:
     """(N,) cosine with the query vector; 1 when none was given"""
     first: NDArray[np.uint32]
     last: NDArray[np.uint32]
-    doubt: NDArray[np.uint32]
-    """(N,) lsn, see pools.py"""
+    doubt: NDArray[np.uint16]
+    """(N,) see pools.py; not 0 when a frame has seen through the voxel since"""
     scanned: int
     """surface voxels looked at"""
     without_feature: int
@@ -167,7 +167,7 @@ def _gather(
 ) -> Candidates:
     n = len(index)
     voxel = np.empty((n, 3), np.int64)
-    first, last, doubt = np.empty(n, np.uint32), np.empty(n, np.uint32), np.empty(n, np.uint32)
+    first, last, doubt = np.empty(n, np.uint32), np.empty(n, np.uint32), np.empty(n, np.uint16)
     _describe(pools, index, voxel, first, last, doubt)
     return Candidates(voxel, similarity, first, last, doubt, scanned, blind, pools, index)
 

@@ -106,12 +106,12 @@ def surface_block(seed: int) -> block_codec.SurfaceBlock:
         ((np.arange(n * dim) * 1237 + seed) % 65536).astype(np.uint16).reshape(n, dim),
         ((np.arange(n * 3) * 771 + seed) % 65281).astype(np.uint16).reshape(n, 3),
         (1 + r % 32).astype(np.uint8), (r % 33).astype(np.uint8),
-        (1 + r % 3).astype(np.uint32), (r + 2**31).astype(np.uint32), (r % 2 * (2**32 - 2)).astype(np.uint32),
+        (1 + r % 3).astype(np.uint32), (r + 2**31).astype(np.uint32), (r % 2 * (2**16 - 1)).astype(np.uint16),
     )  # fmt: skip
 
 
 def empty_block() -> block_codec.SurfaceBlock:
-    none = [np.zeros(0, np.uint32)] * 3
+    none = [np.zeros(0, np.uint32), np.zeros(0, np.uint32), np.zeros(0, np.uint16)]
     return block_codec.SurfaceBlock(
         np.zeros(512, np.int16), np.zeros(512, np.uint8), np.zeros(512, bool), np.zeros((0, 6), np.uint16),
         np.zeros((0, 3), np.uint16), np.zeros(0, np.uint8), np.zeros(0, np.uint8), *none,
