@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spatialmem.errors import InvalidValue, MemoryFileError
-from spatialmem.store.compress import compress, decompress
+from spatialmem.store.compress import compress, compress_parts, decompress
 
 CODEC_EXACT = 1
 VOXELS = 512
@@ -62,21 +62,20 @@ def pack_surface_block(block: SurfaceBlock) -> bytes:
     n, dim = block.features.shape
     if n != np.count_nonzero(block.has_row) or len(block.dist) != VOXELS or dim > 65535:
         raise InvalidValue(f"block has {np.count_nonzero(block.has_row)} voxels with rows, but {n} x {dim} features")
+    features = memoryview(_difference_planes(block.features))
+    dense = (_planes(block.dist, 2), block.weight.tobytes(), np.packbits(block.has_row).tobytes())
+    weights = (block.colour_weight.tobytes(), block.feature_weight.tobytes())
+    times = (_planes(block.first, 4), _planes(block.last, 4), _planes(block.doubt, 2))
     parts = (
-        _planes(block.dist, 2),
-        block.weight.tobytes(),
-        np.packbits(block.has_row).tobytes(),
-        _difference_planes(block.features),
+        b"".join(dense),
+        features[: n * dim],  # the low bytes are noise, the high ones are not: one table for both would fit neither
+        features[n * dim :],
         _difference_planes(block.colour),
-        block.colour_weight.tobytes(),
-        block.feature_weight.tobytes(),
-        *(_planes(lsn, 4) for lsn in (block.first, block.last)),
-        _planes(block.doubt, 2),
+        b"".join((*weights, *times)),
     )
-    content = b"".join(parts)
-    if len(content) != _DENSE_BYTES + n * (2 * dim + _ROW_BYTES):
+    if sum(len(part) for part in parts) != _DENSE_BYTES + n * (2 * dim + _ROW_BYTES):
         raise InvalidValue(f"the arrays of a surface block do not all have {n} rows or have foreign dtypes")
-    return _HEADER.pack(n, dim) + compress(content)
+    return _HEADER.pack(n, dim) + compress_parts(parts)
 
 
 def unpack_surface_block(data: bytes) -> SurfaceBlock:
