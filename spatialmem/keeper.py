@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any, Literal, final
@@ -147,10 +147,16 @@ class Keeper:
         """Place a new session; one that is known already is refused."""
         if session_id in self._anchors:
             raise InvalidValue(f"session {session_id!r} already has a place in the map")
-        row = AnchorRow(session_id, 0, map_from_session, len(self.rows) + 1, reason)
+        session, anchor = self._new_session(session_id, map_from_session, reason)
         if self.file is not None:
-            self.file.add_session(SessionRow(session_id, len(self._anchors), MAP_FRAME), row)
-        self._anchors[session_id] = row
+            self.file.add_session(session, anchor)
+        self._anchors[session_id] = anchor
+
+    def _new_session(
+        self, session_id: str, map_from_session: NDArray[np.float64], reason: str
+    ) -> tuple[SessionRow, AnchorRow]:
+        session = SessionRow(session_id, len(self._anchors), MAP_FRAME)
+        return session, AnchorRow(session_id, 0, map_from_session, len(self.rows) + 1, reason)
 
     # --- the log
 
@@ -176,24 +182,34 @@ class Keeper:
     ) -> LogEntry:  # fmt: skip
         """A frame as the log will hold it; with a file, the layers get the decoded form of what is stored."""
         lsn = len(self.rows) + 1
+        frame = self._numbered(frame)
         encoding = self.encoder.encode(frame.rgb) if (lsn - 1) % self.config.encode_every == 0 else None
         row = keyframe_row(lsn, frame, reason, suspect, encoding is not None, outcome)
         if self.file is None:
             return ephemeral_entry(row, frame, map_from_camera, encoding, examined)
         return file_entry(row, frame, map_from_camera, encoding, examined, self.config.jpeg_quality)
 
+    def _numbered(self, frame: Frame) -> Frame:
+        if frame.seq is not None:
+            return frame
+        latest = self._latest.get((frame.session_id, frame.camera_id))
+        return replace(frame, seq=0 if latest is None else latest.seq + 1)
+
     def commit(self, entry: LogEntry, prepared: Prepared, layers: Layers) -> None:
         """Put a frame on disk; when this returns, it survives a crash. `layers` do not contain it yet."""
         row = entry.row
+        session = None
         if row.session_id not in self._anchors:
-            self.add_session(row.session_id, np.eye(4), "first session")
+            session = self._new_session(row.session_id, np.eye(4), "first session")
         if self.file is not None and entry.blobs is not None:
             share = self._round.next_share(layers)
             self.file.append_frame(
                 row, entry.blobs, entry.vector, prepared.cells, departed=prepared.departed, surface=share.surface,
-                free=share.free, checkpoint=share.completed,
+                free=share.free, checkpoint=share.completed, session=session,
             )  # fmt: skip
             self._round.written(share)
+        if session is not None:
+            self._anchors[row.session_id] = session[1]
         self._remember(row)
 
     def _remember(self, row: KeyframeRow) -> None:
@@ -223,7 +239,7 @@ class Keeper:
         logged = self._logged(row)
         return Frame(
             logged.rgb, logged.depth_m, row.camera, logged.map_from_camera, row.stamp_ns, row.session_id, row.camera_id,
-            row.seq, logged.valid, depth_unit="m",
+            row.seq, logged.valid, _sigma(row), depth_unit="m",
         )  # fmt: skip
 
     def _logged(self, row: KeyframeRow) -> LoggedFrame:
@@ -331,6 +347,12 @@ class Keeper:
         if self.file is None:
             raise SpatialMemError("an ephemeral memory has no file and keeps no images; create it with a path")
         return self.file
+
+
+def _sigma(row: KeyframeRow) -> tuple[float, float] | None:
+    if row.pose_sigma_m is None or row.pose_sigma_rad is None:
+        return None
+    return row.pose_sigma_m, row.pose_sigma_rad
 
 
 def _up_of(meta: dict[str, str | None]) -> NDArray[np.float64] | None:

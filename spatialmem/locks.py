@@ -26,32 +26,35 @@ class EpochLock:
     @contextmanager
     def read(self) -> Iterator[None]:
         """Hold the map as it is."""
-        with self._changed:
-            while self._writing or self._writers_waiting:
-                self._changed.wait()
-            self._readers += 1
+        holding = False
         try:
+            with self._changed:
+                while self._writing or self._writers_waiting:
+                    self._changed.wait()
+                self._readers += 1
+                holding = True
             yield
         finally:
             with self._changed:
-                self._readers -= 1
+                self._readers -= holding
                 self._changed.notify_all()
 
     @contextmanager
     def write(self) -> Iterator[None]:
         """Hold the map alone."""
-        with self._changed:
-            self._writers_waiting += 1
-            try:
-                while self._writing or self._readers:
-                    self._changed.wait()
-                self._writing = True
-            finally:
-                self._writers_waiting -= 1
-                self._changed.notify_all()
+        holding = False
         try:
+            with self._changed:
+                self._writers_waiting += 1
+                try:
+                    while self._writing or self._readers:
+                        self._changed.wait()
+                    self._writing = holding = True
+                finally:
+                    self._writers_waiting -= 1
             yield
         finally:
             with self._changed:
-                self._writing = False
+                if holding:
+                    self._writing = False
                 self._changed.notify_all()

@@ -75,8 +75,8 @@ def keyframe_row(lsn: int, frame: Frame, reason: str, suspect: bool, encoded: bo
     looked = outcome.rays > 0
     residual = outcome.residual_m if np.isfinite(outcome.residual_m) else None
     return KeyframeRow(
-        lsn=lsn, session_id=frame.session_id, camera_id=frame.camera_id, seq=int(frame.seq), stamp_ns=frame.stamp_ns,
-        camera=frame.camera, world_from_camera=frame.pose, reason=reason, pose_suspect=suspect,
+        lsn=lsn, session_id=frame.session_id, camera_id=frame.camera_id, seq=int(frame.seq or 0),
+        stamp_ns=frame.stamp_ns, camera=frame.camera, world_from_camera=frame.pose, reason=reason, pose_suspect=suspect,
         encoded=encoded, pose_sigma_m=sigma_m, pose_sigma_rad=sigma_rad,
         agrees=outcome.agrees if looked else None, seen_through=outcome.seen_through if looked else None,
         occluded=outcome.occluded if looked else None, no_return=outcome.no_return if looked else None,

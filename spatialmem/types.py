@@ -100,8 +100,8 @@ class Frame:
     """time of exposure, nanoseconds; strictly rising per (session, camera)"""
     session_id: str = "main"
     camera_id: str = "camera"
-    seq: int = 0
-    """number of the frame in its (session, camera)"""
+    seq: int | None = None
+    """number of the frame in its (session, camera); None: the memory numbers it on"""
     valid: NDArray[np.bool_] | None = None
     """(H, W) bool, False where the pixel must be ignored (the robot's own body, people); None: all usable"""
     pose_sigma: tuple[float, float] | None = None
@@ -122,13 +122,15 @@ class Frame:
         object.__setattr__(self, "stamp_ns", int(self.stamp_ns))
         if not 0 <= self.stamp_ns < 2**63:
             raise InvalidFrame(f"stamp_ns must lie in [0, 2^63); given {self.stamp_ns}")
+        if self.seq is not None and (isinstance(self.seq, bool) or int(self.seq) != self.seq or self.seq < 0):
+            raise InvalidFrame(f"seq must be an integer from 0 on, or None; given {self.seq!r}")
         if not self.session_id or not self.camera_id:
             raise InvalidFrame("session_id and camera_id must be non-empty names")
 
     @property
-    def key(self) -> tuple[str, str, int]:
+    def key(self) -> tuple[str, str, int | None]:
         """(session_id, camera_id, seq): what names this frame for good."""
-        return (self.session_id, self.camera_id, int(self.seq))
+        return (self.session_id, self.camera_id, self.seq)
 
     @property
     def pose(self) -> NDArray[np.float64]:

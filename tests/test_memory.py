@@ -354,3 +354,13 @@ def test_another_encoder_is_refused(path):
         SpatialMemory.open(path, "a", encoder=Other())
     with SpatialMemory.open(path, "a", encoder=load_encoder("colours")) as memory:
         assert len(memory.trajectory()) == 1
+
+
+def test_frames_without_a_number_are_numbered_on():
+    unnumbered = [dataclasses.replace(frame, seq=None) for frame in frames(3)]
+    with mh.create(None, unnumbered) as memory:
+        assert [keyframe.seq for keyframe in memory.trajectory()] == [0, 1, 2]
+        later = dataclasses.replace(unnumbered[-1], seq=7, stamp_ns=unnumbered[-1].stamp_ns + 1)
+        last = dataclasses.replace(unnumbered[-1], stamp_ns=unnumbered[-1].stamp_ns + 2)
+        mh.observe_all(memory, [later, last])
+        assert [keyframe.seq for keyframe in memory.trajectory()] == [0, 1, 2, 7, 8]

@@ -15,7 +15,7 @@ from spatialmem.voxels.search import Candidates
 
 PRIOR_VOXELS = 24.0
 """voxels of no evidence that every region starts with, so that a speck does not outrank a surface"""
-LEAST_VOXELS = 6
+LEAST_VOXELS = 10
 _EVIDENCE_FRAMES = 3
 _SCORED_VOXELS = 4096  # a region's score is the mean over at most this many of its voxels
 _PLACED_VOXELS = 8192  # a region's middle is that of about this many of its voxels

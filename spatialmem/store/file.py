@@ -115,22 +115,26 @@ class MemoryFile:
         surface: Iterable[BlockRow] = (),
         free: Iterable[BlockRow] = (),
         checkpoint: CheckpointRow | None = None,
+        session: tuple[SessionRow, AnchorRow] | None = None,
     ) -> None:
         """One stored frame and everything that comes with it, in one transaction; on disk when this returns.
 
         Args:
-            row: its lsn must be `last_lsn + 1`; its session must have been added.
+            row: its lsn must be `last_lsn + 1`; its session must have been added, or come as `session`.
             blobs, vector, cells: encoded by store/codec.py.
             departed: regions this frame cleared; their ids are given here.
             closed_departed: ids of departed rows that hold no longer as of this frame.
             surface, free: this frame's share of a checkpoint round.
             checkpoint: given with the last share of a round.
+            session: given with the first frame of a session that comes into being with it.
         """
         writer = self._for_writing()
         if row.lsn != self._last_lsn + 1:
             raise InvalidValue(f"the next frame of {self._path} has lsn {self._last_lsn + 1}; given {row.lsn}")
         try:
             with writer.transaction(f"storing frame {row.lsn} in") as connection:
+                if session is not None:
+                    maintenance.insert_session(connection, *session)
                 maintenance.insert_frame(connection, row, blobs, vector, cells)
                 maintenance.insert_departed(connection, departed)
                 maintenance.close_departed(connection, closed_departed, row.lsn)
@@ -168,9 +172,7 @@ class MemoryFile:
     def add_session(self, row: SessionRow, anchor: AnchorRow | None = None) -> None:
         """A new session, with its place in the map where that is known."""
         with self._for_writing().transaction(f"adding session {row.session_id!r} to") as connection:
-            connection.execute(sch.SESSIONS.insert, sch.with_crc(rec.session_values(row)))
-            if anchor is not None:
-                maintenance.insert_anchor(connection, anchor)
+            maintenance.insert_session(connection, row, anchor)
 
     def add_anchor(self, row: AnchorRow) -> None:
         """A further revision of where a session lies; the one before it ends where this begins."""

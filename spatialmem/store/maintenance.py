@@ -9,7 +9,7 @@ from dataclasses import replace
 from spatialmem.errors import InvalidValue
 from spatialmem.store import records as rec
 from spatialmem.store import schema as sch
-from spatialmem.store.rows import AnchorRow, BlockRow, CheckpointRow, DepartedRow, FrameBlobs, KeyframeRow
+from spatialmem.store.rows import AnchorRow, BlockRow, CheckpointRow, DepartedRow, FrameBlobs, KeyframeRow, SessionRow
 from spatialmem.types import Camera
 
 _CAMERA_COLUMNS = " AND ".join(f"{name} = ?" for name in sch.CAMERAS.names[1:])
@@ -72,6 +72,13 @@ def clear_layers(connection: sqlite3.Connection) -> None:
     """Drop everything that is derived from the log."""
     for table in (sch.SURFACE_BLOCKS, sch.FREE_BLOCKS, sch.SIGHTINGS, sch.DEPARTED, sch.CHECKPOINTS):
         connection.execute(f"DELETE FROM {table.name}")
+
+
+def insert_session(connection: sqlite3.Connection, row: SessionRow, anchor: AnchorRow | None) -> None:
+    """A new session, with its place in the map where that is known."""
+    connection.execute(sch.SESSIONS.insert, sch.with_crc(rec.session_values(row)))
+    if anchor is not None:
+        insert_anchor(connection, anchor)
 
 
 def insert_anchor(connection: sqlite3.Connection, row: AnchorRow) -> None:

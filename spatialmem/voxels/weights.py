@@ -12,8 +12,8 @@ DEPTH_UNIT_M = 1e-5
 FULL_WEIGHT = 8
 """weight units of one full observation"""
 _FULL_WEIGHT_DEPTH_M = 1.5
-_EDGE_RATIO = 0.03  # a step of 3 % of the depth between neighbouring pixels is two surfaces, not one
-_MIN_COSINE = 0.17  # 80 degrees of incidence
+_EDGE_RATIO = 0.05  # a step of 5 % of the depth between neighbouring pixels is two surfaces, not one
+_MIN_COSINE = 0.08  # 85 degrees of incidence
 
 
 @leaf

@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 
 UNIT_M = 1e-5
-EDGE_RATIO = 0.03
-MIN_COSINE = 0.17
+EDGE_RATIO = 0.05
+MIN_COSINE = 0.08
 FULL_WEIGHT, FULL_WEIGHT_DEPTH_M = 8, 1.5
 
 
