@@ -125,7 +125,8 @@ def test_a_forked_child_runs_kernels_on_threads_of_its_own():
                 packed = packed_readings(frame.depth_m, None, frame.camera, 0.1, 5.0)
                 DISPATCHER.set_threads(3)
                 again = packed_readings(frame.depth_m, None, frame.camera, 0.1, 5.0)
-                os.write(writing, b"y" if np.array_equal(packed, expected) and np.array_equal(again, expected) else b"n")
+                equal = np.array_equal(packed, expected) and np.array_equal(again, expected)
+                os.write(writing, b"y" if equal else b"n")
             finally:
                 os._exit(0)  # never back into the test runner
         os.close(writing)

@@ -238,18 +238,24 @@ def cast_rows(
 
 @leaf
 def _slope_along(field, min_weight, px, py, pz, a):
-    """Derivative of the distance along axis `a`, per voxel; one-sided where one side is unknown, NaN where both are."""
-    dx, dy, dz = (1.0 if a == 0 else 0.0), (1.0 if a == 1 else 0.0), (1.0 if a == 2 else 0.0)
-    after = trilinear(field, min_weight, px + dx, py + dy, pz + dz)
-    before = trilinear(field, min_weight, px - dx, py - dy, pz - dz)
-    if before != _NOT_OBSERVED and after != _NOT_OBSERVED:
-        return 0.5 * (after - before)
+    """Derivative of the distance along axis `a`, per voxel: over a voxel to both sides, or as far as it is known.
+
+    One-sided, then over half and a quarter of a voxel, where the band ends; NaN where that fails too.
+    """
     middle = trilinear(field, min_weight, px, py, pz)
-    if middle == _NOT_OBSERVED:
-        return np.nan
-    if after != _NOT_OBSERVED:
-        return after - middle
-    return middle - before if before != _NOT_OBSERVED else np.nan
+    h = 1.0
+    for _ in range(3):
+        dx, dy, dz = (h if a == 0 else 0.0), (h if a == 1 else 0.0), (h if a == 2 else 0.0)
+        after = trilinear(field, min_weight, px + dx, py + dy, pz + dz)
+        before = trilinear(field, min_weight, px - dx, py - dy, pz - dz)
+        if before != _NOT_OBSERVED and after != _NOT_OBSERVED:
+            return (after - before) / (2.0 * h)
+        if middle != _NOT_OBSERVED and after != _NOT_OBSERVED:
+            return (after - middle) / h
+        if middle != _NOT_OBSERVED and before != _NOT_OBSERVED:
+            return (middle - before) / h
+        h *= 0.5
+    return np.nan
 
 
 @leaf
