@@ -214,7 +214,7 @@ class Stored(NamedTuple):
     lsn: int
     """position in the log, from 1"""
     reason: str
-    """what made the gate keep it: first, novelty, disagreement, time, every, colour"""
+    """what made the gate keep it: first, novelty, disagreement, time, every"""
     pose_suspect: bool = False
     """the depth residual against the map stayed above 2 voxels"""
 
@@ -223,7 +223,7 @@ class Skipped(NamedTuple):
     """`observe` did not keep the frame; nothing changed."""
 
     reason: str
-    """why: redundant, no pose, no depth, duplicate, stamp not rising, ..."""
+    """why: redundant, no pose, no usable depth reading, duplicate, stamp not rising"""
 
 
 class Outcome(NamedTuple):
