@@ -1,4 +1,4 @@
-"""Questions about real recordings, asked of a memory built from them (tests/data/README.md says how they are judged)."""
+"""Questions about real recordings, asked of a memory made from them; tests/data/README.md says how they are judged."""
 
 from __future__ import annotations
 
