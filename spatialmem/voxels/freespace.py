@@ -283,7 +283,10 @@ class FreeSpaceGrid:
 
     def check_room(self) -> None:
         """Raise `OutOfRoom` when the reserve might not hold what one more frame adds."""
-        if len(self) + self._per_frame > self.pools.keys.shape[0]:
+        self._expect_room(self._per_frame)
+
+    def _expect_room(self, blocks: int) -> None:
+        if len(self) + blocks > self.pools.keys.shape[0]:
             raise OutOfRoom(
                 f"{len(self)} of {self.pools.keys.shape[0]} free-space blocks are in use, too many to add a frame; "
                 "create the memory with a larger ram_bytes, a larger free_voxel_m or a smaller max_depth_m"
@@ -298,6 +301,7 @@ class FreeSpaceGrid:
                 self.pools, view.packed, view.beyond, view.pinhole, view.map_from_camera, self.voxel_m,
                 self.config.max_depth_m, self._limits, self._mark, self._stamp, self._listed,
             )  # fmt: skip
+            self._expect_room(1)  # a camera wider than 110 degrees can reach more blocks than are kept for a frame
             if count <= self._listed.shape[0]:
                 break
             self._listed = np.zeros(max(count, 2 * self._listed.shape[0]), np.int64)
@@ -352,7 +356,7 @@ class FreeSpaceGrid:
 
 
 def _blocks_a_frame(config: MemoryConfig) -> int:
-    """Most blocks one frame can reach: those of a box twice as wide as the range, or of the workspace."""
+    """Most blocks a frame up to 110 degrees wide can reach: half a box twice as wide as the range; or the workspace."""
     edge = config.free_voxel_m * BLOCK
     reach = math.ceil(2 * config.max_depth_m / edge + 2) ** 2 * math.ceil(config.max_depth_m / edge + 2) // 2
     if config.workspace_m is None:

@@ -273,10 +273,16 @@ def release_pages(pools, block, rows):
 
 
 @leaf
-def reserve_pages(pools, touched, count, needs):
-    """Give each block the pages its new rows need. The caller has checked that there are enough."""
+def reserve_pages(pools, touched, count, near, near_count):
+    """Give each block the pages its new rows need. The caller has checked that there are enough.
+
+    Rows are counted anew: some may have been cleared since they were sampled, and what that gave back is enough.
+    """
     for n in range(count):
-        reserve_rows(pools, touched[n], needs[n])
+        missing = 0
+        for at in range(near_count[n]):
+            missing += pools.slot[touched[n], near[n, at]] == 0
+        reserve_rows(pools, touched[n], missing)
 
 
 @leaf

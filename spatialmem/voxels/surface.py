@@ -86,7 +86,7 @@ class SurfaceGrid:
 
     def apply(self, plan: FusionPlan, rgb: NDArray[np.uint8], features: NDArray[np.float32] | None) -> None:
         """Average a planned frame in. rgb (H, W, 3); features (h, w, D) patch grid or None."""
-        integrate.reserve_pages(self.pools, self._touched, plan.count, self._scratch.needs)
+        integrate.reserve_pages(self.pools, self._touched, plan.count, self._scratch.near, self._scratch.near_count)
         given = self._no_features if features is None else np.ascontiguousarray(features, np.float32)
         DISPATCHER.run(
             integrate.merge_blocks, plan.count, self.pools, self._touched, plan.view.pinhole, plan.view.camera_from_map,
