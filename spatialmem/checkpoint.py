@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import final
 
@@ -62,11 +63,6 @@ class CheckpointRound:
             file.write_checkpoint(share.surface, share.free, share.completed)
             self.written(share)
 
-    def everything(self, layers: Layers) -> Share:
-        """All blocks as one completed round."""
-        self._begin(layers)
-        return self._take(layers, len(self._surface) + len(self._free))
-
     def _begin(self, layers: Layers) -> None:
         self._start = layers.last_lsn
         self._surface, self._free = layers.changed_blocks(self.base_lsn)
@@ -83,3 +79,30 @@ class CheckpointRound:
         blocks = self._blocks + len(surface) + len(free)
         size = self._bytes + sum(len(row.data) for row in (*surface, *free))
         return Share(surface, free, CheckpointRow(self._start, blocks, size))
+
+
+@final
+class WholeRound:
+    """All blocks of layers as one round, packed as they are taken, so that they never stand in RAM packed."""
+
+    def __init__(self, layers: Layers) -> None:
+        self._layers, self._lsn = layers, layers.last_lsn
+        self._surface, self._free = layers.changed_blocks(0)
+        self._bytes = 0
+
+    def surface(self) -> Iterator[BlockRow]:
+        """The surface blocks by key."""
+        return self._counted(self._layers.surface_row(int(block), self._lsn) for block in self._surface)
+
+    def free(self) -> Iterator[BlockRow]:
+        """The free-space blocks by key."""
+        return self._counted(self._layers.free_row(int(block), self._lsn) for block in self._free)
+
+    def completed(self) -> CheckpointRow:
+        """The round's row, once all blocks were taken."""
+        return CheckpointRow(self._lsn, len(self._surface) + len(self._free), self._bytes)
+
+    def _counted(self, rows: Iterable[BlockRow]) -> Iterator[BlockRow]:
+        for row in rows:
+            self._bytes += len(row.data)
+            yield row

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import spatialmem
-from spatialmem.checkpoint import CheckpointRound
+from spatialmem.checkpoint import CheckpointRound, WholeRound
 from spatialmem.config import MemoryConfig
 from spatialmem.errors import EncoderMismatch, InvalidValue, MemoryFileError, SpatialMemError
 from spatialmem.layers import Layers, LoggedFrame, Prepared
@@ -91,6 +91,16 @@ class Keeper:
             file.close()
             raise
         return keeper
+
+    @classmethod
+    def repair(cls, path: str | Path) -> None:
+        """Make the layers of a file anew from its log, without reading those it has."""
+        keeper = cls.open(path, "a")
+        try:
+            keeper._restore_rows(keeper._file().path)
+            keeper.rebuilt_layers(EpochLock())
+        finally:
+            keeper.finish(None)
 
     def _restore_rows(self, path: Path) -> None:
         file = self._file()
@@ -271,12 +281,21 @@ class Keeper:
         """The layers made anew from the log alone, and put into the file in place of what it had."""
         layers, file = Layers(self.config, self.feature_width, epoch), self._file()
         for row in list(self.rows.values()):
-            layers.apply(layers.prepare(self._logged(row)))
-        share = CheckpointRound(self.config.checkpoint_frames).everything(layers)
-        file.replace_layers(share.surface, share.free, layers.cells.items(), layers.departed, share.completed)
+            layers.apply(layers.prepare(self._readable(row)))
+        whole = WholeRound(layers)
+        file.replace_layers(whole.surface(), whole.free(), layers.cells.items(), layers.departed, whole.completed)
         layers.departed = file.departed()
         self._round = CheckpointRound(self.config.checkpoint_frames, layers.last_lsn)
         return layers
+
+    def _readable(self, row: KeyframeRow) -> LoggedFrame:
+        try:
+            return self._logged(row)
+        except (InvalidValue, MemoryFileError) as error:
+            raise MemoryFileError(
+                f"{self._file().path}: the layers cannot be made anew, for frame {row.lsn} of the log is damaged, and "
+                f"the file was left as it is ({error}); restore it from a copy, or build a memory from the recording"
+            ) from error
 
     def finish(self, layers: Layers | None) -> None:
         """Write the blocks that changed since the last checkpoint and close the file. None: close it as it is."""

@@ -87,6 +87,15 @@ class SpatialMemory:
             keeper.finish(None)
             raise
 
+    @classmethod
+    def repair(cls, path: str | Path) -> None:
+        """Make every layer in a memory file anew from its log, also where the layers it has are damaged.
+
+        All or nothing: interrupted, it leaves the file as it was. Raises `MemoryLocked` when the file has a writer,
+        `MemoryFileError` naming the frame when the log itself is damaged.
+        """
+        Keeper.repair(path)
+
     def close(self) -> None:
         """Write what the file does not hold yet and leave exactly one file. A second call does nothing."""
         with self._observing:

@@ -104,5 +104,5 @@ def test_columns_keep_their_names(path):
     assert columns["surface_blocks"] == columns["free_blocks"] == "key lsn codec data crc".split()
     assert sorted(columns) == sorted(
         "meta sessions anchors cameras keyframes frames vectors sightings departed surface_blocks free_blocks "
-        "checkpoints pose_revisions evictions tombstones".split()
+        "checkpoints row_counts pose_revisions evictions tombstones".split()
     )

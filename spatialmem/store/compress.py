@@ -63,4 +63,4 @@ def content_size(frame: bytes | memoryview, what: str) -> int:
         raise MemoryFileError(f"{what} is damaged: {error}; {_ADVICE}") from error
 
 
-_ADVICE = "run `spatialmem doctor` on the file, or restore it from a copy"
+_ADVICE = "see where with `spatialmem info FILE --verify`; `spatialmem rebuild FILE` makes all but the log anew"

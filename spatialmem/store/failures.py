@@ -13,8 +13,11 @@ from spatialmem.errors import InvalidValue, MemoryFileError
 _ADVICE = (
     ("SQLITE_FULL", "the disk is full; free space, then go on: nothing of this change was written"),
     ("SQLITE_READONLY", "the file or its folder cannot be written; check its permissions, or open it with mode='r'"),
-    ("SQLITE_IOERR", "the disk or file system failed; check it, then run `spatialmem doctor` on the file"),
-    ("SQLITE_CORRUPT", "the file is damaged or cut short; run `spatialmem doctor` on it, or restore a copy"),
+    ("SQLITE_IOERR", "the disk or file system failed; check it, then run `spatialmem info FILE --verify`"),
+    (
+        "SQLITE_CORRUPT",
+        "the file is damaged or cut short; look with `spatialmem info FILE --verify`, or restore a copy",
+    ),
     ("SQLITE_NOTADB", "this is not a memory (no SQLite file); give the path of a memory"),
     ("SQLITE_CANTOPEN", "the file cannot be opened; check the path and the permissions of its folder"),
     ("SQLITE_BUSY", "another program holds the file; close it there"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, final
 
@@ -155,9 +155,12 @@ class MemoryFile:
         free: Iterable[BlockRow] = (),
         cells: Iterable[tuple[int, bytes]] = (),
         departed: Sequence[DepartedRow] = (),
-        checkpoint: CheckpointRow | None = None,
+        checkpoint: CheckpointRow | Callable[[], CheckpointRow] | None = None,
     ) -> None:
-        """Put rebuilt layers in place of all blocks, sightings, departed rows and checkpoints, in one transaction."""
+        """Put rebuilt layers in place of everything derived, in one transaction; what stood there is not read.
+
+        Blocks are taken one by one, so they need not all be packed at once; a function `checkpoint` is called after.
+        """
         with self._for_writing().transaction("rebuilding") as connection:
             maintenance.clear_layers(connection)
             connection.executemany(sch.SIGHTINGS.insert, (sch.with_crc(pair) for pair in cells))
@@ -232,15 +235,15 @@ class MemoryFile:
 
     def surface_blocks(self) -> Iterator[BlockRow]:
         """Blocks by ascending key; a consistent map results from replaying the rows after `base_lsn`."""
-        return map(rec.block_row, self._in_chunks(sch.SURFACE_BLOCKS))
+        return map(rec.block_row, self._counted(sch.SURFACE_BLOCKS))
 
     def free_blocks(self) -> Iterator[BlockRow]:
         """Free-space blocks by ascending key."""
-        return map(rec.block_row, self._in_chunks(sch.FREE_BLOCKS))
+        return map(rec.block_row, self._counted(sch.FREE_BLOCKS))
 
     def departed(self) -> list[DepartedRow]:
         """All departed rows by id, those that hold no longer included."""
-        return [rec.departed_row(values) for values in self._rows(sch.DEPARTED, "ORDER BY id")]
+        return [rec.departed_row(values) for values in self._counted(sch.DEPARTED)]
 
     def sessions(self) -> list[SessionRow]:
         """Sessions in order of arrival."""
@@ -293,9 +296,29 @@ class MemoryFile:
 
     def _one(self, table: sch.Table, key: int) -> Sequence:
         found = self._rows(table, f"WHERE {table.names[0]} = ?", (key,))
+        if not found and 1 <= key <= self.last_lsn:
+            raise MemoryFileError(f"{self._path}: row {key} of table {table.name} is missing; {sch.LOG_ADVICE}")
         if not found:
             raise InvalidValue(f"{self._path} has no row {key} in {table.name}; frames go from 1 to {self.last_lsn}")
         return found[0]
+
+    def _counted(self, table: sch.Table) -> Iterator[Sequence]:
+        """Rows by ascending key; after the last one, `MemoryFileError` when there were not as many as were written.
+
+        The recorded number is read before and after: a live writer may add rows in between.
+        """
+        before, seen = self._recorded_count(table), 0
+        for values in self._in_chunks(table):
+            yield values
+            seen += 1
+        after = self._recorded_count(table)
+        if not min(before, after) <= seen <= max(before, after):
+            raise MemoryFileError(
+                f"{self._path}: table {table.name} has {seen} rows, but {after} were written; {sch.REBUILD_ADVICE}"
+            )
+
+    def _recorded_count(self, table: sch.Table) -> int:
+        return self._read(lambda connection: queries.recorded_count(connection, table))
 
     def _in_chunks(self, table: sch.Table, after: int = -1) -> Iterator[Sequence]:
         """Rows by ascending integer key, a few hundred at a time, so that a large table never stands in RAM."""

@@ -21,11 +21,13 @@ _COMPANIONS = (
     ("keyframes", "session_id NOT IN (SELECT session_id FROM sessions)", "name a session that is not in the file"),
 )
 
+_UNSIGHTED = "SELECT count(*) FROM frames WHERE depth IS NOT NULL AND lsn NOT IN (SELECT lsn FROM sightings)"
+
 
 def problems(connection: sqlite3.Connection) -> list[str]:
     """All problems found, at most a few dozen lines; reads the whole file."""
     found: list[str] = []
-    for check in (_structure, _checksums, _log, _blobs, _blocks, _config):
+    for check in (_structure, _checksums, _log, _layers, _blobs, _blocks, _config):
         try:
             for line in check(connection):
                 found.append(line)
@@ -63,10 +65,22 @@ def _log(connection: sqlite3.Connection) -> Iterator[str]:
         (bad,) = connection.execute(f"SELECT count(*) FROM {table} WHERE {condition}").fetchone()
         if bad:
             yield f"{bad} frames {words}"
+
+
+def _layers(connection: sqlite3.Connection) -> Iterator[str]:
+    last = queries.last_lsn(connection)
     for table in ("surface_blocks", "free_blocks", "checkpoints"):
         (bad,) = connection.execute(f"SELECT count(*) FROM {table} WHERE lsn > ?", (last,)).fetchone()
         if bad:
             yield f"{bad} rows of {table} claim frames after the last one ({last})"
+    for table in sch.COUNTED:
+        (count,) = connection.execute(f"SELECT count(*) FROM {table.name}").fetchone()
+        written = queries.recorded_count(connection, table)
+        if count != written:
+            yield f"{table.name} has {count} rows, but {written} were written; {sch.REBUILD_ADVICE}"
+    (bad,) = connection.execute(_UNSIGHTED).fetchone()
+    if bad:
+        yield f"{bad} frames with depth have no row in sightings; {sch.REBUILD_ADVICE}"
 
 
 def _blobs(connection: sqlite3.Connection) -> Iterator[str]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from spatialmem.errors import InvalidValue
+from spatialmem.store import queries
 from spatialmem.store import records as rec
 from spatialmem.store import schema as sch
 from spatialmem.store.rows import AnchorRow, BlockRow, CheckpointRow, DepartedRow, FrameBlobs, KeyframeRow, SessionRow
@@ -43,6 +44,7 @@ def insert_departed(connection: sqlite3.Connection, departed: Sequence[DepartedR
     for ident, row in enumerate(departed, start=largest + 1):
         values = rec.departed_values(replace(row, id=ident))
         connection.execute(sch.DEPARTED.insert, sch.with_crc(values))
+    _count_more(connection, sch.DEPARTED, len(departed))
 
 
 def close_departed(connection: sqlite3.Connection, ids: Sequence[int], valid_to: int) -> None:
@@ -59,18 +61,34 @@ def put_blocks(
     connection: sqlite3.Connection,
     surface: Iterable[BlockRow],
     free: Iterable[BlockRow],
-    checkpoint: CheckpointRow | None,
+    checkpoint: CheckpointRow | Callable[[], CheckpointRow] | None,
 ) -> None:
-    """Blocks in place of those with the same key; the checkpoint row when they finish a round."""
+    """Blocks in place of those with the same key; the checkpoint row, asked for last, when they finish a round."""
     for table, blocks in ((sch.SURFACE_BLOCKS, surface), (sch.FREE_BLOCKS, free)):
-        connection.executemany(table.replace, (sch.with_crc(rec.block_values(block)) for block in blocks))
+        _put_counted(connection, table, blocks)
+    if callable(checkpoint):
+        checkpoint = checkpoint()
     if checkpoint is not None:
         connection.execute(sch.CHECKPOINTS.replace, sch.with_crc(rec.checkpoint_values(checkpoint)))
 
 
+def _put_counted(connection: sqlite3.Connection, table: sch.Table, blocks: Iterable[BlockRow]) -> None:
+    added, is_there = 0, f"SELECT 1 FROM {table.name} WHERE key = ?"
+    for block in blocks:
+        added += connection.execute(is_there, (int(block.key),)).fetchone() is None
+        connection.execute(table.replace, sch.with_crc(rec.block_values(block)))
+    _count_more(connection, table, added)
+
+
+def _count_more(connection: sqlite3.Connection, table: sch.Table, added: int) -> None:
+    if added:
+        total = queries.recorded_count(connection, table) + added
+        connection.execute(sch.ROW_COUNTS.replace, sch.with_crc((table.name, total)))
+
+
 def clear_layers(connection: sqlite3.Connection) -> None:
     """Drop everything that is derived from the log."""
-    for table in (sch.SURFACE_BLOCKS, sch.FREE_BLOCKS, sch.SIGHTINGS, sch.DEPARTED, sch.CHECKPOINTS):
+    for table in sch.DERIVED:
         connection.execute(f"DELETE FROM {table.name}")
 
 

@@ -39,7 +39,13 @@ def last_lsn(connection: sqlite3.Connection) -> int:
 
 def base_lsn(connection: sqlite3.Connection) -> int:
     """Lsn of the latest finished checkpoint round, 0 when there is none."""
-    return connection.execute("SELECT ifnull(max(lsn), 0) FROM checkpoints").fetchone()[0]
+    latest = rows(connection, sch.CHECKPOINTS, "ORDER BY lsn DESC LIMIT 1")
+    return latest[0][0] if latest else 0
+
+
+def recorded_count(connection: sqlite3.Connection, table: sch.Table) -> int:
+    """How many rows a table of `schema.COUNTED` has, as was recorded when they were written."""
+    return dict(rows(connection, sch.ROW_COUNTS, "")).get(table.name, 0)
 
 
 def cameras(connection: sqlite3.Connection) -> dict[int, Camera]:

@@ -18,6 +18,9 @@ AUTO_CHECKPOINT_PAGES = 256  # 4 MiB: SQLite copies the wal back in small bites,
 
 Value = int | float | str | bytes | None
 
+REBUILD_ADVICE = "the layers can be made anew from the log: spatialmem rebuild FILE"
+LOG_ADVICE = "see what else is damaged with `spatialmem info FILE --verify`, and restore the file from a copy"
+
 
 @dataclass(frozen=True)
 class Table:
@@ -58,7 +61,7 @@ class Table:
         if row_crc(values) != row[-1]:
             raise MemoryFileError(
                 f"row {values[0]!r} of table {self.name} is damaged (its checksum does not match); "
-                "run `spatialmem doctor` on the file, or restore it from a copy"
+                + (REBUILD_ADVICE if self in DERIVED else LOG_ADVICE)
             )
         return values
 
@@ -106,6 +109,7 @@ DEPARTED = _table(
 SURFACE_BLOCKS = _table("surface_blocks", _BLOCK)
 FREE_BLOCKS = _table("free_blocks", _BLOCK)
 CHECKPOINTS = _table("checkpoints", "lsn INTEGER PRIMARY KEY, blocks INTEGER NOT NULL, bytes INTEGER NOT NULL")
+ROW_COUNTS = _table("row_counts", "name TEXT PRIMARY KEY, rows INTEGER NOT NULL")
 POSE_REVISIONS = _table(
     "pose_revisions",
     "lsn INTEGER NOT NULL, revision INTEGER NOT NULL, world_from_camera BLOB NOT NULL, valid_from INTEGER NOT NULL,"
@@ -121,8 +125,10 @@ TOMBSTONES = _table("tombstones", "id INTEGER PRIMARY KEY, at_lsn INTEGER NOT NU
 
 TABLES = (
     META, SESSIONS, ANCHORS, CAMERAS, KEYFRAMES, FRAMES, VECTORS, SIGHTINGS, DEPARTED, SURFACE_BLOCKS, FREE_BLOCKS,
-    CHECKPOINTS, POSE_REVISIONS, EVICTIONS, TOMBSTONES,
+    CHECKPOINTS, ROW_COUNTS, POSE_REVISIONS, EVICTIONS, TOMBSTONES,
 )  # fmt: skip
+COUNTED = (SURFACE_BLOCKS, FREE_BLOCKS, DEPARTED)  # a missing row of these would be a wrong map, and nothing else tells
+DERIVED = (SURFACE_BLOCKS, FREE_BLOCKS, SIGHTINGS, DEPARTED, CHECKPOINTS, ROW_COUNTS)
 
 _INTEGER = struct.Struct("<cq")
 _FLOAT = struct.Struct("<cd")
