@@ -6,9 +6,13 @@ import dataclasses
 import difflib
 import json
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
+from spatialmem.checks import described, numeric_array, real_number, whole_number
 from spatialmem.errors import InvalidValue
 
 _MEGABYTE = 1 << 20
@@ -28,9 +32,12 @@ class GateConfig:
     """keep every frame that can be kept"""
 
     def __post_init__(self) -> None:
-        _in_range("gate.novelty", self.novelty, 0.0, 1.0)
-        _in_range("gate.disagreement", self.disagreement, 0.0, 1.0)
-        _in_range("gate.max_gap_s", self.max_gap_s, 0.0, math.inf)
+        _keep_number(self, "novelty", 0.0, 1.0)
+        _keep_number(self, "disagreement", 0.0, 1.0)
+        _keep_number(self, "max_gap_s", 0.0, math.inf)
+        if not isinstance(self.store_all, (bool, np.bool_)):
+            raise InvalidValue(f"gate.store_all must be True or False; given {described(self.store_all)}; use bool()")
+        object.__setattr__(self, "store_all", bool(self.store_all))
 
 
 @dataclass(frozen=True)
@@ -60,20 +67,24 @@ class MemoryConfig:
     gate: GateConfig = field(default_factory=GateConfig)
 
     def __post_init__(self) -> None:
-        _in_range("voxel_size_m", self.voxel_size_m, 0.001, 1.0)
-        _in_range("truncation_voxels", self.truncation_voxels, 2.0, 16.0)
-        _in_range("min_depth_m", self.min_depth_m, 0.0, 100.0)
-        _in_range("max_depth_m", self.max_depth_m, self.min_depth_m + 0.01, 80.0)  # packed readings reach 83 m
-        _in_range("free_voxel_m", self.free_voxel_m, self.voxel_size_m, 2.0)
-        _in_range("encode_every", self.encode_every, 1, 1_000_000)
-        _in_range("checkpoint_frames", self.checkpoint_frames, 1, 100_000)
-        _in_range("ram_bytes", self.ram_bytes, 16 * _MEGABYTE, 1 << 44)
-        _in_range("jpeg_quality", self.jpeg_quality, 1, 100)
+        _keep_number(self, "voxel_size_m", 0.001, 1.0)
+        _keep_number(self, "truncation_voxels", 2.0, 16.0)
+        _keep_number(self, "min_depth_m", 0.0, 100.0)
+        _keep_number(self, "max_depth_m", self.min_depth_m + 0.01, 80.0)  # packed readings reach 83 m
+        _keep_number(self, "free_voxel_m", self.voxel_size_m, 2.0)
+        _keep_whole(self, "encode_every", 1, 1_000_000)
+        _keep_whole(self, "checkpoint_frames", 1, 100_000)
+        _keep_whole(self, "ram_bytes", 16 * _MEGABYTE, 1 << 44)
+        _keep_whole(self, "jpeg_quality", 1, 100)
         if self.workspace_m is not None:
-            box = tuple(float(v) for v in self.workspace_m)
-            if len(box) != 6 or not all(math.isfinite(v) for v in box) or any(box[i] >= box[i + 3] for i in range(3)):
-                raise InvalidValue(f"workspace_m must be x0, y0, z0, x1, y1, z1 with x0 < x1 and so on; given {box}")
-            object.__setattr__(self, "workspace_m", box)
+            object.__setattr__(self, "workspace_m", _checked_box(self.workspace_m))
+        if not isinstance(self.gate, GateConfig):
+            raise InvalidValue(f"gate must be a GateConfig; given {described(self.gate)}; use GateConfig(novelty=...)")
+
+    @property
+    def free_space_bytes(self) -> int:
+        """Share of `ram_bytes` that the free-space layer may take; the surface has the rest."""
+        return self.ram_bytes // 8
 
     @property
     def truncation_m(self) -> float:
@@ -87,7 +98,12 @@ class MemoryConfig:
     @classmethod
     def from_json(cls, text: str) -> MemoryConfig:
         """The inverse of `to_json`; unknown keys are errors that suggest the nearest one."""
-        values = json.loads(text)
+        try:
+            values = json.loads(text)
+        except (TypeError, ValueError) as error:
+            raise InvalidValue(f"a configuration must be one JSON object; given {described(text)}: {error}") from error
+        if not isinstance(values, dict) or not isinstance(values.get("gate", {}), dict):
+            raise InvalidValue(f"a configuration and its gate must be JSON objects; given {described(text)}")
         gate = _build(GateConfig, values.pop("gate", {}))
         return _build(cls, {**values, "gate": gate})
 
@@ -99,11 +115,44 @@ def _build(kind: type, values: dict[str, Any]) -> Any:
             near = difflib.get_close_matches(key, known, n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(sorted(known))}"
             raise InvalidValue(f"unknown option {key!r} of {kind.__name__}; {hint}")
-    if values.get("workspace_m") is not None:
-        values = {**values, "workspace_m": tuple(values["workspace_m"])}
     return kind(**values)
 
 
-def _in_range(name: str, value: float, low: float, high: float) -> None:
+def _checked_box(workspace_m: Iterable[float]) -> tuple[float, ...]:
+    box = numeric_array(workspace_m)
+    if box is None or box.shape != (6,) or not np.isfinite(box).all() or (box[:3] >= box[3:]).any():
+        raise InvalidValue(
+            "workspace_m must be x0, y0, z0, x1, y1, z1 with x0 < x1 and so on, metres; "
+            f"given {described(workspace_m)}; leave it None for no limit"
+        )
+    return tuple(box.tolist())
+
+
+def _keep_number(config: Any, name: str, low: float, high: float) -> None:
+    given = getattr(config, name)
+    value = real_number(given)
+    if value is None or not low <= value <= high:
+        raise InvalidValue(f"{_full(config, name)} must lie between {low:g} and {high:g}; given {_shown(given)}")
+    object.__setattr__(config, name, value)
+
+
+def _keep_whole(config: Any, name: str, low: int, high: int) -> None:
+    given = getattr(config, name)
+    value = whole_number(given)
+    if value is None:
+        raise InvalidValue(
+            f"{_full(config, name)} must be a whole number between {low} and {high}; given {_shown(given)}"
+        )
     if not low <= value <= high:
-        raise InvalidValue(f"{name} must lie between {low:g} and {high:g}; given {value!r}")
+        raise InvalidValue(f"{_full(config, name)} must lie between {low} and {high}; given {_shown(given)}")
+    object.__setattr__(config, name, value)
+
+
+def _full(config: Any, name: str) -> str:
+    return f"gate.{name}" if isinstance(config, GateConfig) else name
+
+
+def _shown(given: Any) -> str:
+    """The value with what to do about it."""
+    hint = "choose a value in that range" if real_number(given) is not None else "give a number"
+    return f"{described(given)}; {hint}"

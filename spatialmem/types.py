@@ -15,10 +15,20 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from spatialmem.checks import (
+    check_mask,
+    checked_depth,
+    checked_seq,
+    checked_sigma,
+    described,
+    finite_number,
+    numeric_array,
+    real_number,
+    whole_number,
+)
 from spatialmem.errors import InvalidFrame, InvalidValue
 
 _ROTATION_TOLERANCE = 1e-3
-_MILLIMETRE_MEDIAN = 100.0  # no depth camera of an indoor robot sees a median of 100 m
 
 
 @dataclass(frozen=True)
@@ -39,21 +49,28 @@ class Camera:
     """image height, pixels"""
 
     def __post_init__(self) -> None:
-        numbers = (self.fx, self.fy, self.cx, self.cy)
-        if not all(math.isfinite(v) for v in numbers) or self.fx <= 0 or self.fy <= 0:
-            raise InvalidValue(f"camera needs finite, positive focal lengths; given fx, fy, cx, cy = {numbers}")
-        if int(self.width) != self.width or int(self.height) != self.height or self.width < 1 or self.height < 1:
-            raise InvalidValue(f"camera needs a positive integer size; given {self.width} x {self.height}")
+        given = (self.fx, self.fy, self.cx, self.cy)
+        lens = [finite_number(v) for v in given]
+        if None in lens or self.fx <= 0 or self.fy <= 0:
+            raise InvalidValue(
+                f"camera needs finite, positive focal lengths; given fx, fy, cx, cy = {described(given)}; "
+                "give four numbers, in pixels, from its calibration"
+            )
+        size = _checked_size(self.width, self.height)
+        for name, value in zip(("fx", "fy", "cx", "cy", "width", "height"), (*lens, *size), strict=True):
+            object.__setattr__(self, name, value)
 
     @classmethod
     def from_matrix(cls, matrix: NDArray[np.floating], width: int, height: int) -> Camera:
         """From a 3x3 (or 4x4) intrinsic matrix K in pixels; skew must be zero."""
-        k = np.asarray(matrix, dtype=np.float64)
+        k = numeric_array(matrix)
+        if k is None:
+            raise InvalidValue(f"intrinsic matrix must be 3x3 or 4x4 numbers; given {described(matrix)}")
         if k.shape not in ((3, 3), (4, 4)):
             raise InvalidValue(f"intrinsic matrix must be 3x3 or 4x4; given shape {k.shape}")
         if not np.isfinite(k).all() or abs(k[0, 1]) > 1e-6 * max(abs(k[0, 0]), 1.0):
             raise InvalidValue("intrinsic matrix must be finite and without skew; rectify the images first")
-        return cls(float(k[0, 0]), float(k[1, 1]), float(k[0, 2]), float(k[1, 2]), int(width), int(height))
+        return cls(float(k[0, 0]), float(k[1, 1]), float(k[0, 2]), float(k[1, 2]), width, height)
 
     @classmethod
     def from_hfov(cls, hfov_deg: float, width: int, height: int) -> Camera:
@@ -61,10 +78,14 @@ class Camera:
 
         The field of view spans the outer edges of the image, width pixels apart.
         """
-        if not 0.0 < hfov_deg < 180.0:
-            raise InvalidValue(f"horizontal field of view must lie between 0 and 180 degrees; given {hfov_deg}")
-        focal = width / (2.0 * math.tan(math.radians(hfov_deg) / 2.0))
-        return cls(focal, focal, (width - 1) / 2.0, (height - 1) / 2.0, int(width), int(height))
+        angle_deg = real_number(hfov_deg)
+        if angle_deg is None or not 0.0 < angle_deg < 180.0:
+            raise InvalidValue(
+                f"horizontal field of view must lie between 0 and 180 degrees; given {described(hfov_deg)}"
+            )
+        width, height = _checked_size(width, height)
+        focal = width / (2.0 * math.tan(math.radians(angle_deg) / 2.0))
+        return cls(focal, focal, (width - 1) / 2.0, (height - 1) / 2.0, width, height)
 
     @property
     def K(self) -> NDArray[np.float64]:
@@ -76,8 +97,19 @@ class Camera:
 
         Pixel centres are at integers, so u maps to (u + 0.5) * s - 0.5, not to u * s.
         """
+        width, height = _checked_size(width, height)
         sx, sy = width / self.width, height / self.height
         return Camera(self.fx * sx, self.fy * sy, (self.cx + 0.5) * sx - 0.5, (self.cy + 0.5) * sy - 0.5, width, height)
+
+
+def _checked_size(width: int, height: int) -> tuple[int, int]:
+    columns, rows = whole_number(width), whole_number(height)
+    if columns is None or rows is None or columns < 1 or rows < 1:
+        raise InvalidValue(
+            f"camera needs a positive integer size; given {described(width)} x {described(height)}; "
+            "give the width and height of its images, in pixels"
+        )
+    return columns, rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,11 +142,18 @@ class Frame:
     """"m" declares that depth is in metres although it never exceeds 1.0 (a wrist camera, say)"""
 
     def __post_init__(self) -> None:
+        if not isinstance(self.camera, Camera):
+            raise InvalidFrame(
+                f"camera must be a Camera; given {described(self.camera)}; "
+                "make one with Camera(fx, fy, cx, cy, width, height) or Camera.from_matrix"
+            )
         _check_rgb(self.rgb, self.camera)
+        if self.depth_unit not in (None, "m"):
+            raise InvalidFrame(f'depth_unit must be "m" or None; given {self.depth_unit!r}; convert depth to metres')
         if self.depth_m is not None:
-            object.__setattr__(self, "depth_m", _checked_depth(self.depth_m, self.rgb.shape[:2], self.depth_unit))
+            object.__setattr__(self, "depth_m", checked_depth(self.depth_m, self.rgb.shape[:2], self.depth_unit))
         if self.valid is not None:
-            _check_mask(self.valid, self.rgb.shape[:2])
+            check_mask(self.valid, self.rgb.shape[:2])
         if self.world_from_camera is not None:
             object.__setattr__(self, "world_from_camera", checked_transform(self.world_from_camera))
         if isinstance(self.stamp_ns, bool) or not isinstance(self.stamp_ns, (int, np.integer)):
@@ -122,10 +161,11 @@ class Frame:
         object.__setattr__(self, "stamp_ns", int(self.stamp_ns))
         if not 0 <= self.stamp_ns < 2**63:
             raise InvalidFrame(f"stamp_ns must lie in [0, 2^63); given {self.stamp_ns}")
-        if self.seq is not None and (isinstance(self.seq, bool) or int(self.seq) != self.seq or self.seq < 0):
-            raise InvalidFrame(f"seq must be an integer from 0 on, or None; given {self.seq!r}")
-        if not self.session_id or not self.camera_id:
-            raise InvalidFrame("session_id and camera_id must be non-empty names")
+        object.__setattr__(self, "seq", checked_seq(self.seq))
+        object.__setattr__(self, "pose_sigma", checked_sigma(self.pose_sigma))
+        for name, value in (("session_id", self.session_id), ("camera_id", self.camera_id)):
+            if not isinstance(value, str) or not value:
+                raise InvalidFrame(f"{name} must be a non-empty name (str); given {described(value)}; use str() on it")
 
     @property
     def key(self) -> tuple[str, str, int | None]:
@@ -155,46 +195,13 @@ def _check_rgb(rgb: NDArray[np.uint8], camera: Camera) -> None:
         )
 
 
-def _check_mask(valid: NDArray[np.bool_], shape: tuple[int, ...]) -> None:
-    if not isinstance(valid, np.ndarray) or valid.dtype != np.bool_ or valid.shape != shape:
-        raise InvalidFrame(f"valid must be bool of shape {shape}; given {valid.dtype} {valid.shape}")
-
-
-def _checked_depth(depth_m: NDArray[np.floating], shape: tuple[int, ...], unit: str | None) -> NDArray[np.float32]:
-    if not isinstance(depth_m, np.ndarray) or depth_m.shape != shape:
-        raise InvalidFrame(
-            f"depth_m must have the shape of rgb, {shape}; given {getattr(depth_m, 'shape', type(depth_m).__name__)}; "
-            "register depth to colour and resize it (nearest neighbour) first"
-        )
-    if not np.issubdtype(depth_m.dtype, np.floating):
-        raise InvalidFrame(
-            f"depth_m must be float32 metres; given {depth_m.dtype}; divide raw depth by its scale "
-            "(1000 for millimetres, 5000 for TUM) and convert to float32"
-        )
-    depth = np.ascontiguousarray(depth_m, dtype=np.float32)
-    with np.errstate(invalid="ignore"):
-        readings = depth[np.isfinite(depth) & (depth > 0)]
-    if readings.size == 0:
-        return depth
-    median, largest = float(np.median(readings[:: max(1, readings.size // 4096)])), float(readings.max())
-    if median > _MILLIMETRE_MEDIAN:
-        raise InvalidFrame(
-            f"depth_m has a median of {median:.0f}, which looks like millimetres; divide by 1000 "
-            "(or set depth_scale in the recording's spatialmem.json)"
-        )
-    if largest <= 1.0 and unit is None:
-        raise InvalidFrame(
-            f"depth_m never exceeds 1.0 (largest {largest:.3f}), which looks like normalised depth; multiply by the "
-            'sensor\'s maximum range, or pass depth_unit="m" if everything really is nearer than a metre'
-        )
-    return depth
-
-
 def checked_transform(matrix: NDArray[np.floating]) -> NDArray[np.float64]:
     """(4, 4) float64 rigid transform, or `InvalidFrame` naming what is wrong with it."""
-    given = np.asarray(matrix, dtype=np.float64)
+    given = numeric_array(matrix)
+    if given is None:
+        raise InvalidFrame(f"a pose must be a 4x4 matrix of numbers; given {described(matrix)}; build a float64 array")
     if given.shape != (4, 4):
-        raise InvalidFrame(f"a pose must be a 4x4 matrix; given shape {given.shape}")
+        raise InvalidFrame(f"a pose must be a 4x4 matrix; given shape {given.shape}; see geometry.make_transform")
     if not np.isfinite(given).all():
         raise InvalidFrame("pose holds NaN or infinity (tracking lost?); skip the frame or pass None as its pose")
     if not np.allclose(given[3], (0, 0, 0, 1), atol=1e-6):
