@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spatialmem.config import MemoryConfig
+from spatialmem.errors import OutOfRoom
 from spatialmem.locks import EpochLock
 from spatialmem.store import codec
 from spatialmem.store.block_codec import (
@@ -124,11 +125,18 @@ class Layers:
         poses = self._poses[: frame.lsn + 1]
         verdicts = self.surface.judge(view, frame.examined, frame.residual_m, frame.lsn, poses)
         departed = self._departed(self.surface.cleared(verdicts), frame.lsn) if verdicts.clears else ()
-        with self._epoch.write():  # empty blocks are added where there are none yet
-            free = self.free.plan(view)
-        with self._epoch.write():
-            touched = self.surface.touch(view)
-        fusion = self.surface.plan(view, frame.lsn, touched)
+        before = len(self.surface), len(self.free)
+        try:
+            with self._epoch.write():  # empty blocks are added where there are none yet
+                free = self.free.plan(view)
+            with self._epoch.write():
+                touched = self.surface.touch(view)
+            fusion = self.surface.plan(view, frame.lsn, touched)
+        except OutOfRoom:
+            with self._epoch.write():
+                self.surface.truncate(before[0])
+                self.free.truncate(before[1])
+            raise
         return Prepared(frame, verdicts, fusion, free, _cells_blob(free), departed)
 
     def apply(self, prepared: Prepared, replay: bool = False) -> None:

@@ -9,7 +9,6 @@ from synthetic import room_frame
 from voxel_scenes import FORWARD, WIDTH, camera, plane_depth, small_config, touched_blocks, view_of
 
 from spatialmem.geometry import exp_se3
-from spatialmem.voxels.integrate import TOUCH_STRIDE
 from spatialmem.voxels.surface import SurfaceGrid
 
 
@@ -19,7 +18,8 @@ def kernel_and_exact(frame_depth, pose, cam, **options):
     touched = touched_blocks(grid, grid.plan(view, 1).count)
     found = {tuple(int(c) for c in block) for block in touched}
     assert len(found) == len(touched), "no block is listed twice"
-    return found, band_blocks(view.packed, cam, pose, float(grid.grid.voxel), float(grid.grid.truncation), TOUCH_STRIDE)
+    stride = view.touch_stride(grid.config)
+    return found, band_blocks(view.packed, cam, pose, float(grid.grid.voxel), float(grid.grid.truncation), stride)
 
 
 def assert_covers(found, exact):

@@ -11,19 +11,15 @@ from spatialmem.voxels.integrate import block_origin, release_pages, row_of
 from spatialmem.voxels.keys import BLOCK, VOXELS, find, pack_key
 from spatialmem.voxels.weights import DEPTH_UNIT_M, axial_sigma
 
-LOOK_STRIDE = 8
-LOOK_OFFSET = 4
 DOUBT_CYCLE = 65535
 """a doubt is kept as 1 + lsn modulo this; one older than so many stored frames is taken for a later one"""
-MARGIN = 4
-"""pixels around a reading that must be seen through as well"""
 AGREES, SEEN_THROUGH, OCCLUDED, NO_RETURN = 0, 1, 2, 3
 DOUBT, CLEAR, CLEAR_ROWLESS = 1, 2, 3
 
 
 @leaf
-def compare(pools, packed, map_from_camera, camera, voxel, cast, counts, residuals, examined):
-    """Sort the rays of `cast` (rows, columns; every 8th pixel) into the four outcomes.
+def compare(pools, packed, map_from_camera, camera, stride, voxel, cast, counts, residuals, examined):
+    """Sort the rays of `cast` (rows, columns; every stride-th pixel) into the four outcomes.
 
     counts: (4,) int64. residuals: (rays,) float32, |reading - surface| of the rays where they are within ten
     voxels. examined: (rays,) int64, blocks in which a surface was seen through (with repeats).
@@ -33,10 +29,10 @@ def compare(pools, packed, map_from_camera, camera, voxel, cast, counts, residua
     edge = voxel * BLOCK
     n_residuals, n_examined = 0, 0
     for j in range(cast.shape[0]):
-        v = LOOK_OFFSET + LOOK_STRIDE * j
+        v = stride // 2 + stride * j
         y = (v - camera.cy) / camera.fy
         for i in range(cast.shape[1]):
-            u = LOOK_OFFSET + LOOK_STRIDE * i
+            u = stride // 2 + stride * i
             if packed[v, u] == 0:
                 continue
             z, surface = (packed[v, u] >> 8) * DEPTH_UNIT_M, cast[j, i]
@@ -77,8 +73,8 @@ def _other_pose(poses, a, b):
 
 
 @leaf
-def _gap_behind(readings, camera, u, v, z, residual):
-    """How far the readings at a pixel and `MARGIN` pixels to each side lie behind depth z, less 3 sigma; the least.
+def _gap_behind(readings, camera, u, v, z, residual, margin):
+    """How far the readings at a pixel and `margin` pixels to each side lie behind depth z, less 3 sigma; the least.
 
     sigma is that of the reading and the frame's residual against the map together, so that a frame whose pose is off
     proves less.
@@ -86,7 +82,7 @@ def _gap_behind(readings, camera, u, v, z, residual):
     The margin keeps a small error of the pose from eating away the outlines of things.
     """
     least = np.inf
-    for du, dv in ((0, 0), (-MARGIN, 0), (MARGIN, 0), (0, -MARGIN), (0, MARGIN)):
+    for du, dv in ((0, 0), (-margin, 0), (margin, 0), (0, -margin), (0, margin)):
         at_u, at_v = u + du, v + dv
         if at_u < 0 or at_v < 0 or at_u >= camera.width or at_v >= camera.height:
             continue
@@ -109,6 +105,7 @@ def judge_blocks(
     """
     r = camera_from_map
     origin = np.empty(3)
+    margin = max(1, min(4, camera.height // 120))  # pixels around a reading that must be seen through as well
     for n in range(start, stop):
         block = blocks[n]
         verdicts[n] = 0
@@ -127,7 +124,7 @@ def judge_blocks(
             v = (origin[1] + r[1, 0] * x + r[1, 1] * y + r[1, 2] * z) / pz * camera.fy + camera.cy + 0.5
             if not (u >= 0 and v >= 0 and u < camera.width and v < camera.height):
                 continue
-            gap = _gap_behind(readings, camera, int(u), int(v), pz, residual)
+            gap = _gap_behind(readings, camera, int(u), int(v), pz, residual, margin)
             if gap <= voxel:
                 continue
             slot = pools.slot[block, i]

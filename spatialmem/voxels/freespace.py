@@ -17,14 +17,24 @@ from numpy.typing import NDArray
 from spatialmem.config import MemoryConfig
 from spatialmem.errors import OutOfRoom
 from spatialmem.voxels.compiled import leaf
-from spatialmem.voxels.keys import BLOCK, NO_BLOCK, VOXELS, empty_table, find, insert, pack_key, unpack_keys
+from spatialmem.voxels.keys import (
+    BLOCK,
+    NO_BLOCK,
+    VOXELS,
+    empty_table,
+    find,
+    insert,
+    pack_key,
+    refill_table,
+    unpack_keys,
+)
 from spatialmem.voxels.views import DepthView
 from spatialmem.voxels.weights import DEPTH_UNIT_M
 
 UNKNOWN, FREE, OCCUPIED = 0, 1, 2
 LOG_ODDS_FREE, LOG_ODDS_OCCUPIED, LOG_ODDS_LIMIT = -4, 6, 24
-RAY_STRIDE, RAY_OFFSET = 8, 4
-_SHARE_OF_RAM = 16  # one sixteenth of the voxel budget goes to free space
+_BLOCK_BYTES = VOXELS * (1 + 4 + 4 + 4) + 8 + 4 + 4 + 8 + 16 + 8 + 4 * 12
+"""of a block with its marks, its scratch and its share of the hash table at its emptiest"""
 
 
 class FreePools(NamedTuple):
@@ -44,7 +54,7 @@ class FreePools(NamedTuple):
     changed: NDArray[np.uint32]
     """(B,) lsn of the last frame that changed the block"""
     counters: NDArray[np.int64]
-    """[blocks in use]"""
+    """[blocks in use, times the pool was found full]"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +73,7 @@ def _reserve(blocks: int) -> FreePools:
     return FreePools(
         table_keys, table_blocks, np.zeros(blocks, np.int64), np.zeros((blocks, VOXELS), np.int8),
         np.zeros((blocks, VOXELS), np.uint32), np.zeros((blocks, VOXELS), np.uint32), np.zeros(blocks, np.uint32),
-        np.zeros(blocks, np.uint32), np.zeros(1, np.int64),
+        np.zeros(blocks, np.uint32), np.zeros(2, np.int64),
     )  # fmt: skip
 
 
@@ -75,6 +85,7 @@ def _block_at(free, key):
         return block
     block = free.counters[0]
     if block >= free.keys.shape[0]:
+        free.counters[1] += 1
         return NO_BLOCK
     free.keys[block] = key
     free.log_odds[block] = 0
@@ -111,11 +122,11 @@ def _list_once(mark, stamp, block, i, listed, count):
 
 
 @leaf
-def _list_occupied(free, packed, camera, m, voxel, limits, mark, stamp, listed):
+def _list_occupied(free, packed, camera, m, stride, voxel, limits, mark, stamp, listed):
     count = 0
-    for v in range(RAY_OFFSET, camera.height, RAY_STRIDE):
+    for v in range(stride // 2, camera.height, stride):
         y = (v - camera.cy) / camera.fy
-        for u in range(RAY_OFFSET, camera.width, RAY_STRIDE):
+        for u in range(stride // 2, camera.width, stride):
             if packed[v, u] == 0:
                 continue
             z = (packed[v, u] >> 8) * DEPTH_UNIT_M
@@ -159,18 +170,18 @@ def _list_along(free, ox, oy, oz, dx, dy, dz, t_end, limits, mark, stamp, listed
 
 
 @leaf
-def list_voxels(free, packed, beyond, camera, m, voxel, max_depth, limits, mark, stamp, listed):
+def list_voxels(free, packed, beyond, camera, m, stride, voxel, max_depth, limits, mark, stamp, listed):
     """Voxels (block * 512 + i) one frame saw, each once: first the occupied ones, then the free ones.
 
     packed: (H, W) readings; beyond: (H, W) bool, readings farther than max_depth, which carve up to it. Returns
     (number occupied, number in all); more than listed.shape[0] means that `listed` was too short.
     """
-    occupied = _list_occupied(free, packed, camera, m, voxel, limits, mark, stamp, listed)
+    occupied = _list_occupied(free, packed, camera, m, stride, voxel, limits, mark, stamp, listed)
     count = occupied
     ox, oy, oz = m[0, 3] / voxel, m[1, 3] / voxel, m[2, 3] / voxel
-    for v in range(RAY_OFFSET, camera.height, RAY_STRIDE):
+    for v in range(stride // 2, camera.height, stride):
         y = (v - camera.cy) / camera.fy
-        for u in range(RAY_OFFSET, camera.width, RAY_STRIDE):
+        for u in range(stride // 2, camera.width, stride):
             z = (packed[v, u] >> 8) * DEPTH_UNIT_M
             if packed[v, u] == 0:
                 if not beyond[v, u]:
@@ -264,8 +275,7 @@ class FreeSpaceGrid:
     def __init__(self, config: MemoryConfig) -> None:
         self.config = config
         self.voxel_m = config.free_voxel_m
-        self._per_frame = _blocks_a_frame(config)
-        self.pools = _reserve(max(2 * self._per_frame, config.ram_bytes // _SHARE_OF_RAM // (VOXELS * 9 + 64)))
+        self.pools = _reserve(_capacity(config))
         blocks = self.pools.keys.shape[0]
         self._mark, self._stamp = np.zeros((blocks, VOXELS), np.int32), 0
         self._listed = np.zeros(1 << 14, np.int64)
@@ -281,27 +291,29 @@ class FreeSpaceGrid:
         self.pools.table_keys.fill(-1)
         self.pools.counters[:] = 0
 
-    def check_room(self) -> None:
-        """Raise `OutOfRoom` when the reserve might not hold what one more frame adds."""
-        self._expect_room(self._per_frame)
-
-    def _expect_room(self, blocks: int) -> None:
-        if len(self) + blocks > self.pools.keys.shape[0]:
-            raise OutOfRoom(
-                f"{len(self)} of {self.pools.keys.shape[0]} free-space blocks are in use, too many to add a frame; "
-                "create the memory with a larger ram_bytes, a larger free_voxel_m or a smaller max_depth_m"
-            )
+    def truncate(self, blocks: int) -> None:
+        """Take back the blocks beyond the first `blocks`, added for a frame that was then refused."""
+        if len(self) > blocks:
+            self.pools.counters[0] = blocks
+            refill_table(self.pools.table_keys, self.pools.table_blocks, self.pools.keys, blocks)
 
     def plan(self, view: DepthView) -> FreePlan:
-        """What a frame saw occupied and free; no voxel is changed. Raises `OutOfRoom` when there may be no room."""
-        self.check_room()
+        """What a frame saw occupied and free; no voxel is changed, but blocks are added where there are none.
+
+        Raises `OutOfRoom` when the pool cannot hold them; the caller takes back what was added (`truncate`).
+        """
         while True:
             self._stamp += 1
+            self.pools.counters[1] = 0
             occupied, count = list_voxels(
-                self.pools, view.packed, view.beyond, view.pinhole, view.map_from_camera, self.voxel_m,
+                self.pools, view.packed, view.beyond, view.pinhole, view.map_from_camera, view.ray_stride, self.voxel_m,
                 self.config.max_depth_m, self._limits, self._mark, self._stamp, self._listed,
             )  # fmt: skip
-            self._expect_room(1)  # a camera wider than 110 degrees can reach more blocks than are kept for a frame
+            if self.pools.counters[1] > 0:
+                raise OutOfRoom(
+                    f"all {self.pools.keys.shape[0]} free-space blocks are in use; create the memory with a larger "
+                    "ram_bytes, a larger free_voxel_m or a smaller max_depth_m"
+                )
             if count <= self._listed.shape[0]:
                 break
             self._listed = np.zeros(max(count, 2 * self._listed.shape[0]), np.int64)
@@ -349,20 +361,23 @@ class FreeSpaceGrid:
         """Put a block from a file back; frames up to `contains` will not change it again."""
         block = _block_at(self.pools, np.int64(key))
         if block == NO_BLOCK:
-            self.check_room()
+            raise OutOfRoom(
+                f"the file holds more free-space blocks than the {self.pools.keys.shape[0]} that fit into the memory's "
+                "ram_bytes; it was made with other numbers than it says"
+            )
         self.pools.log_odds[block], self.pools.last_free[block] = log_odds, last_free
         self.pools.last_occupied[block], self.pools.contains[block] = last_occupied, contains
         self.pools.changed[block] = contains
 
 
-def _blocks_a_frame(config: MemoryConfig) -> int:
-    """Most blocks a frame up to 110 degrees wide can reach: half a box twice as wide as the range; or the workspace."""
-    edge = config.free_voxel_m * BLOCK
-    reach = math.ceil(2 * config.max_depth_m / edge + 2) ** 2 * math.ceil(config.max_depth_m / edge + 2) // 2
-    if config.workspace_m is None:
-        return reach
-    sides = np.ceil((np.array(config.workspace_m[3:]) - config.workspace_m[:3]) / edge) + 1
-    return min(reach, int(sides.prod()))
+def _capacity(config: MemoryConfig) -> int:
+    """Blocks that the share of free space in `ram_bytes` holds, or those of the workspace when they are fewer."""
+    blocks = config.free_space_bytes // _BLOCK_BYTES
+    if config.workspace_m is not None:
+        edge = config.free_voxel_m * BLOCK
+        sides = np.ceil((np.array(config.workspace_m[3:]) - config.workspace_m[:3]) / edge) + 1
+        blocks = min(blocks, int(min(sides.prod(), blocks)))
+    return max(1, blocks)
 
 
 def _voxel_limits(config: MemoryConfig) -> NDArray[np.int64]:

@@ -24,7 +24,6 @@ from spatialmem.voxels.weights import DEPTH_UNIT_M
 DIST_ONE = 32767
 WEIGHT_CAP = 255
 ROW_WEIGHT_CAP = 32
-TOUCH_STRIDE = 4  # pixels between the readings that allocate blocks
 
 
 class Pinhole(NamedTuple):
@@ -121,8 +120,8 @@ def _list_way(pools, at, order, forward, limits, has_limits, mark, stamp, touche
 
 
 @kernel
-def touch_blocks(pools, packed, camera, map_from_camera, grid, limits, has_limits, mark, stamp, touched):
-    """Blocks that the truncation band of the readings (every 4th pixel) passes through.
+def touch_blocks(pools, packed, camera, map_from_camera, grid, stride, limits, has_limits, mark, stamp, touched):
+    """Blocks that the truncation band of the readings passes through: one reading in every stride x stride pixels.
 
     Writes their indices to `touched` and returns how many; -1 when the pool of blocks is full, -2 when
     `touched` is too short. `mark` (B,) holds the stamp of the last call that listed a block.
@@ -132,14 +131,16 @@ def touch_blocks(pools, packed, camera, map_from_camera, grid, limits, has_limit
     count, last_code = 0, 0
     near, far, forward, last_forward = np.empty(3), np.empty(3), np.empty(3, np.bool_), np.empty(3, np.bool_)
     at, last_at, order = np.empty(3, np.int64), np.empty(3, np.int64), np.empty(LONGEST_WAY, np.int64)
-    for v in range(TOUCH_STRIDE // 2, camera.height, TOUCH_STRIDE):
-        y = (v - camera.cy) / camera.fy
-        for u in range(TOUCH_STRIDE // 2, camera.width, TOUCH_STRIDE):
-            reading = packed[v, u]
+    for row in range(stride // 2, camera.height, stride):
+        for column in range(stride // 2, camera.width, stride):
+            reading, u, v = packed[row, column], column, row
+            if reading == 0:  # then the one diagonally before it: interlaced depth has rows without any
+                u, v = max(column - 1, 0), max(row - 1, 0)
+                reading = packed[v, u]
             if reading == 0:
                 continue
             z = (reading >> 8) * DEPTH_UNIT_M
-            x = (u - camera.cx) / camera.fx
+            x, y = (u - camera.cx) / camera.fx, (v - camera.cy) / camera.fy
             for a in range(3):
                 d = m[a, 0] * x + m[a, 1] * y + m[a, 2]
                 near[a] = (m[a, 3] + (z - grid.truncation) * d) * per_edge

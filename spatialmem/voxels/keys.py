@@ -60,6 +60,15 @@ def insert(table_keys, table_blocks, key, block):
     table_keys[slot] = key
 
 
+@leaf
+def refill_table(table_keys, table_blocks, keys, count):
+    """Empty the table and enter blocks 0..count-1 again."""
+    for slot in range(table_keys.shape[0]):
+        table_keys[slot] = _EMPTY
+    for block in range(count):
+        insert(table_keys, table_blocks, keys[block], block)
+
+
 def empty_table(capacity: int) -> tuple[np.ndarray, np.ndarray]:
     """Table for `capacity` blocks, at most half full: (keys int64, blocks int32), a power of two long."""
     size = 1 << max(4, int(2 * capacity - 1).bit_length())

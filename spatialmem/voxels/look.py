@@ -57,12 +57,13 @@ class Cleared:
 
 
 def look(pools: Pools, grid: Grid, view: DepthView) -> Look:
-    """Cast every 8th pixel and sort the readings into agrees, seen through, occluded, no return."""
-    cast = cast_depth(pools, grid, view.map_from_camera, view.camera, change.LOOK_STRIDE, change.LOOK_OFFSET)
+    """Cast every stride-th pixel and sort the readings into agrees, seen through, occluded, no return."""
+    stride = view.ray_stride
+    cast = cast_depth(pools, grid, view.map_from_camera, view.camera, stride, stride // 2)
     counts = np.zeros(4, np.int64)
     residuals, examined = np.empty(cast.size, np.float32), np.empty(cast.size, np.int64)
     n_residuals, n_examined = change.compare(
-        pools, view.packed, view.map_from_camera, view.pinhole, grid.voxel, cast, counts, residuals, examined
+        pools, view.packed, view.map_from_camera, view.pinhole, stride, grid.voxel, cast, counts, residuals, examined
     )
     rays = int(counts.sum())
     shares = counts / max(rays, 1)

@@ -13,7 +13,7 @@ from spatialmem.errors import OutOfRoom
 from spatialmem.types import Camera, View
 from spatialmem.voxels import cast, integrate, look, pools, search
 from spatialmem.voxels.dispatch import DISPATCHER
-from spatialmem.voxels.keys import BLOCK, KEY_OFFSET
+from spatialmem.voxels.keys import BLOCK, KEY_OFFSET, refill_table
 from spatialmem.voxels.views import DepthView
 
 
@@ -35,7 +35,7 @@ class SurfaceGrid:
         self.config = config
         self.feature_width = feature_width
         self.grid = integrate.Grid(np.float32(config.voxel_size_m), np.float32(config.truncation_m))
-        blocks, pages = pools.capacity(config.ram_bytes, feature_width)
+        blocks, pages = pools.capacity(config.ram_bytes - config.free_space_bytes, feature_width)
         self.pools = pools.reserve(blocks, pages, feature_width)
         self._limits, self._has_limits = _block_limits(config)
         self._mark = np.zeros(blocks, np.int64)
@@ -61,6 +61,12 @@ class SurfaceGrid:
     def reset(self) -> None:
         """Forget everything; what was reserved stays reserved."""
         pools.clear(self.pools)
+
+    def truncate(self, blocks: int) -> None:
+        """Take back the blocks beyond the first `blocks`, added for a frame that was then refused."""
+        if len(self) > blocks:
+            self.pools.counters[pools.BLOCKS_USED] = blocks
+            refill_table(self.pools.table_keys, self.pools.table_blocks, self.pools.keys, blocks)
 
     def plan(self, view: DepthView, lsn: int, count: int | None = None) -> FusionPlan:
         """Read the image for the blocks a frame touches; `count` is what `touch` has just answered, if it was called.
@@ -125,8 +131,8 @@ class SurfaceGrid:
         while True:
             self._stamp += 1
             count = integrate.touch_blocks(
-                self.pools, view.packed, view.pinhole, view.map_from_camera, self.grid, self._limits, self._has_limits,
-                self._mark, self._stamp, self._touched,
+                self.pools, view.packed, view.pinhole, view.map_from_camera, self.grid,
+                view.touch_stride(self.config), self._limits, self._has_limits, self._mark, self._stamp, self._touched,
             )  # fmt: skip
             if count == -1:
                 raise OutOfRoom(

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from spatialmem.config import MemoryConfig
 from spatialmem.types import Camera
 from spatialmem.voxels.integrate import Pinhole
+from spatialmem.voxels.keys import BLOCK
 from spatialmem.voxels.weights import packed_readings
 
 
@@ -37,6 +38,16 @@ class DepthView:
         if valid is not None:
             beyond &= valid
         return cls(packed, beyond, camera, np.ascontiguousarray(map_from_camera, np.float64))
+
+    @property
+    def ray_stride(self) -> int:
+        """Pixels between the rays that look for change and carve free space: 40 rows of rays, or every 8th pixel."""
+        return max(1, min(8, self.camera.height // 40))
+
+    def touch_stride(self, config: MemoryConfig) -> int:
+        """Pixels between the readings that allocate blocks: two in a block at the far end of the range, at most 4."""
+        block_pixels = BLOCK * config.voxel_size_m * min(self.camera.fx, self.camera.fy) / config.max_depth_m
+        return max(1, min(4, int(block_pixels / 2)))
 
     @property
     def camera_from_map(self) -> NDArray[np.float64]:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 DOUBT, CLEAR, CLEAR_ROWLESS = 1, 2, 3
-CYCLE, MARGIN = 65535, 4
+CYCLE = 65535
 _WITHIN = np.stack([np.arange(512) % 8, np.arange(512) // 8 % 8, np.arange(512) // 64], axis=-1)
 
 
@@ -46,11 +46,12 @@ def outcomes(packed, surface, voxel_m):
     return np.array(counts), float(np.median(close)) if len(close) else float("nan"), through
 
 
-def blocks_seen_through(through, surface, lens, map_from_camera, voxel_m) -> set[tuple[int, int, int]]:
-    """Blocks in which the seen-through rays of every 8th pixel had met the surface."""
+def blocks_seen_through(through, surface, lens, map_from_camera, voxel_m, stride) -> set[tuple[int, int, int]]:
+    """Blocks in which the seen-through rays of every stride-th pixel had met the surface."""
     blocks = set()
     for j, i in zip(*np.nonzero(through), strict=True):
-        ray = np.array([(4 + 8 * i - lens.cx) / lens.fx, (4 + 8 * j - lens.cy) / lens.fy, 1.0])
+        u, v = stride // 2 + stride * i, stride // 2 + stride * j
+        ray = np.array([(u - lens.cx) / lens.fx, (v - lens.cy) / lens.fy, 1.0])
         point = map_from_camera[:3, 3] + map_from_camera[:3, :3] @ (ray * float(surface[j, i]))
         blocks.add(tuple(int(c) for c in np.floor(point / (8 * voxel_m))))
     return blocks
@@ -93,7 +94,8 @@ def clearance(block, frame: Frame, voxel_m):
 
 
 def _cross(u, v, lens):
-    around = ((u, v), (u - MARGIN, v), (u + MARGIN, v), (u, v - MARGIN), (u, v + MARGIN))
+    margin = max(1, min(4, lens.height // 120))
+    around = ((u, v), (u - margin, v), (u + margin, v), (u, v - margin), (u, v + margin))
     return [(a, b) for a, b in around if 0 <= a < lens.width and 0 <= b < lens.height]
 
 

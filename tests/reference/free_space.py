@@ -23,8 +23,9 @@ class ReferenceFreeSpace:
     def update(self, packed, beyond, camera, map_from_camera, lsn) -> dict[tuple, list[int]]:
         """One frame; returns the cells (blocks) in view with how many voxels were seen occupied and free."""
         occupied, free = set(), set()
-        for v in range(4, camera.height, 8):
-            for u in range(4, camera.width, 8):
+        stride = max(1, min(8, camera.height // 40))
+        for v in range(stride // 2, camera.height, stride):
+            for u in range(stride // 2, camera.width, stride):
                 ray = np.array([(u - camera.cx) / camera.fx, (v - camera.cy) / camera.fy, 1.0])
                 direction = map_from_camera[:3, :3] @ ray / self.voxel_m
                 self._ray(int(packed[v, u]), bool(beyond[v, u]), map_from_camera[:3, 3] / self.voxel_m, direction,

@@ -24,12 +24,15 @@ def crossed_cells(start, stop) -> list[tuple[tuple[int, int, int], float, float]
     return cells
 
 
-def band_blocks(packed, camera, map_from_camera, voxel_m, truncation_m, stride=4, first=2) -> dict[tuple, float]:
+def band_blocks(packed, camera, map_from_camera, voxel_m, truncation_m, stride) -> dict[tuple, float]:
     """Blocks that the truncation band of every 4th reading crosses: the longest way through each, in block edges."""
     edge = 8 * voxel_m
     longest: dict[tuple, float] = {}
-    for v in range(first, camera.height, stride):
-        for u in range(first, camera.width, stride):
+    first = stride // 2
+    for row in range(first, camera.height, stride):
+        for column in range(first, camera.width, stride):
+            diagonal = (max(row - 1, 0), max(column - 1, 0))
+            v, u = (row, column) if packed[row, column] else diagonal
             if packed[v, u] == 0:
                 continue
             z = (packed[v, u] >> 8) * 1e-5
