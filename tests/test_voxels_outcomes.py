@@ -19,7 +19,7 @@ def compare(packed, surface, pose=FORWARD, cam=CAM, voxel_m=0.04):
     grid = SurfaceGrid(small_config(), WIDTH)
     counts, residuals, examined = np.zeros(4, np.int64), np.empty(surface.size, np.float32), np.empty(surface.size, int)
     view = view_of(grid, flat(1.0), pose, cam)
-    n, m = change.compare(grid.pools, packed, view.map_from_camera, view.pinhole, np.float32(voxel_m),
+    n, m = change.compare(grid.pools, packed, view.map_from_camera, view.pinhole, 8, np.float32(voxel_m),
                           surface.astype(np.float32), counts, residuals, examined)  # fmt: skip
     return counts, residuals[:n], examined[:m]
 
@@ -37,7 +37,7 @@ def test_any_surface_and_readings(seed):
     expected, median, through = outcomes(packed[4::8, 4::8], surface, voxel)
     assert counts.tolist() == expected.tolist() and counts.min() > 0
     assert np.median(residuals) == pytest.approx(median, rel=1e-6)
-    assert keys_of(examined) == blocks_seen_through(through, surface, Lens.of(CAM), pose, voxel)
+    assert keys_of(examined) == blocks_seen_through(through, surface, Lens.of(CAM), pose, voxel, 8)
     assert len(examined) == counts[change.SEEN_THROUGH]
 
 
@@ -62,7 +62,7 @@ def test_missing_readings_are_not_rays():
     depth = flat(2.5)
     depth[:, :40] = np.nan
     found = watch.judge(depth, FORWARD)[1]
-    assert found.outcome.rays == 35 and found.outcome.seen_through == 1.0
+    assert found.outcome.rays == 60 * 40 and found.outcome.seen_through >= 0.98
     found = watch.judge(flat(np.nan), FORWARD)[1]
     assert found.outcome.rays == 0 and np.isnan(found.outcome.residual_m) and len(found.examined) == 0
     assert found.outcome[:4] == (0.0, 0.0, 0.0, 0.0)
@@ -75,7 +75,9 @@ def test_a_wall_that_stays_goes_or_is_hidden(distance, outcome):
     watch = Watch()
     watch.add(flat(1.5), FORWARD)
     found = watch.judge(flat(distance), FORWARD)[1]
-    assert getattr(found.outcome, outcome) == 1.0 and found.outcome.rays == 70
+    shares = found.outcome
+    assert getattr(shares, outcome) + shares.no_return == pytest.approx(1.0) and shares.no_return <= 0.02  # at the rim
+    assert shares.rays == 60 * 80
     assert (len(found.examined) > 0) == (outcome == "seen_through")
     if outcome == "agrees":
         assert found.outcome.residual_m == pytest.approx(distance - 1.5, abs=1e-3)
@@ -94,12 +96,12 @@ def test_outcomes_in_the_room_after_a_box_was_taken():
         depth = room_depth(pose, ROOM_CAM, removed=True, seed=20 + n)[1]
         view, found, *_ = watch.judge(depth, pose, ROOM_CAM)
         grid = watch.grid.grid
-        surface = cast_depth(watch.grid.pools, grid, pose, ROOM_CAM, 8, 4)
-        counts, median, through = outcomes(view.packed[4::8, 4::8], surface, float(grid.voxel))
+        surface = cast_depth(watch.grid.pools, grid, pose, ROOM_CAM, 3, 1)
+        counts, median, through = outcomes(view.packed[1::3, 1::3], surface, float(grid.voxel))
         assert found.outcome.rays == counts.sum()
         np.testing.assert_allclose(found.outcome[:4], counts / counts.sum())
         assert found.outcome.residual_m == pytest.approx(median, rel=1e-5)
-        blocks = blocks_seen_through(through, surface, Lens.of(ROOM_CAM), pose, float(grid.voxel))
+        blocks = blocks_seen_through(through, surface, Lens.of(ROOM_CAM), pose, float(grid.voxel), 3)
         assert keys_of(found.examined) == blocks and (np.diff(found.examined) > 0).all()
         box = room_depth(pose, ROOM_CAM)[1] < depth - 0.15
-        assert found.outcome.seen_through == pytest.approx(box[4::8, 4::8].mean(), abs=0.03)
+        assert found.outcome.seen_through == pytest.approx(box[1::3, 1::3].mean(), abs=0.03)
