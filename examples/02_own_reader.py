@@ -24,7 +24,7 @@ class NpzReader(Reader):
     format_name = "npz"
     layout = "0000.npz, 0001.npz, ... with rgb, depth_mm, pose, K"
 
-    def __init__(self, path: Path, *, strict: bool = False, session_id: str = "main") -> None:
+    def __init__(self, path: Path, *, strict: bool = False, session_id: str | None = None) -> None:
         super().__init__(path, strict=strict, session_id=session_id)
         self.files = sorted(self.path.glob("*.npz"))
         self.up_in_world = (0.0, 0.0, 1.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
 
 import cv2
 import numpy as np
@@ -120,7 +121,7 @@ def test_a_new_session_needs_a_place(recording, memory, tmp_path, capsys):
     arguments = ("build", recording, "--out", path, "--append", "--session", "second", "--same-world")
     assert run_json(capsys, *arguments)["frames"] == len(FRAMES)
     with SpatialMemory.open(path) as grown:
-        assert {keyframe.session_id for keyframe in grown.trajectory()} == {"main", "second"}
+        assert {keyframe.session_id for keyframe in grown.trajectory()} == {"room", "second"}
 
 
 def test_overwrite_replaces_memories_only(recording, tmp_path, capsys):
@@ -144,7 +145,7 @@ def test_query_finds_the_chair(memory, capsys):
     assert out["unknown_words"] == ["chair"] and out["not_searched"] == ""
     assert hit["first_seen_ns"] <= hit["last_seen_ns"] <= LAST_NS
     evidence = hit["evidence"][0]
-    assert evidence["session"] == "main" and evidence["camera"] == "camera" and evidence["seq"] in range(len(FRAMES))
+    assert evidence["session"] == "room" and evidence["camera"] == "camera" and evidence["seq"] in range(len(FRAMES))
     assert len(evidence["box_xyxy"]) == 4 and evidence["lsn"] >= 1 and evidence["stamp_ns"] <= LAST_NS
 
 
@@ -181,7 +182,6 @@ def test_query_draws(memory, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "nothing is asked"),
         (["--at", "0", "0", "0"], "--radius-m"),
         (["red", "--since", "yesterday"], "--since 'yesterday' is no time"),
         (["red", "--top", "0"], "top"),
@@ -192,6 +192,18 @@ def test_questions_that_cannot_be_asked(memory, arguments, message, capsys):
     run("query", memory, *arguments, code=1)
     captured = capsys.readouterr()
     assert captured.err.startswith("error: ") and message in captured.err and captured.out == ""
+
+
+@pytest.mark.parametrize(("arguments", "message"), [([], "nothing is asked"), ([""], "is empty"), ([" "], "is empty")])
+def test_asking_nothing_is_wrong_usage(memory, arguments, message, capsys):
+    run("query", memory, *arguments, code=2)
+    captured = capsys.readouterr()
+    assert captured.err.startswith("error: ") and message in captured.err and captured.out == ""
+
+
+def test_a_time_alone_is_a_question(memory, capsys):
+    assert run_json(capsys, "query", memory, "--since", "5s")["hits"]
+    assert run_json(capsys, "query", memory, "--until", "2025-12-31")["hits"] == []
 
 
 def test_times():
@@ -227,6 +239,21 @@ def test_rebuild_changes_nothing(memory, tmp_path, capsys):
     before = run_json(capsys, "info", path, "--hash")["canonical_hash"]
     out = run_json(capsys, "rebuild", path)
     assert out["canonical_hash"] == before and out["changed"] is False
+    assert run_json(capsys, "info", path, "--hash", "--verify")["canonical_hash"] == before
+
+
+def test_rebuild_repairs_damaged_layers(memory, tmp_path, capsys):
+    path = shutil.copy(memory, tmp_path / "a.mem")
+    before = run_json(capsys, "info", path, "--hash")["canonical_hash"]
+    connection = sqlite3.connect(path)
+    with connection:
+        connection.execute("UPDATE surface_blocks SET data = x'00' WHERE key = (SELECT min(key) FROM surface_blocks)")
+    connection.close()
+    run("info", path, "--verify", code=1)
+    assert f"spatialmem rebuild {path}" in capsys.readouterr().err
+    run("rebuild", path)
+    captured = capsys.readouterr()
+    assert "cannot be loaded" in captured.err and "were damaged" in captured.out
     assert run_json(capsys, "info", path, "--hash", "--verify")["canonical_hash"] == before
 
 

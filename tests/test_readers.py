@@ -98,6 +98,14 @@ def test_random_access_repeats_exactly_in_any_order(originals, name):
 
 
 @pytest.mark.parametrize("name", FORMATS)
+def test_session_is_the_name_of_the_recording(originals, name, monkeypatch):
+    path = originals[name]
+    assert {frame.session_id for frame in read(path)} == {path.name}
+    monkeypatch.chdir(path.parent)
+    assert read(path.name).session_id == read(f"./{path.name}/").session_id == path.name
+
+
+@pytest.mark.parametrize("name", FORMATS)
 def test_session_is_the_readers_option(originals, name):
     assert {frame.session_id for frame in read(originals[name], session_id="tuesday")} == {"tuesday"}
 

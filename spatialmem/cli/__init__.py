@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from typing import Protocol
 
-from spatialmem.cli.codes import FAILED, INTERRUPTED, OK, USAGE
+from spatialmem.cli.codes import FAILED, INTERRUPTED, OK, USAGE, WrongUsage
 from spatialmem.errors import SpatialMemError
 
 VERBS: dict[str, tuple[str, str]] = {
@@ -69,7 +69,7 @@ def _run(verb: _Verb, json_wanted: bool) -> int:
             from spatialmem.cli.output import write_json
 
             write_json({"error": str(error), "kind": type(error).__name__})
-        return _complain(str(error), FAILED)
+        return _complain(str(error), USAGE if isinstance(error, WrongUsage) else FAILED)
     except KeyboardInterrupt:
         return _complain("stopped by Ctrl-C", INTERRUPTED)
 

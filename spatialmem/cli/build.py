@@ -11,6 +11,7 @@ import tyro
 from spatialmem.cli.codes import INTERRUPTED, OK
 from spatialmem.cli.interrupt import Interrupt
 from spatialmem.cli.output import pairs_table, say, write_json
+from spatialmem.cli.replace import Replacement, remove_memory
 from spatialmem.config import GateConfig, MemoryConfig
 from spatialmem.errors import EncoderMismatch, InvalidValue, MemoryFileError, ReadError
 from spatialmem.view.words import size
@@ -38,9 +39,9 @@ class Build:
     format: str | None = None
     """name of the format, where looking at the path is not enough"""
     session: str | None = None
-    """name of this recording within the memory (default main)"""
+    """name of this recording within the memory (default: the name of its file or folder)"""
     same_world: bool = False
-    """the new session's poses are in the map's own frame"""
+    """the poses of this recording are in the map's own frame"""
     up: tuple[float, float, float] | None = None
     """direction against gravity in the map frame, where the recording does not declare it"""
     estimate_up: bool = False
@@ -54,7 +55,7 @@ class Build:
     append: bool = False
     """add to an existing memory; frames it has already are skipped"""
     overwrite: bool = False
-    """replace an existing memory"""
+    """replace an existing memory, once the new one is complete"""
     json: bool = False
     """one JSON object on standard output"""
     quiet: bool = False
@@ -65,8 +66,8 @@ class Build:
         self._check()
         with Interrupt() as stop:
             reader = self._reader()
-            memory = self._memory()
-            return self._remember(memory, reader, stop)
+            replaces = self.overwrite and self.out.exists()
+            return self._replace(reader, stop) if replaces else self._make(reader, stop)
 
     def _check(self) -> None:
         """Everything that can be refused before anything heavy is loaded."""
@@ -74,8 +75,6 @@ class Build:
             raise InvalidValue("--append and --overwrite exclude each other; give one")
         if self.max_frames is not None and self.max_frames < 1:
             raise InvalidValue(f"--max-frames must be at least 1; given {self.max_frames}")
-        if self.same_world and self.session is None:
-            raise InvalidValue("--same-world places a new session; name it with --session NAME")
         if self.append:
             self._check_append()
         elif self.out.exists() and not self.overwrite:
@@ -104,16 +103,14 @@ class Build:
         options: dict[str, Any] = {} if self.session is None else {"session_id": self.session}
         return read(self.path, strict=self.strict, format=self.format, **options)
 
-    def _memory(self) -> SpatialMemory:
+    def _created(self, path: Path) -> SpatialMemory:
         from spatialmem.memory import SpatialMemory
 
-        if not self.append:
-            from spatialmem.perception import load_encoder
+        return SpatialMemory.create(path, self.encoder or "colours", self._config())
 
-            config, encoder = self._config(), load_encoder(self.encoder or "colours")
-            if self.overwrite:
-                remove_memory(self.out)
-            return SpatialMemory.create(self.out, encoder, config)
+    def _opened(self) -> SpatialMemory:
+        from spatialmem.memory import SpatialMemory
+
         memory = SpatialMemory.open(self.out, "a")
         own = memory.encoder.name
         if self.encoder not in (None, own):
@@ -121,28 +118,54 @@ class Build:
             raise EncoderMismatch(f"{self.out} was made with encoder {own}; given {self.encoder}; leave --encoder out")
         return memory
 
-    def _remember(self, memory: SpatialMemory, reader: Reader, stop: Interrupt) -> int:
-        from spatialmem.cli.remember import remember
-
+    def _make(self, reader: Reader, stop: Interrupt) -> int:
+        """A new memory, or more of an existing one."""
+        memory = self._opened() if self.append else self._created(self.out)
         try:
-            self._place(memory)
-            self._declare_up(memory, reader)
-            tally = remember(memory, reader, self.max_frames, self.quiet, stop)
-            if self.estimate_up and memory.up_in_map is None and memory.estimate_up() is None:
-                say("up could not be estimated: no large level surface, or the camera was held in every direction")
+            tally = self._remember(memory, reader, stop)
         finally:
             total = len(memory.trajectory())
             memory.close()
             if total == 0 and not self.append:
                 remove_memory(self.out)
         if total == 0 and not self.append and not stop.asked:
-            reasons = ", ".join(f"{reason}: {number}" for reason, number in tally.skipped.items())
-            raise ReadError(f"no frame of {self.path} could be stored ({reasons}); {self.out} was not made")
+            raise self._nothing(tally, "was not made")
         self._report(tally, reader, total)
         if stop.asked:
             made = f"{self.out} holds {total} frames; go on with --append" if total else f"{self.out} was not made"
             say(f"stopped by Ctrl-C: {made}")
         return INTERRUPTED if stop.asked else OK
+
+    def _replace(self, reader: Reader, stop: Interrupt) -> int:
+        """A new memory in place of an old one, which stays until the new one is complete."""
+        with Replacement(self.out) as replacement:
+            with self._created(replacement.path) as memory:
+                tally = self._remember(memory, reader, stop)
+                total = 0 if stop.asked else len(memory.trajectory())
+            if total == 0 and not stop.asked:
+                raise self._nothing(tally, "is still the old memory")
+            if total:
+                replacement.complete()
+        if total or self.json:
+            self._report(tally, reader, total)
+        if stop.asked and not total:
+            say(f"stopped by Ctrl-C: {self.out} is still the old memory; nothing was replaced")
+        return OK if total else INTERRUPTED
+
+    def _remember(self, memory: SpatialMemory, reader: Reader, stop: Interrupt) -> Tally:
+        from spatialmem.cli.appending import place_session
+        from spatialmem.cli.remember import remember
+
+        place_session(memory, reader, self.same_world)
+        self._declare_up(memory, reader)
+        tally = remember(memory, reader, self.max_frames, self.quiet, stop)
+        if self.estimate_up and memory.up_in_map is None and memory.estimate_up() is None:
+            say("up could not be estimated: no large level surface, or the camera was held in every direction")
+        return tally
+
+    def _nothing(self, tally: Tally, left: str) -> ReadError:
+        reasons = ", ".join(f"{reason}: {number}" for reason, number in tally.skipped.items())
+        return ReadError(f"no frame of {self.path} could be stored ({reasons}); {self.out} {left}")
 
     def _report(self, tally: Tally, reader: Reader, total: int) -> None:
         from spatialmem.cli.remember import tally_rows, tally_values
@@ -155,32 +178,9 @@ class Build:
             file_row = ("memory", f"{self.out}: {total} frames, {size(n_bytes)}")
             pairs_table("", [file_row, *tally_rows(tally, reader)])
 
-    def _place(self, memory: SpatialMemory) -> None:
-        if self.same_world and self.session is not None:
-            import numpy as np
-
-            memory.add_session(self.session, np.eye(4), "declared on the command line")
-
     def _declare_up(self, memory: SpatialMemory, reader: Reader) -> None:
         """What the user says, else what the recording says that makes the map's world."""
         if self.up is not None:
             memory.declare_up(self.up)
         elif not self.append and reader.up_in_world is not None:
             memory.declare_up(reader.up_in_world)
-
-
-def remove_memory(path: Path) -> None:
-    """Delete a memory file and what a killed writer left beside it; refused while somebody writes it, or when the
-    file is something else."""
-    from spatialmem.store.header import check_header
-    from spatialmem.store.lock import WriterLock
-
-    if not path.exists():
-        return
-    check_header(path)
-    lock = WriterLock(path)
-    try:
-        for suffix in ("", "-wal", "-shm", "-journal"):
-            path.with_name(path.name + suffix).unlink(missing_ok=True)
-    finally:
-        lock.release()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from spatialmem.errors import InvalidValue
+
 OK = 0
 """done; an empty answer is an answer"""
 FAILED = 1
@@ -10,3 +12,7 @@ USAGE = 2
 """the command line was wrong"""
 INTERRUPTED = 130
 """stopped by Ctrl-C (128 + SIGINT, as shells say it)"""
+
+
+class WrongUsage(InvalidValue):
+    """A command line that no file or machine could make right; ends with code `USAGE`."""

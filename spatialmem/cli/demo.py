@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from spatialmem.cli.build import remove_memory
 from spatialmem.cli.codes import INTERRUPTED, OK
 from spatialmem.cli.interrupt import Interrupt
 from spatialmem.cli.output import answer_table, answer_values, pairs_table, say, write_json
+from spatialmem.cli.replace import remove_memory
 from spatialmem.errors import ReadError
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import tyro
 
-from spatialmem.cli.codes import OK
+from spatialmem.cli.codes import OK, WrongUsage
 from spatialmem.cli.output import answer_table, answer_values, write_json
 from spatialmem.errors import InvalidValue
 
@@ -27,7 +27,7 @@ _UNITS_S = {"ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 
 @dataclass(frozen=True)
 class Query:
-    """Ask a memory where something is. Conditions narrow each other; at least one of TEXT, --image, --at is needed."""
+    """Ask a memory where something is. TEXT, --image, --at and times narrow each other; one is needed."""
 
     memory: tyro.conf.Positional[Path]
     """the memory file; it is not changed"""
@@ -80,8 +80,10 @@ class Query:
         return Path("runs") / "query" / f"{name}.png"
 
     def _check(self) -> None:
-        if self.text is None and self.image is None and self.at is None:
-            raise InvalidValue("nothing is asked; give TEXT, --image or --at X Y Z (with --radius-m R)")
+        if self.text is not None and not self.text.strip():
+            raise WrongUsage("TEXT is empty; name what to look for, or leave it out and give --image, --at or --since")
+        if all(part is None for part in (self.text, self.image, self.at, self.since, self.until)):
+            raise WrongUsage("nothing is asked; give TEXT, --image, --at X Y Z (with --radius-m R), --since or --until")
         if (self.radius_m is None) != (self.at is None):
             raise InvalidValue("--at and --radius-m belong together; give both or neither")
         if self.picture is not None:

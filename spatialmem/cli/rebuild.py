@@ -10,6 +10,7 @@ import tyro
 
 from spatialmem.cli.codes import OK
 from spatialmem.cli.output import pairs_table, say, write_json
+from spatialmem.errors import MemoryFileError
 from spatialmem.view.words import size
 
 
@@ -28,13 +29,14 @@ class Rebuild:
         """Rebuild; returns the exit code."""
         from spatialmem.memory import SpatialMemory
 
-        with SpatialMemory.open(self.memory, "a") as memory:
-            before, frames = memory.canonical_hash(), len(memory.trajectory())
-            if not self.quiet:
-                say(f"rebuilding the layers from {frames} frames; Ctrl-C leaves the old ones")
-            started = time.monotonic()
-            memory.rebuild()
-            seconds, after = time.monotonic() - started, memory.canonical_hash()
+        before = self._hash_before()
+        if not self.quiet:
+            say("rebuilding the layers from the log; Ctrl-C leaves the old ones")
+        started = time.monotonic()
+        SpatialMemory.repair(self.memory)
+        seconds = time.monotonic() - started
+        with SpatialMemory.open(self.memory, "r") as memory:
+            after, frames = memory.canonical_hash(), len(memory.trajectory())
         n_bytes = self.memory.stat().st_size
         if self.json:
             write_json({
@@ -42,7 +44,22 @@ class Rebuild:
                 "changed": before != after, "file_bytes": n_bytes,
             })  # fmt: skip
         elif not self.quiet:
-            same = "the same as before" if before == after else "different from before"
+            damaged = "made anew; those of before were damaged"
+            same = damaged if before is None else "the same as before" if before == after else "different from before"
             file = f"{self.memory}: {frames} frames, {size(n_bytes)}"
             pairs_table("", [("memory", file), ("layers", f"{same}, in {seconds:.1f} s")])
         return OK
+
+    def _hash_before(self) -> str | None:
+        """None where the layers are too damaged to be loaded, which is what they are made anew for."""
+        from spatialmem.memory import SpatialMemory
+        from spatialmem.store.header import check_header
+
+        check_header(self.memory)
+        try:
+            with SpatialMemory.open(self.memory, "r") as memory:
+                return memory.canonical_hash()
+        except MemoryFileError as error:
+            if not self.quiet:
+                say(f"the layers cannot be loaded: {error}")
+            return None

@@ -36,7 +36,7 @@ class FolderReader(ShotsReader):
     format_name = "folder"
     layout = "rgb/, depth/, poses.txt, intrinsics.txt|json, optional spatialmem.json (the plain folder)"
 
-    def __init__(self, path: str | Path, *, strict: bool = False, session_id: str = "main",
+    def __init__(self, path: str | Path, *, strict: bool = False, session_id: str | None = None,
                  depth_scale: float | None = None) -> None:  # fmt: skip
         """List the frames.
 

@@ -92,17 +92,18 @@ class Reader(ABC):
     is_stream: ClassVar[bool] = False
     """True: only iteration works, `len` and `[]` do not"""
 
-    def __init__(self, path: str | Path, *, strict: bool = False, session_id: str = "main") -> None:
+    def __init__(self, path: str | Path, *, strict: bool = False, session_id: str | None = None) -> None:
         """Open the recording at `path`; reads lists and poses, no images.
 
         Args:
             path: file or folder of the recording.
             strict: raise `BadFrame` while iterating instead of skipping.
-            session_id: session given to every frame; another one for each recording appended to a memory.
+            session_id: session given to every frame; None: the name of the file or folder, so that another
+                recording is another session.
         """
         self.path = Path(path)
         self.strict = strict
-        self.session_id = session_id
+        self.session_id = recording_name(self.path) if session_id is None else session_id
         self.frame_id = "world"
         self.up_in_world: tuple[float, float, float] | None = None
         self.notes: list[str] = []
@@ -214,11 +215,16 @@ class FramesReader(StreamReader):
     layout = "any iterable of Frame, handed over in Python"
 
     def __init__(self, frames: Iterable[Frame], *, strict: bool = False) -> None:
-        super().__init__("frames from memory", strict=strict)
+        super().__init__("frames from memory", strict=strict)  # its frames bring their own sessions
         self._frames = frames
 
     def outcomes(self) -> Iterator[Frame | BadFrame]:
         yield from self._frames
+
+
+def recording_name(path: Path) -> str:
+    """Name of the file or folder, however the path to it is written."""
+    return path.resolve().name or "main"  # the root folder has no name
 
 
 def _in_order(outcome: Frame | BadFrame, last_ns: dict[tuple[str, str], int]) -> Frame | BadFrame:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from spatialmem.errors import ReadError
 from spatialmem.io import depth_scales
 from spatialmem.io.images import image_files
+from spatialmem.io.reader import recording_name
 from spatialmem.io.shots import Shot, ShotsReader, first_size, frame_stamp_ns, numbered, positive, some
 from spatialmem.io.textfiles import camera_of, number_of, numbers, read_json, rows
 from spatialmem.types import Camera
@@ -31,7 +32,7 @@ class RedwoodReader(ShotsReader):
     format_name = "redwood"
     layout = "image/|color/|rgb/, depth/, a trajectory .log (Open3D, Redwood)"
 
-    def __init__(self, path: str | Path, *, strict: bool = False, session_id: str = "main", fps: float = 30.0,
+    def __init__(self, path: str | Path, *, strict: bool = False, session_id: str | None = None, fps: float = 30.0,
                  depth_scale: float = depth_scales.REDWOOD) -> None:  # fmt: skip
         """List the frames.
 
@@ -50,6 +51,8 @@ class RedwoodReader(ShotsReader):
         root = next((p for p in (log.parent, log.parent.parent) if _colour_folder(p)), None)
         if root is None:
             raise ReadError(f"no folder {', '.join(_COLOUR_FOLDERS)} with images beside {log}")
+        if session_id is None:
+            self.session_id = recording_name(root)  # every capture's log has the same name
         colour, depth = numbered(image_files(root / _colour_folder(root))), numbered(image_files(root / "depth", True))
         poses = self._poses_by_number(read_log(log), sorted(colour))
         shots = [

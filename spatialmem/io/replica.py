@@ -26,7 +26,9 @@ class ReplicaReader(ShotsReader):
     format_name = "replica"
     layout = "results/frame000000.jpg, results/depth000000.png, traj.txt (Replica as rendered for NICE-SLAM)"
 
-    def __init__(self, path: str | Path, *, strict: bool = False, session_id: str = "main", fps: float = 30.0) -> None:
+    def __init__(
+        self, path: str | Path, *, strict: bool = False, session_id: str | None = None, fps: float = 30.0
+    ) -> None:
         """List the frames.
 
         Args:

@@ -45,7 +45,7 @@ class RosbagReader(Reader):
     Args:
         path: a .bag, .mcap or .db3 file, or the folder of a ROS 2 bag.
         strict: raise `BadFrame` while iterating instead of skipping.
-        session_id: session given to every frame.
+        session_id: session given to every frame; None: the name of the file or folder.
         rgb_topic, depth_topic: image topics; None: found by type, encoding and name, refused when ambiguous.
         camera_info_topic, depth_info_topic: calibrations; None: the camera_info beside each image topic.
         odom_topic: take poses from this Odometry, PoseStamped or PoseWithCovarianceStamped topic; None: from tf,
@@ -70,7 +70,7 @@ class RosbagReader(Reader):
     layout = "a .bag, .mcap or .db3 file, or the folder of a ROS 2 bag"
 
     def __init__(  # noqa: PLR0913  every option is one of `read`
-        self, path: str | Path, *, strict: bool = False, session_id: str = "main",
+        self, path: str | Path, *, strict: bool = False, session_id: str | None = None,
         rgb_topic: str | None = None, depth_topic: str | None = None,
         camera_info_topic: str | None = None, depth_info_topic: str | None = None,
         odom_topic: str | None = None, body_frame: str | None = None, body_from_camera: ArrayLike | None = None,

@@ -30,7 +30,9 @@ class ScanNetReader(ShotsReader):
     format_name = "scannet"
     layout = "color/0.jpg, depth/0.png, pose/0.txt, ..., intrinsic/intrinsic_color.txt, intrinsic/intrinsic_depth.txt"
 
-    def __init__(self, path: str | Path, *, strict: bool = False, session_id: str = "main", fps: float = 30.0) -> None:
+    def __init__(
+        self, path: str | Path, *, strict: bool = False, session_id: str | None = None, fps: float = 30.0
+    ) -> None:
         """List the frames.
 
         Args:

@@ -39,7 +39,7 @@ class SevenScenesReader(ShotsReader):
     format_name = "7scenes"
     layout = "frame-000000.color.png|jpg, frame-000000.depth.png, frame-000000.pose.txt, ... (a seq-NN folder)"
 
-    def __init__(self, path: str | Path, *, strict: bool = False, session_id: str = "main", fps: float = 30.0,
+    def __init__(self, path: str | Path, *, strict: bool = False, session_id: str | None = None, fps: float = 30.0,
                  mask_uncoloured: bool = True) -> None:  # fmt: skip
         """List the frames.
 

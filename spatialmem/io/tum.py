@@ -50,7 +50,7 @@ class TumReader(ShotsReader):
     format_name = "tum"
     layout = "rgb.txt, depth.txt (or associations.txt), groundtruth.txt, rgb/, depth/ (TUM RGB-D)"
 
-    def __init__(self, path: str | Path, *, strict: bool = False, session_id: str = "main", max_dt_s: float = 0.02,
+    def __init__(self, path: str | Path, *, strict: bool = False, session_id: str | None = None, max_dt_s: float = 0.02,
                  max_pose_gap_s: float = 0.1, camera: str | Camera | None = None,
                  rectify: bool = True, depth_scale: float = depth_scales.TUM) -> None:  # fmt: skip
         """List and associate the frames.
