@@ -250,7 +250,7 @@ def test_rebuild_repairs_damaged_layers(memory, tmp_path, capsys):
         connection.execute("UPDATE surface_blocks SET data = x'00' WHERE key = (SELECT min(key) FROM surface_blocks)")
     connection.close()
     run("info", path, "--verify", code=1)
-    assert f"spatialmem rebuild {path}" in capsys.readouterr().err
+    assert "spatialmem rebuild" in capsys.readouterr().err
     run("rebuild", path)
     captured = capsys.readouterr()
     assert "cannot be loaded" in captured.err and "were damaged" in captured.out
