@@ -242,13 +242,13 @@ class Keeper:
         )  # fmt: skip
 
     def frame(self, lsn: int) -> Frame:
-        """A stored frame, decoded, with its pose in the map frame."""
+        """A stored frame, decoded, with its pose in the world of its session, as it was observed."""
         row = self.rows.get(lsn)
         if row is None:
             raise InvalidValue(f"there is no stored frame {lsn}; the log holds frames 1 to {len(self.rows)}")
         logged = self._logged(row)
         return Frame(
-            logged.rgb, logged.depth_m, row.camera, logged.map_from_camera, row.stamp_ns, row.session_id, row.camera_id,
+            logged.rgb, logged.depth_m, row.camera, row.world_from_camera, row.stamp_ns, row.session_id, row.camera_id,
             row.seq, logged.valid, _sigma(row), depth_unit="m",
         )  # fmt: skip
 

@@ -14,11 +14,21 @@ from typing import Any, Literal, final
 import numpy as np
 from numpy.typing import NDArray
 
+from spatialmem.arguments import (
+    checked_creation,
+    checked_frame,
+    checked_lsn,
+    checked_name,
+    checked_points,
+    checked_sql,
+    checked_up,
+    checked_view_camera,
+)
 from spatialmem.config import MemoryConfig
 from spatialmem.errors import InvalidValue, ReadOnlyMemory, SpatialMemError, UnplacedSession
 from spatialmem.gate import SUSPECT_FRAMES, pose_suspect, reason_to_store
 from spatialmem.keeper import Keeper, Keyframe
-from spatialmem.layers import Layers, LoggedFrame
+from spatialmem.layers import Layers
 from spatialmem.locks import EpochLock
 from spatialmem.perception import Encoder
 from spatialmem.question import Question, ask
@@ -65,7 +75,7 @@ class SpatialMemory:
             encoder: name (docs/encoders.md) or instance of the encoder that gives voxels their features.
             config: the numbers of the memory; they are kept in the file.
         """
-        keeper = Keeper.create(path, encoder, config or MemoryConfig())
+        keeper = Keeper.create(path, encoder, checked_creation(path, encoder, config))
         epoch = EpochLock()
         return cls(keeper, Layers(keeper.config, keeper.feature_width, epoch), epoch)
 
@@ -111,9 +121,15 @@ class SpatialMemory:
         """Forget everything. Only for a memory without a file, between episodes; keeps what was reserved."""
         if self._keeper.file is not None:
             raise InvalidValue("reset() is for ephemeral memories; what a file was told stays: create another file")
+        self._require_open()
         with self._observing, self._epoch.write():
-            self._layers.reset()
-            self._keeper.forget_rows()
+            try:
+                self._layers.reset()
+                self._keeper.forget_rows()
+            except BaseException:
+                self._sound = False
+                raise
+            self._sound = True  # nothing is left of a change that was interrupted
 
     # --- observing
 
@@ -125,6 +141,7 @@ class SpatialMemory:
         when the file cannot be written; in each case the memory stays as it was.
         """
         self._require_sound(writing=True)
+        checked_frame(frame)
         with self._observing:
             refusal = self._refusal(frame)
             if refusal is not None:
@@ -178,8 +195,10 @@ class SpatialMemory:
     def add_session(self, session_id: str, map_from_session: NDArray[np.float64], reason: str = "declared") -> None:
         """Say where the world of a new session lies in the map: (4, 4) rigid transform."""
         self._require_sound(writing=True)
+        name, place = checked_name("session_id", session_id), checked_transform(map_from_session)
+        checked_name("reason", reason)
         with self._observing:
-            self._keeper.add_session(session_id, checked_transform(map_from_session), reason)
+            self._keeper.add_session(name, place, reason)
 
     # --- asking
 
@@ -235,6 +254,7 @@ class SpatialMemory:
         """What the memory looks like from a pose in the map frame; pixels without surface are NaN and black."""
         self._require_sound()
         pose = checked_transform(world_from_camera)
+        checked_view_camera(camera)
         with self._epoch.read():
             return self._layers.surface.render(pose, camera, features)
 
@@ -256,8 +276,9 @@ class SpatialMemory:
     def occupancy(self, points_m: NDArray[np.floating]) -> NDArray[np.uint8]:
         """(N,) 0 unknown, 1 free, 2 occupied at (N, 3) points of the map frame, metres."""
         self._require_sound()
+        points = checked_points(points_m, self.config.free_voxel_m)
         with self._epoch.read():
-            return self._layers.free.states(points_m)
+            return self._layers.free.states(points)
 
     def free_space(self) -> FreeSpace:
         """The free-space layer as one dense box."""
@@ -272,12 +293,15 @@ class SpatialMemory:
         return [self._keeper.keyframe(row) for row in list(self._keeper.rows.values())]
 
     def keyframe(self, lsn: int) -> Frame:
-        """A stored frame as the log holds it; its pose is in the map frame."""
-        return self._keeper.frame(lsn)
+        """A stored frame as it was observed: its pose is in the world of its session (`trajectory`: in the map).
+
+        Another memory that is told of the same sessions (`add_session`) can observe it again.
+        """
+        return self._keeper.frame(checked_lsn(lsn))
 
     def sql(self, query: str, params: Iterable[Any] = ()) -> list[tuple]:
         """Rows of a SELECT over the memory file (docs/format.md, section 3); nothing can be changed with it."""
-        return self._keeper.sql(query, params)
+        return self._keeper.sql(*checked_sql(query, params))
 
     # --- what it is
 
@@ -309,10 +333,7 @@ class SpatialMemory:
     def declare_up(self, up_in_map: Iterable[float]) -> None:
         """Say which way is up in the map frame."""
         self._require_sound(writing=True)
-        up = np.asarray(list(up_in_map), np.float64)
-        if up.shape != (3,) or not np.isfinite(up).all() or np.linalg.norm(up) < 1e-9:
-            raise InvalidValue(f"up must be a finite, non-zero vector x, y, z; given {up}")
-        self._keeper.keep_up(up / np.linalg.norm(up), "declared", None)
+        self._keeper.keep_up(checked_up(up_in_map), "declared", None)
 
     def estimate_up(self) -> Up | None:
         """Estimate which way is up from the surface and keep it; None, and nothing kept, when none stands out."""
@@ -346,9 +367,14 @@ class SpatialMemory:
             with self._epoch.write():
                 self._layers = layers
 
-    def _require_sound(self, writing: bool = False) -> None:
+    def _require_open(self) -> None:
         if self._keeper.closed:
             raise SpatialMemError("this memory is closed; open it again with SpatialMemory.open(path)")
+
+    def _require_sound(self, writing: bool = False) -> None:
+        self._require_open()
+        if not self._sound and self._keeper.file is None:
+            raise SpatialMemError("a change of this memory was interrupted; call reset(): it has no file to read from")
         if not self._sound:
             raise SpatialMemError(
                 "a change of this memory was interrupted; close it and open it again: the file holds every frame that "
@@ -358,4 +384,4 @@ class SpatialMemory:
             raise ReadOnlyMemory("this memory is open for reading; open it with mode 'a' to change it")
 
 
-__all__ = ["Keyframe", "LoggedFrame", "SpatialMemory"]
+__all__ = ["Keyframe", "SpatialMemory"]

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from spatialmem.arguments import checked_box, checked_point, checked_radius, checked_text, checked_times, checked_top
+from spatialmem.checks import described
 from spatialmem.errors import InvalidValue
 from spatialmem.perception import Encoder
 from spatialmem.voxels.search import Filter
@@ -53,10 +55,17 @@ def ask(
         raise InvalidValue(
             "a query needs a text, an image, a place (at, radius_m or box_m) or a time (since_ns, until_ns)"
         )
-    if not isinstance(top, (int, np.integer)) or top < 1:
-        raise InvalidValue(f"top must be a positive integer; given {top!r}")
     if (at is None) != (radius_m is None):
-        raise InvalidValue("at and radius_m belong together: at=(x, y, z), radius_m=1.0")
+        raise InvalidValue(
+            f"at and radius_m belong together; given at={described(at)}, radius_m={described(radius_m)}; "
+            "write at=(x, y, z), radius_m=1.0"
+        )
+    checked_top(top)
+    text = None if text is None else checked_text(text)
+    box = None if box_m is None else checked_box(box_m)
+    centre = None if at is None else checked_point(at)
+    radius = np.inf if radius_m is None else checked_radius(radius_m)
+    since, until = checked_times(since_ns, until_ns)
     vector, unknown = _encode(encoder, text, image)
     known = vector is not None
     return Question(
@@ -66,11 +75,11 @@ def ask(
         least=encoder().min_similarity if known else 0.0,
         hit_score=encoder().hit_score if known else 0.0,
         score=_scorer(encoder(), vector) if known else None,
-        box_m=None if box_m is None else _checked_box(box_m),
-        centre_m=None if at is None else _checked_point(at),
-        radius_m=np.inf if radius_m is None else _checked_radius(radius_m),
-        since_ns=0 if since_ns is None else int(since_ns),
-        until_ns=_FOREVER if until_ns is None else int(until_ns),
+        box_m=box,
+        centre_m=centre,
+        radius_m=radius,
+        since_ns=since,
+        until_ns=until,
     )
 
 
@@ -85,23 +94,3 @@ def _encode(
 
 def _scorer(encoder: Encoder, vector: NDArray[np.float32]) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
     return lambda features: encoder.score(features, vector)
-
-
-def _checked_point(at: Iterable[float]) -> NDArray[np.float64]:
-    point = np.asarray(list(at), np.float64)
-    if point.shape != (3,) or not np.isfinite(point).all():
-        raise InvalidValue(f"at must be a finite point x, y, z in metres; given {point}")
-    return point
-
-
-def _checked_radius(radius_m: float) -> float:
-    if not 0 < radius_m < np.inf:
-        raise InvalidValue(f"radius_m must be a positive number of metres; given {radius_m!r}")
-    return float(radius_m)
-
-
-def _checked_box(box_m: NDArray[np.floating]) -> NDArray[np.float64]:
-    box = np.asarray(box_m, np.float64)
-    if box.shape != (2, 3) or np.isnan(box).any() or (box[0] > box[1]).any():
-        raise InvalidValue(f"box_m must be (2, 3): lower and upper corner, metres; given {box.tolist()}")
-    return box

@@ -196,7 +196,8 @@ def test_a_session_without_a_place_is_refused_and_takes_its_place_once_it_is_tol
         assert room.distance_to_surface_m(hit.position_m[None], [room.BLUE_BOX])[0] < 0.05
         assert hit.evidence[0].session_id == "later"
         np.testing.assert_allclose(memory.trajectory()[-1].map_from_camera, room.room_pose(5, LAP), atol=1e-9)
-        np.testing.assert_allclose(memory.keyframe(4).world_from_camera, room.room_pose(4, LAP), atol=1e-9)
+        np.testing.assert_allclose(memory.trajectory()[3].map_from_camera, room.room_pose(4, LAP), atol=1e-9)
+        np.testing.assert_array_equal(memory.keyframe(4).world_from_camera, later(4).world_from_camera)
         hashed = memory.canonical_hash()
         with pytest.raises(InvalidValue, match="already"):
             memory.add_session("later", np.eye(4))
@@ -204,6 +205,31 @@ def test_a_session_without_a_place_is_refused_and_takes_its_place_once_it_is_tol
         assert memory.canonical_hash() == hashed and brief(memory.query("blue"))[0] == brief([hit])[0]
         mh.observe_all(memory, [later(6)])
         assert memory.info()["sessions"] == 2
+
+
+def test_stored_frames_of_a_session_placed_elsewhere_can_be_observed_again(path):
+    """The pose of a stored frame is in the world of its session, so another memory puts it where it belongs."""
+    there = synthetic_place()
+    with mh.create(path, frames(2)) as memory, mh.create(path.with_name("again.mem")) as again:
+        memory.add_session("later", there)
+        for frame in frames(2, start=3):
+            pose = np.linalg.inv(there) @ frame.world_from_camera
+            mh.observe_all(memory, [mh.at(frame, frame.seq, session_id="later", world_from_camera=pose)])
+        stored = [memory.keyframe(lsn) for lsn in range(1, 5)]
+        mh.observe_all(again, stored[:2])
+        again.add_session("later", there)
+        mh.observe_all(again, stored[2:])
+        for mine, its in zip(memory.trajectory(), again.trajectory(), strict=True):
+            np.testing.assert_allclose(mine.map_from_camera, its.map_from_camera, atol=1e-12)
+        assert np.linalg.norm(stored[3].pose[:3, 3] - memory.trajectory()[3].map_from_camera[:3, 3]) > 1.0
+
+
+def synthetic_place() -> np.ndarray:
+    """A quarter turn about z and a shift: (4, 4)"""
+    place = np.eye(4)
+    place[:2, :2] = [[0, -1], [1, 0]]
+    place[:3, 3] = (2.0, -3.0, 0.5)
+    return place
 
 
 def test_the_first_session_is_the_map_whatever_its_name():
