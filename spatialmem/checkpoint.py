@@ -90,16 +90,15 @@ class WholeRound:
         self._surface, self._free = layers.changed_blocks(0)
         self._bytes = 0
 
-    def surface(self) -> Iterator[BlockRow]:
-        """The surface blocks by key."""
-        return self._counted(self._layers.surface_row(int(block), self._lsn) for block in self._surface)
+    def put_into(self, file: MemoryFile) -> None:
+        """Put the layers in place of everything derived in the file; departed regions get the ids they have there."""
+        layers = self._layers
+        surface = self._counted(layers.surface_row(int(block), self._lsn) for block in self._surface)
+        free = self._counted(layers.free_row(int(block), self._lsn) for block in self._free)
+        file.replace_layers(surface, free, layers.cells.items(), layers.departed, self._completed)
+        layers.departed = file.departed()
 
-    def free(self) -> Iterator[BlockRow]:
-        """The free-space blocks by key."""
-        return self._counted(self._layers.free_row(int(block), self._lsn) for block in self._free)
-
-    def completed(self) -> CheckpointRow:
-        """The round's row, once all blocks were taken."""
+    def _completed(self) -> CheckpointRow:
         return CheckpointRow(self._lsn, len(self._surface) + len(self._free), self._bytes)
 
     def _counted(self, rows: Iterable[BlockRow]) -> Iterator[BlockRow]:

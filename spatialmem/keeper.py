@@ -20,6 +20,7 @@ from spatialmem.layers import Layers, LoggedFrame, Prepared
 from spatialmem.locks import EpochLock
 from spatialmem.log_entry import LogEntry, decoded, ephemeral_entry, file_entry, keyframe_row
 from spatialmem.perception import Encoder, load_encoder
+from spatialmem.store.failures import needed
 from spatialmem.store.file import MemoryFile
 from spatialmem.store.rows import AnchorRow, KeyframeRow, SessionRow
 from spatialmem.types import Camera, Frame, Outcome
@@ -91,16 +92,6 @@ class Keeper:
             file.close()
             raise
         return keeper
-
-    @classmethod
-    def repair(cls, path: str | Path) -> None:
-        """Make the layers of a file anew from its log, without reading those it has."""
-        keeper = cls.open(path, "a")
-        try:
-            keeper._restore_rows(keeper._file().path)
-            keeper.rebuilt_layers(EpochLock())
-        finally:
-            keeper.finish(None)
 
     def _restore_rows(self, path: Path) -> None:
         file = self._file()
@@ -278,24 +269,17 @@ class Keeper:
         return layers
 
     def rebuilt_layers(self, epoch: EpochLock) -> Layers:
-        """The layers made anew from the log alone, and put into the file in place of what it had."""
+        """The layers made anew from the log alone, and put into the file in place of what it had, which is not read."""
         layers, file = Layers(self.config, self.feature_width, epoch), self._file()
+        if not self.rows:
+            self._restore_rows(file.path)
         for row in list(self.rows.values()):
-            layers.apply(layers.prepare(self._readable(row)))
-        whole = WholeRound(layers)
-        file.replace_layers(whole.surface(), whole.free(), layers.cells.items(), layers.departed, whole.completed)
-        layers.departed = file.departed()
+            with needed(file.path, row.lsn):
+                logged = self._logged(row)
+            layers.apply(layers.prepare(logged))
+        WholeRound(layers).put_into(file)
         self._round = CheckpointRound(self.config.checkpoint_frames, layers.last_lsn)
         return layers
-
-    def _readable(self, row: KeyframeRow) -> LoggedFrame:
-        try:
-            return self._logged(row)
-        except (InvalidValue, MemoryFileError) as error:
-            raise MemoryFileError(
-                f"{self._file().path}: the layers cannot be made anew, for frame {row.lsn} of the log is damaged, and "
-                f"the file was left as it is ({error}); restore it from a copy, or build a memory from the recording"
-            ) from error
 
     def finish(self, layers: Layers | None) -> None:
         """Write the blocks that changed since the last checkpoint and close the file. None: close it as it is."""

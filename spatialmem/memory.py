@@ -104,7 +104,11 @@ class SpatialMemory:
         All or nothing: interrupted, it leaves the file as it was. Raises `MemoryLocked` when the file has a writer,
         `MemoryFileError` naming the frame when the log itself is damaged.
         """
-        Keeper.repair(path)
+        keeper = Keeper.open(path, "a")
+        try:
+            keeper.rebuilt_layers(EpochLock())
+        finally:
+            keeper.finish(None)
 
     def close(self) -> None:
         """Write what the file does not hold yet and leave exactly one file. A second call does nothing."""

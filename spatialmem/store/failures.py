@@ -56,3 +56,15 @@ def _advice(error: sqlite3.Error) -> str:
         if name.startswith(prefix):
             return advice
     return "see the message of SQLite"
+
+
+@contextmanager
+def needed(path: Path, lsn: int) -> Iterator[None]:
+    """Turns any error of reading frame `lsn` of the log in the block into one that says what a rebuild lacks."""
+    try:
+        yield
+    except (InvalidValue, MemoryFileError) as error:
+        raise MemoryFileError(
+            f"{path}: the layers cannot be made anew, for frame {lsn} of the log is damaged; the file was left as it "
+            f"is ({error}); restore it from a copy, or build a memory from the recording"
+        ) from error

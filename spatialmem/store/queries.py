@@ -46,7 +46,7 @@ def base_lsn(connection: sqlite3.Connection) -> int:
 
 def recorded_count(connection: sqlite3.Connection, table: sch.Table) -> int:
     """How many rows a table of `schema.COUNTED` has, as was recorded when they were written."""
-    return dict(rows(connection, sch.ROW_COUNTS, "")).get(table.name, 0)
+    return {row[0]: row[1] for row in rows(connection, sch.ROW_COUNTS, "")}.get(table.name, 0)
 
 
 def cameras(connection: sqlite3.Connection) -> dict[int, Camera]:
