@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from itertools import islice
 from pathlib import Path
 from typing import Any, Literal, final
 
@@ -45,6 +45,28 @@ class Keyframe:
 
 
 @final
+class CameraLog:
+    """What has been stored of one camera of one session: what numbering, cadence and the gate go by."""
+
+    def __init__(self) -> None:
+        self.stamp_ns: int | None = None
+        self.next_seq = 0
+        self.counted = {False: 0, True: 0}
+        """stored frames without and with depth"""
+        self.residuals_m: deque[float | None] = deque(maxlen=8)
+        """of its frames with depth, oldest first"""
+
+    def add(self, row: KeyframeRow) -> None:
+        """Take in the camera's next stored frame."""
+        self.stamp_ns = row.stamp_ns
+        self.next_seq = max(self.next_seq, row.seq + 1)
+        looked = row.agrees is not None  # it had depth readings to compare with the map
+        self.counted[looked] += 1
+        if looked:
+            self.residuals_m.append(row.residual_m)
+
+
+@final
 class Keeper:
     """The log of one memory, on file or (ephemeral) only as rows in RAM."""
 
@@ -57,7 +79,7 @@ class Keeper:
         self.rows: dict[int, KeyframeRow] = {}
         self._encoder = encoder
         self._anchors: dict[str, AnchorRow] = {}
-        self._latest: dict[tuple[str, str], KeyframeRow] = {}
+        self._cameras: dict[tuple[str, str], CameraLog] = {}
         self._up: NDArray[np.float64] | None = None
         self._keys: set[tuple[str, str, int]] = set()
         self._round = CheckpointRound(config.checkpoint_frames)
@@ -163,19 +185,20 @@ class Keeper:
 
     def refusal(self, frame: Frame) -> str | None:
         """Why the log cannot take a frame, or None."""
-        latest = self._latest.get((frame.session_id, frame.camera_id))
-        if latest is not None and frame.stamp_ns <= latest.stamp_ns:
+        latest_ns = self._log_of(frame.session_id, frame.camera_id).stamp_ns
+        if latest_ns is not None and frame.stamp_ns <= latest_ns:
             return "stamp not rising"
         return "duplicate" if frame.key in self._keys else None
 
     def gap_ns(self, frame: Frame) -> int | None:
         """Time since the last stored frame of the same camera."""
-        latest = self._latest.get((frame.session_id, frame.camera_id))
-        return None if latest is None else frame.stamp_ns - latest.stamp_ns
+        latest_ns = self._log_of(frame.session_id, frame.camera_id).stamp_ns
+        return None if latest_ns is None else frame.stamp_ns - latest_ns
 
-    def latest(self, count: int) -> list[KeyframeRow]:
-        """The last stored frames, newest first."""
-        return [self.rows[lsn] for lsn in islice(reversed(self.rows), count)]
+    def residuals_m(self, frame: Frame, count: int) -> list[float | None]:
+        """Depth residuals of the last stored frames of the same camera that looked at depth, newest first."""
+        log = self._log_of(frame.session_id, frame.camera_id)
+        return list(reversed(log.residuals_m))[:count]
 
     def entry(
         self, frame: Frame, map_from_camera: NDArray[np.float64], reason: str, suspect: bool, outcome: Outcome,
@@ -184,7 +207,8 @@ class Keeper:
         """A frame as the log will hold it; with a file, the layers get the decoded form of what is stored."""
         lsn = len(self.rows) + 1
         frame = self._numbered(frame)
-        encoding = self.encoder.encode(frame.rgb) if (lsn - 1) % self.config.encode_every == 0 else None
+        counted = self._log_of(frame.session_id, frame.camera_id).counted[outcome.rays > 0]
+        encoding = self.encoder.encode(frame.rgb) if counted % self.config.encode_every == 0 else None
         row = keyframe_row(lsn, frame, reason, suspect, encoding is not None, outcome)
         if self.file is None:
             return ephemeral_entry(row, frame, map_from_camera, encoding, examined)
@@ -193,8 +217,10 @@ class Keeper:
     def _numbered(self, frame: Frame) -> Frame:
         if frame.seq is not None:
             return frame
-        latest = self._latest.get((frame.session_id, frame.camera_id))
-        return replace(frame, seq=0 if latest is None else latest.seq + 1)
+        return replace(frame, seq=self._log_of(frame.session_id, frame.camera_id).next_seq)
+
+    def _log_of(self, session_id: str, camera_id: str) -> CameraLog:
+        return self._cameras.setdefault((session_id, camera_id), CameraLog())
 
     def commit(self, entry: LogEntry, prepared: Prepared, layers: Layers) -> None:
         """Put a frame on disk; when this returns, it survives a crash. `layers` do not contain it yet."""
@@ -216,13 +242,13 @@ class Keeper:
     def _remember(self, row: KeyframeRow) -> None:
         self.rows[row.lsn] = row
         self._keys.add((row.session_id, row.camera_id, row.seq))
-        self._latest[(row.session_id, row.camera_id)] = row
+        self._log_of(row.session_id, row.camera_id).add(row)
 
     def forget_rows(self) -> None:
         """For `reset` of an ephemeral memory."""
         self.rows.clear()
         self._keys.clear()
-        self._latest.clear()
+        self._cameras.clear()
         self._anchors.clear()
 
     def keyframe(self, row: KeyframeRow) -> Keyframe:

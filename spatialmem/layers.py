@@ -189,6 +189,7 @@ class Layers:
         for row in surface:
             block = unpack_surface_block(row.data)
             write_block(self.surface.pools, row.key, _block_arrays(block), row.lsn)
+        self.surface.note_doubts(np.arange(len(self.surface)))
         for row in free:
             content = unpack_free_block(row.data)
             self.free.load(row.key, row.lsn, content.log_odds, content.last_free, content.last_occupied)

@@ -32,7 +32,7 @@ from spatialmem.layers import Layers
 from spatialmem.locks import EpochLock
 from spatialmem.perception import Encoder
 from spatialmem.question import Question, ask
-from spatialmem.retrieval.departed import departed_hits
+from spatialmem.retrieval.departed import DepartedTable, departed_hits
 from spatialmem.retrieval.hits import Scene, build_hits, merge_ranked
 from spatialmem.retrieval.place import what_is_there
 from spatialmem.types import Answer, Camera, Frame, Outcome, Skipped, Stored, View, checked_transform
@@ -59,6 +59,7 @@ class SpatialMemory:
         self._layers = layers
         self._observing = threading.Lock()
         self._epoch = epoch
+        self._departed = DepartedTable.of((), keeper.feature_width)
         self._sound = True  # False when a change was interrupted: what is in RAM is then not to be believed
 
     # --- making and leaving
@@ -130,6 +131,7 @@ class SpatialMemory:
             try:
                 self._layers.reset()
                 self._keeper.forget_rows()
+                self._departed = DepartedTable.of((), self._keeper.feature_width)
             except BaseException:
                 self._sound = False
                 raise
@@ -156,7 +158,8 @@ class SpatialMemory:
             reason = reason_to_store(outcome, gap_ns, self.config.gate)
             if reason is None:
                 return Skipped("redundant")
-            suspect = pose_suspect(outcome.residual_m, self._residuals(), self.config.voxel_size_m)
+            earlier_m = self._keeper.residuals_m(frame, SUSPECT_FRAMES - 1)
+            suspect = pose_suspect(outcome.residual_m, earlier_m, self.config.voxel_size_m)
             entry = self._keeper.entry(frame, map_from_camera, reason, suspect, outcome, examined)
             prepared = self._layers.prepare(entry.logged)
             try:
@@ -192,9 +195,6 @@ class SpatialMemory:
         view = DepthView.of(frame.depth_m, frame.valid, frame.camera, map_from_camera, self.config)
         look = self._layers.surface.look(view)
         return look.outcome, look.examined
-
-    def _residuals(self) -> list[float | None]:
-        return [row.residual_m for row in self._keeper.latest(SUSPECT_FRAMES - 1)]
 
     def add_session(self, session_id: str, map_from_session: NDArray[np.float64], reason: str = "declared") -> None:
         """Say where the world of a new session lies in the map: (4, 4) rigid transform."""
@@ -242,8 +242,11 @@ class SpatialMemory:
         return Answer(hits, question.unknown_words, self._calibrated(question), found.scanned, not_searched, place)
 
     def _gone(self, question: Question, chosen: Filter, scene: Scene):
-        rows = self._layers.departed
-        return departed_hits(rows, question.score, question.hit_score, self._calibrated(question), chosen, scene)
+        table = self._departed
+        if len(table.rows) != len(self._layers.departed):  # rows are only ever added
+            table = DepartedTable.of(self._layers.departed, self._keeper.feature_width)
+            self._departed = table
+        return departed_hits(table, question.score, question.hit_score, self._calibrated(question), chosen, scene)
 
     def _calibrated(self, question: Question) -> bool:
         return question.score is not None and self.encoder.calibrated
@@ -370,6 +373,7 @@ class SpatialMemory:
             layers = self._keeper.rebuilt_layers(self._epoch)
             with self._epoch.write():
                 self._layers = layers
+                self._departed = DepartedTable.of((), self._keeper.feature_width)
 
     def _require_open(self) -> None:
         if self._keeper.closed:

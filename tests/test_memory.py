@@ -390,3 +390,22 @@ def test_frames_without_a_number_are_numbered_on():
         last = dataclasses.replace(unnumbered[-1], stamp_ns=unnumbered[-1].stamp_ns + 2)
         mh.observe_all(memory, [later, last])
         assert [keyframe.seq for keyframe in memory.trajectory()] == [0, 1, 2, 7, 8]
+
+
+def test_numbers_given_and_not_given_never_meet():
+    first = frames(1)[0]
+    given = [5, 3, None, None, None]
+    shots = [dataclasses.replace(first, seq=seq, stamp_ns=first.stamp_ns + n + 1) for n, seq in enumerate(given)]
+    with mh.create(None, shots) as memory:
+        assert [keyframe.seq for keyframe in memory.trajectory()] == [5, 3, 6, 7, 8]
+
+
+def test_cameras_are_counted_apart_in_the_cadence_of_encoding():
+    """An RGB-only camera in between must not take every turn of the depth camera."""
+    depth = frames(6)
+    rgb_only = [
+        dataclasses.replace(frame, camera_id="rgb", depth_m=None, stamp_ns=frame.stamp_ns + 1) for frame in depth
+    ]
+    with mh.create(None, encode_every=2) as memory:
+        mh.observe_all(memory, [frame for pair in zip(rgb_only, depth, strict=True) for frame in pair])
+        assert len(memory.query("red")) > 0

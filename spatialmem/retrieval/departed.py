@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,62 +13,94 @@ from spatialmem.store.rows import DepartedRow
 from spatialmem.types import Hit, Presence
 from spatialmem.voxels.search import Filter
 
+_MOST_ROWS = 256  # best rows that are joined to hits; there are top hits at most
+
+
+@dataclass(frozen=True, eq=False)
+class DepartedTable:
+    """Departed rows as arrays, so that thousands are looked through at once."""
+
+    rows: tuple[DepartedRow, ...]
+    position_m: NDArray[np.float64]
+    """(N, 3)"""
+    last: NDArray[np.int64]
+    """(N,) lsn"""
+    holds: NDArray[np.bool_]
+    """(N,) False where the row has ended"""
+    has_feature: NDArray[np.bool_]
+    feature: NDArray[np.float32]
+    """(N, D), zeros where there is none"""
+
+    @classmethod
+    def of(cls, rows: Sequence[DepartedRow], width: int) -> DepartedTable:
+        """Arrays of these rows; features are `width` wide."""
+        feature = np.zeros((len(rows), width), np.float32)
+        for n, row in enumerate(rows):
+            if row.feature is not None:
+                feature[n] = np.frombuffer(row.feature, np.float16)
+        return cls(
+            rows=tuple(rows),
+            position_m=np.array([row.position_m for row in rows]).reshape(-1, 3),
+            last=np.array([row.last_lsn for row in rows], np.int64),
+            holds=np.array([row.valid_to is None for row in rows], np.bool_),
+            has_feature=np.array([row.feature is not None for row in rows], np.bool_),
+            feature=feature,
+        )
+
 
 def departed_hits(
-    rows: Sequence[DepartedRow], score: Callable[[NDArray[np.float32]], NDArray[np.float32]] | None, hit_score: float,
+    table: DepartedTable, score: Callable[[NDArray[np.float32]], NDArray[np.float32]] | None, hit_score: float,
     calibrated: bool, chosen: Filter, scene: Scene,
 ) -> list[Hit]:  # fmt: skip
     """Departed regions that answer a query; pieces that lay side by side, cleared by different frames, are one."""
-    answering = []
-    for row in rows:
-        if row.valid_to is None and _passes(row, chosen, scene):
-            value = _score(row, score)
-            if value is not None and value >= hit_score:
-                answering.append((value, row))
-    return [_hit(pieces, calibrated, scene) for pieces in _side_by_side(answering, 2 * scene.voxel_size_m)]
+    passing = np.flatnonzero(_passes(table, chosen, scene))
+    values = np.ones(len(passing))
+    if score is not None:
+        passing = passing[table.has_feature[passing]]
+        values = np.asarray(score(table.feature[passing]), np.float64)
+    passing, values = passing[values >= hit_score], values[values >= hit_score]
+    best = np.argsort(-values, kind="stable")[:_MOST_ROWS]
+    rows, values = [table.rows[n] for n in passing[best]], values[best]
+    groups = _side_by_side(rows, 2 * scene.voxel_size_m)
+    return [_hit([rows[n] for n in group], values[group], calibrated, scene) for group in groups]
 
 
-def _side_by_side(scored: list[tuple[float, DepartedRow]], gap_m: float) -> list[list[tuple[float, DepartedRow]]]:
+def _passes(table: DepartedTable, chosen: Filter, scene: Scene) -> NDArray[np.bool_]:
+    passes = table.holds.copy()
+    if chosen.box_m is not None:
+        passes &= ((table.position_m >= chosen.box_m[0]) & (table.position_m <= chosen.box_m[1])).all(1)
+    if chosen.centre_m is not None:
+        passes &= np.linalg.norm(table.position_m - chosen.centre_m, axis=1) <= chosen.radius_m
+    stamps = scene.stamps_ns[table.last]
+    return passes & (stamps >= chosen.since_ns) & (stamps <= chosen.until_ns)
+
+
+def _side_by_side(rows: Sequence[DepartedRow], gap_m: float) -> list[NDArray[np.int64]]:
     """Groups of rows whose boxes are at most `gap_m` apart, directly or through others."""
-    low = np.array([row.box_min_m for _, row in scored]).reshape(-1, 3)
-    high = np.array([row.box_max_m for _, row in scored]).reshape(-1, 3)
-    left, groups = list(range(len(scored))), []
-    while left:
-        group, reached = [], [left.pop(0)]
-        while reached:
-            i = reached.pop()
-            group.append(scored[i])
-            near = [k for k in left if (low[k] <= high[i] + gap_m).all() and (high[k] >= low[i] - gap_m).all()]
-            left = [k for k in left if k not in near]
-            reached.extend(near)
-        groups.append(group)
+    low = np.array([row.box_min_m for row in rows]).reshape(-1, 3)
+    high = np.array([row.box_max_m for row in rows]).reshape(-1, 3)
+    near = np.asarray(((low[:, None] <= high[None] + gap_m) & (high[:, None] >= low[None] - gap_m)).all(2))
+    left, groups = np.ones(len(rows), np.bool_), []
+    for n in range(len(rows)):
+        if not left[n]:
+            continue
+        group = np.zeros(len(rows), np.bool_)
+        group[n] = True
+        while True:
+            grown = near[group].any(0)
+            if (grown == group).all():
+                break
+            group = grown
+        left &= ~group
+        groups.append(np.flatnonzero(group))
     return groups
 
 
-def _score(row: DepartedRow, score: Callable | None) -> float | None:
-    if score is None:
-        return 1.0
-    if row.feature is None:
-        return None
-    return float(score(np.frombuffer(row.feature, np.float16).astype(np.float32)[None])[0])
-
-
-def _passes(row: DepartedRow, chosen: Filter, scene: Scene) -> bool:
-    position = np.array(row.position_m)
-    if chosen.box_m is not None and not ((position >= chosen.box_m[0]) & (position <= chosen.box_m[1])).all():
-        return False
-    if chosen.centre_m is not None and np.linalg.norm(position - chosen.centre_m) > chosen.radius_m:
-        return False
-    return chosen.since_ns <= scene.stamps_ns[row.last_lsn] <= chosen.until_ns
-
-
-def _hit(pieces: Sequence[tuple[float, DepartedRow]], calibrated: bool, scene: Scene) -> Hit:
-    rows = [row for _, row in pieces]
+def _hit(rows: Sequence[DepartedRow], values: NDArray[np.float64], calibrated: bool, scene: Scene) -> Hit:
     voxels = np.array([row.voxels for row in rows])
     total = int(voxels.sum())
     low = np.array([row.box_min_m for row in rows]).min(0)
     high = np.array([row.box_max_m for row in rows]).max(0)
-    mean = float(np.average([value for value, _ in pieces], weights=voxels))
     last = max(row.last_lsn for row in rows)
     corners = np.array([[(low, high)[i >> a & 1][a] for a in range(3)] for i in range(8)])
     frame = scene.rows.get(last)
@@ -76,7 +109,7 @@ def _hit(pieces: Sequence[tuple[float, DepartedRow]], calibrated: bool, scene: S
         position_m=np.average([row.position_m for row in rows], axis=0, weights=voxels),
         box_min_m=low,
         box_max_m=high,
-        score=mean * total / (total + PRIOR_VOXELS),
+        score=float(np.average(values, weights=voxels)) * total / (total + PRIOR_VOXELS),
         calibrated=calibrated,
         first_seen_ns=int(scene.stamps_ns[min(row.first_lsn for row in rows)]),
         last_seen_ns=int(scene.stamps_ns[last]),

@@ -101,7 +101,7 @@ def _presence(found: Candidates, members: NDArray, centres: NDArray, scene: Scen
     if (found.doubt[members] > 0).mean() > _DOUBTED_SHARE:
         return Presence.DOUBTED
     seen = int(found.last[members].max())
-    if scene.stamps_ns[-1] - scene.stamps_ns[seen] <= _RECENT_NS:
+    if scene.stamps_ns.max() - scene.stamps_ns[seen] <= _RECENT_NS:
         return Presence.PRESENT
     looked = scene.last_looked(centres[:: max(1, len(centres) // _LOOKED_POINTS)]) > seen
     if not looked.any():
@@ -135,7 +135,7 @@ def evidence_of(row: KeyframeRow, map_from_camera: NDArray[np.float64], points_m
 
 def merge_ranked(present: Sequence[Hit], gone: Sequence[Hit], top: int) -> tuple[Hit, ...]:
     """What is there before what has gone, each best first; a departed region that is back is left out."""
-    back = [g for g in gone if not any(_inside(h.position_m, g) for h in present)]
+    back = [g for g in gone if not any(h.last_seen_ns > g.last_seen_ns and _inside(h.position_m, g) for h in present)]
     return tuple([*present, *sorted(back, key=lambda h: -h.score)][:top])
 
 

@@ -196,7 +196,33 @@ def carry_out(pools, blocks, count, verdicts, lsn):
             pools.changed[block] = lsn
 
 
+@leaf
+def mark_doubtful(pools, blocks, out):
+    """Which of the blocks (N,) hold a row that has been seen through: out (N,) bool."""
+    for n in range(blocks.shape[0]):
+        out[n] = False
+        for i in range(VOXELS):
+            slot = pools.slot[blocks[n], i]
+            if slot > 0 and pools.doubt[row_of(pools, blocks[n], slot)] > 0:
+                out[n] = True
+                break
+
+
+@leaf
+def _find_all(pools, keys, out):
+    for n in range(keys.shape[0]):
+        out[n] = find(pools.table_keys, pools.table_blocks, keys[n])
+
+
 def distinct_blocks(pools, keys: np.ndarray) -> np.ndarray:
     """(N,) int32 indices of the blocks with these sorted distinct keys that exist."""
-    found = [find(pools.table_keys, pools.table_blocks, key) for key in keys]
-    return np.array([b for b in found if b >= 0], dtype=np.int32)
+    found = np.empty(len(keys), np.int32)
+    _find_all(pools, np.ascontiguousarray(keys, np.int64), found)
+    return found[found >= 0]
+
+
+def with_neighbours(pools, keys: np.ndarray) -> np.ndarray:
+    """Sorted keys of these blocks (N,) and of the up to 26 around each, as far as they exist."""
+    step = np.arange(-1, 2)
+    around = ((step[:, None, None] << 42) + (step[:, None] << 21) + step).ravel()
+    return np.sort(pools.keys[distinct_blocks(pools, np.unique(keys[:, None] + around))])

@@ -23,7 +23,7 @@ class Look:
 
     outcome: Outcome
     examined: NDArray[np.int64]
-    """sorted distinct keys of the blocks in which a surface was seen through"""
+    """sorted distinct keys of the blocks in which a surface was seen through, and of those around them"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +69,17 @@ def look(pools: Pools, grid: Grid, view: DepthView) -> Look:
     shares = counts / max(rays, 1)
     residual = float(np.median(residuals[:n_residuals])) if n_residuals else float("nan")
     outcome = Outcome(*(float(s) for s in shares), residual_m=residual, rays=rays)
-    return Look(outcome, np.unique(examined[:n_examined]))
+    return Look(outcome, change.with_neighbours(pools, np.unique(examined[:n_examined])))
+
+
+def in_view(keys: NDArray[np.int64], grid: Grid, view: DepthView) -> NDArray[np.int64]:
+    """Those of the block keys (N,) whose centre the camera looks at."""
+    centres = (unpack_keys(keys) + 0.5) * BLOCK * float(grid.voxel)
+    local = centres @ view.camera_from_map[:, :3].T + view.camera_from_map[:, 3]
+    z, camera = np.maximum(local[:, 2], 1e-6), view.camera
+    u, v = local[:, 0] / z * camera.fx + camera.cx, local[:, 1] / z * camera.fy + camera.cy
+    inside = (local[:, 2] > 0) & (u >= 0) & (v >= 0) & (u < camera.width) & (v < camera.height)
+    return keys[inside]
 
 
 def judge(

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from spatialmem.config import MemoryConfig
 from spatialmem.errors import OutOfRoom
 from spatialmem.types import Camera, View
-from spatialmem.voxels import cast, integrate, look, pools, search
+from spatialmem.voxels import cast, change, integrate, look, pools, search
 from spatialmem.voxels.dispatch import DISPATCHER
 from spatialmem.voxels.keys import BLOCK, KEY_OFFSET, refill_table
 from spatialmem.voxels.views import DepthView
@@ -40,6 +40,7 @@ class SurfaceGrid:
         self._limits, self._has_limits = _block_limits(config)
         self._mark = np.zeros(blocks, np.int64)
         self._stamp = 0
+        self._doubtful: set[int] = set()
         self._touched = np.zeros(256, np.int32)
         self._scratch = integrate.new_scratch(256)
         self._no_features = np.zeros((1, 1, feature_width), np.float32)
@@ -61,6 +62,7 @@ class SurfaceGrid:
     def reset(self) -> None:
         """Forget everything; what was reserved stays reserved."""
         pools.clear(self.pools)
+        self._doubtful.clear()
 
     def truncate(self, blocks: int) -> None:
         """Take back the blocks beyond the first `blocks`, added for a frame that was then refused."""
@@ -100,8 +102,14 @@ class SurfaceGrid:
         )  # fmt: skip
 
     def look(self, view: DepthView) -> look.Look:
-        """Compare a depth image with the map, before it is fused."""
-        return look.look(self.pools, self.grid, view)
+        """Compare a depth image with the map, before it is fused.
+
+        Blocks that hold doubted voxels and are in view are examined again, whether or not a ray ended in them: what is
+        left of a thing that went is too thin to be hit.
+        """
+        found = look.look(self.pools, self.grid, view)
+        again = look.in_view(np.array(sorted(self._doubtful), np.int64), self.grid, view)
+        return look.Look(found.outcome, np.union1d(found.examined, again))
 
     def judge(
         self, view: DepthView, examined: NDArray[np.int64], residual_m: float, lsn: int, poses: NDArray[np.float64]
@@ -116,6 +124,15 @@ class SurfaceGrid:
     def carry_out(self, verdicts: look.Verdicts) -> None:
         """Doubt and clear what `judge` said."""
         look.carry_out(self.pools, verdicts)
+        self.note_doubts(verdicts.blocks)
+
+    def note_doubts(self, blocks: NDArray[np.integer]) -> None:
+        """Remember which of these blocks hold doubted voxels; a guide for `look`, not a part of the map."""
+        marked = np.zeros(len(blocks), np.bool_)
+        change.mark_doubtful(self.pools, np.ascontiguousarray(blocks, np.int64), marked)
+        keys = self.pools.keys[blocks]
+        self._doubtful -= {int(key) for key in keys[~marked]}
+        self._doubtful |= {int(key) for key in keys[marked]}
 
     def render(self, map_from_camera: NDArray[np.float64], camera: Camera, features: bool = False) -> View:
         """The map as a camera at this pose would see it."""
