@@ -203,3 +203,13 @@ def _checked_stamp(name: str, value: Any) -> int:
 
 def _shape_of(given: Any, array: NDArray[np.float64] | None) -> str:
     return described(given) if array is None else f"shape {array.shape}"
+
+
+def check_reach(map_from_camera: NDArray[np.float64], config: MemoryConfig) -> None:
+    """`InvalidFrame` for a pose (4, 4) so far out that the keys of its blocks would overflow."""
+    far_m = float(np.abs(map_from_camera[:3, 3]).max())
+    if far_m > config.farthest_m:
+        raise InvalidFrame(
+            f"the camera is {far_m:.0f} m from the map's origin, more than the {config.farthest_m:.0f} m that a map of these "
+            "voxels reaches; subtract a constant offset from all poses (geographic coordinates?)"
+        )

@@ -87,6 +87,11 @@ class MemoryConfig:
         return self.ram_bytes // 8
 
     @property
+    def farthest_m(self) -> float:
+        """Largest coordinate that the keys of blocks (20 bits and a sign) and of sightings (int16) can hold."""
+        return min((1 << 20) * 8 * self.voxel_size_m, (1 << 15) * 8 * self.free_voxel_m) - 4.0 * self.max_depth_m
+
+    @property
     def truncation_m(self) -> float:
         """Half width of the stored band, metres."""
         return self.truncation_voxels * self.voxel_size_m

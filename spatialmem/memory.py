@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spatialmem.arguments import (
+    check_reach,
     checked_creation,
     checked_frame,
     checked_lsn,
@@ -153,6 +154,7 @@ class SpatialMemory:
             if refusal is not None:
                 return Skipped(refusal)
             map_from_camera = self._keeper.map_from_session(frame.session_id) @ frame.pose
+            check_reach(map_from_camera, self.config)
             outcome, examined = self._look(frame, map_from_camera)
             gap_ns = self._keeper.gap_ns(frame)
             reason = reason_to_store(outcome, gap_ns, self.config.gate)

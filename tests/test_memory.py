@@ -409,3 +409,15 @@ def test_cameras_are_counted_apart_in_the_cadence_of_encoding():
     with mh.create(None, encode_every=2) as memory:
         mh.observe_all(memory, [frame for pair in zip(rgb_only, depth, strict=True) for frame in pair])
         assert len(memory.query("red")) > 0
+
+
+@pytest.mark.parametrize("offset_m", [3e4, 1e6])
+def test_a_pose_beyond_the_reach_of_the_keys_is_refused(offset_m):
+    frame = frames(1)[0]
+    far = frame.pose.copy()
+    far[0, 3] += offset_m
+    with mh.create(None, [frame]) as memory:
+        before = memory.canonical_hash()
+        with pytest.raises(InvalidValue, match="offset"):
+            memory.observe(dataclasses.replace(frame, world_from_camera=far, stamp_ns=frame.stamp_ns + 1, seq=None))
+        assert memory.canonical_hash() == before
