@@ -210,6 +210,6 @@ def check_reach(map_from_camera: NDArray[np.float64], config: MemoryConfig) -> N
     far_m = float(np.abs(map_from_camera[:3, 3]).max())
     if far_m > config.farthest_m:
         raise InvalidFrame(
-            f"the camera is {far_m:.0f} m from the map's origin, more than the {config.farthest_m:.0f} m that a map of these "
-            "voxels reaches; subtract a constant offset from all poses (geographic coordinates?)"
+            f"the camera is {far_m:.0f} m from the map's origin, more than the {config.farthest_m:.0f} m that a map "
+            "of these voxels reaches; subtract a constant offset from all poses (geographic coordinates?)"
         )
