@@ -10,7 +10,7 @@ from synthetic import look
 from spatialmem.config import MemoryConfig
 from spatialmem.types import Camera
 from spatialmem.voxels.dispatch import DISPATCHER
-from spatialmem.voxels.integrate import row_of
+from spatialmem.voxels.integrate import row_at
 from spatialmem.voxels.keys import VOXELS, unpack_keys
 from spatialmem.voxels.surface import DepthView, SurfaceGrid
 
@@ -75,7 +75,7 @@ def contents(grid: SurfaceGrid) -> dict[tuple[int, int, int], tuple[np.ndarray, 
         if not (p.weight[block].any() or p.slot[block].any()):
             continue
         voxels = np.flatnonzero(p.slot[block])
-        rows = np.array([row_of(p, block, p.slot[block, i]) for i in voxels], dtype=np.int64)
+        rows = np.array([row_at(p.pages, block, p.slot[block, i]) for i in voxels], dtype=np.int64)
         fields = [f[rows].copy() for f in per_row]
         key = tuple(int(c) for c in unpack_keys(p.keys[block]))
         held[key] = (p.dist[block].copy(), p.weight[block].copy(), voxels, *fields)

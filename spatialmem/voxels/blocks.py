@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from spatialmem.errors import OutOfRoom
 from spatialmem.voxels.compiled import leaf
-from spatialmem.voxels.integrate import add_block, reserve_rows, row_of
+from spatialmem.voxels.integrate import add_block, reserve_rows, row_at
 from spatialmem.voxels.keys import NO_BLOCK, VOXELS
 from spatialmem.voxels.pools import BLOCKS_USED, Pools
 
@@ -38,7 +38,7 @@ def _list_rows(pools, block, has_row, rows):
         has_row[i] = False
         slot = pools.slot[block, i]
         if slot > 0:
-            row = row_of(pools, block, slot)
+            row = row_at(pools.pages, block, slot)
             if pools.colour_weight[row] > 0:
                 has_row[i] = True
                 rows[count] = row
@@ -64,7 +64,7 @@ def _slots(pools, block, has_row, rows):
         if has_row[i]:
             count += 1
             pools.slot[block, i] = count
-            rows[count - 1] = row_of(pools, block, count)
+            rows[count - 1] = row_at(pools.pages, block, count)
     pools.n_rows[block] = count
 
 

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from spatialmem.voxels.compiled import kernel, leaf
-from spatialmem.voxels.integrate import block_origin, release_pages, row_of
+from spatialmem.voxels.integrate import block_origin, release_pages, row_at
 from spatialmem.voxels.keys import BLOCK, VOXELS, find, pack_key
 from spatialmem.voxels.weights import DEPTH_UNIT_M, axial_sigma
 
@@ -95,7 +95,7 @@ def _gap_behind(readings, camera, u, v, z, residual, margin):
     return least
 
 
-@kernel
+@leaf
 def judge_blocks(
     start, stop, pools, blocks, readings, camera, camera_from_map, voxel, truncation, residual, lsn, poses, verdicts
 ):
@@ -104,14 +104,13 @@ def judge_blocks(
     verdicts: (N, 512) uint8.
     """
     r = camera_from_map
-    origin = np.empty(3)
     margin = max(1, min(4, camera.height // 120))  # pixels around a reading that must be seen through as well
     for n in range(start, stop):
         block = blocks[n]
         verdicts[n] = 0
         if lsn <= pools.contains[block]:
             continue
-        block_origin(pools.keys[block], voxel, r, origin)
+        origin = block_origin(pools.keys[block], voxel, r)
         cleared = False
         for i in range(VOXELS):
             if pools.weight[block, i] == 0:
@@ -131,7 +130,7 @@ def judge_blocks(
             if slot == 0:
                 verdicts[n, i] = CLEAR_ROWLESS if gap > truncation else 0
                 continue
-            doubt = np.int64(pools.doubt[row_of(pools, block, slot)])
+            doubt = np.int64(pools.doubt[row_at(pools.pages, block, slot)])
             if doubt == 0:
                 verdicts[n, i] = DOUBT
             elif _other_pose(poses, lsn - (lsn - (doubt - 1)) % DOUBT_CYCLE, lsn):
@@ -151,7 +150,7 @@ def _compact(pools, block):
     for i in range(VOXELS):
         slot = pools.slot[block, i]
         if slot > 0:
-            row = row_of(pools, block, slot)
+            row = row_at(pools.pages, block, slot)
             pools.slot[block, i] = 0
             if pools.colour_weight[row] > 0:
                 kept[count], voxels[count] = row, i
@@ -162,7 +161,7 @@ def _compact(pools, block):
     first, last, doubt = pools.first[rows], pools.last[rows], pools.doubt[rows]
     for n in range(count):
         pools.slot[block, voxels[n]] = n + 1
-        row = row_of(pools, block, n + 1)
+        row = row_at(pools.pages, block, n + 1)
         pools.feature[row] = feature[n]
         pools.colour[row] = colour[n]
         pools.colour_weight[row], pools.feature_weight[row] = colour_weight[n], feature_weight[n]
@@ -183,12 +182,12 @@ def carry_out(pools, blocks, count, verdicts, lsn):
             changed = True
             slot = pools.slot[block, i]
             if verdict == DOUBT:
-                pools.doubt[row_of(pools, block, slot)] = 1 + lsn % DOUBT_CYCLE
+                pools.doubt[row_at(pools.pages, block, slot)] = 1 + lsn % DOUBT_CYCLE
                 continue
             pools.weight[block, i] = 0
             pools.dist[block, i] = 0
             if slot > 0:
-                pools.colour_weight[row_of(pools, block, slot)] = 0
+                pools.colour_weight[row_at(pools.pages, block, slot)] = 0
                 cleared = True
         if cleared:
             _compact(pools, block)
@@ -203,7 +202,7 @@ def mark_doubtful(pools, blocks, out):
         out[n] = False
         for i in range(VOXELS):
             slot = pools.slot[blocks[n], i]
-            if slot > 0 and pools.doubt[row_of(pools, blocks[n], slot)] > 0:
+            if slot > 0 and pools.doubt[row_at(pools.pages, blocks[n], slot)] > 0:
                 out[n] = True
                 break
 

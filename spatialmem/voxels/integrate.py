@@ -161,13 +161,16 @@ def touch_blocks(pools, packed, camera, map_from_camera, grid, stride, limits, h
 
 
 @leaf
-def block_origin(key, voxel, r, out):
-    """Camera coordinates of the centre of the block's first voxel; r is camera_from_map (3, 4)."""
+def block_origin(key, voxel, r):
+    """Camera coordinates (x, y, z) of the centre of the block's first voxel; r is camera_from_map (3, 4)."""
     x = (((key >> 42) - KEY_OFFSET) * BLOCK + 0.5) * voxel
     y = ((((key >> 21) & KEY_MASK) - KEY_OFFSET) * BLOCK + 0.5) * voxel
     z = (((key & KEY_MASK) - KEY_OFFSET) * BLOCK + 0.5) * voxel
-    for a in range(3):
-        out[a] = r[a, 0] * x + r[a, 1] * y + r[a, 2] * z + r[a, 3]
+    return (
+        r[0, 0] * x + r[0, 1] * y + r[0, 2] * z + r[0, 3],
+        r[1, 0] * x + r[1, 1] * y + r[1, 2] * z + r[1, 3],
+        r[2, 0] * x + r[2, 1] * y + r[2, 2] * z + r[2, 3],
+    )
 
 
 @kernel
@@ -196,7 +199,6 @@ def sample_blocks(start, stop, pools, touched, readings, camera, camera_from_map
     scale = np.float32(DIST_ONE / grid.truncation)
     near = np.int32(DIST_ONE * grid.voxel / grid.truncation)
     unit, half, zero, one = np.float32(DEPTH_UNIT_M), np.float32(0.5), np.float32(0), np.float32(1)
-    origin = np.empty(3, np.float64)
     offsets = _voxel_offsets(camera_from_map, grid.voxel)
     off_x, off_y, off_z = offsets[0], offsets[1], offsets[2]
     pixel, depth = np.empty(VOXELS, np.int32), np.empty(VOXELS, np.float32)
@@ -208,7 +210,7 @@ def sample_blocks(start, stop, pools, touched, readings, camera, camera_from_map
             new_count[n] = 0
             needs[n] = 0
             continue
-        block_origin(pools.keys[block], grid.voxel, camera_from_map, origin)
+        origin = block_origin(pools.keys[block], grid.voxel, camera_from_map)
         ox, oy, oz = np.float32(origin[0]), np.float32(origin[1]), np.float32(origin[2])
         block_dist, block_weight = new_dist[n], new_weight[n]
         for i in range(VOXELS):  # four short loops, each of which LLVM vectorises; only the look-up is scalar
@@ -294,16 +296,10 @@ def row_at(pages, block, slot):
 
 
 @leaf
-def row_of(pools, block, slot):
-    """Row index of a voxel's slot (1-based)."""
-    return row_at(pools.pages, block, slot)
-
-
-@leaf
 def _new_row(pools, block, i):
     pools.n_rows[block] += 1
     pools.slot[block, i] = pools.n_rows[block]
-    row = row_of(pools, block, pools.slot[block, i])
+    row = row_at(pools.pages, block, pools.slot[block, i])
     pools.colour_weight[row] = 0
     pools.feature_weight[row] = 0
     pools.first[row] = 0
@@ -315,13 +311,13 @@ def _new_row(pools, block, i):
 
 
 @leaf
-def _blend_colour(pools, row, red, green, blue):
-    weight = np.float32(min(pools.colour_weight[row] + 1, ROW_WEIGHT_CAP))
-    colour = pools.colour[row]
-    for channel, value in ((0, red), (1, green), (2, blue)):
-        old = np.float32(colour[channel])
-        colour[channel] = np.uint16(old + (np.float32(value) * np.float32(256) - old) / weight + np.float32(0.5))
-    pools.colour_weight[row] = np.uint8(weight)
+def _blend_colour(colour, colour_weight, row, rgb, pixel_u, pixel_v):
+    weight = np.float32(min(colour_weight[row] + 1, ROW_WEIGHT_CAP))
+    for channel in range(3):
+        old = np.float32(colour[row, channel])
+        value = np.float32(rgb[pixel_v, pixel_u, channel]) * np.float32(256)
+        colour[row, channel] = np.uint16(old + (value - old) / weight + np.float32(0.5))
+    colour_weight[row] = np.uint8(weight)
 
 
 @leaf
@@ -342,33 +338,41 @@ def _blend_feature(feature, row, features, gu, gv, share):
         feature[row, k] = eight_bits(float_to_half(old + (new - old) * share))
 
 
-@kernel
+@leaf
+def _merge_distances(dist, weight, block, new_dist, new_weight, n):
+    """Weighted means of one block's distances; whether the frame said anything about it."""
+    seen = 0
+    for i in range(VOXELS):
+        w = np.int32(new_weight[n, i])
+        seen |= w
+        old_w = np.int32(weight[block, i])
+        share = np.float32(w) / np.float32(max(old_w + w, 1))
+        old = np.float32(dist[block, i])
+        dist[block, i] = np.int16(np.floor(old + (np.float32(new_dist[n, i]) - old) * share + np.float32(0.5)))
+        weight[block, i] = np.uint8(min(old_w + w, WEIGHT_CAP))
+    return seen > 0
+
+
+@leaf
 def merge_blocks(start, stop, pools, touched, camera, camera_from_map, grid, lsn, scratch, rgb, features, has_features):
     """Average the scratch of `sample_blocks` into the map: distance, weight, and rows near the surface.
 
-    rgb: (H, W, 3) uint8; features: (h, w, D) float32 patch grid over the whole image.
+    rgb: (H, W, 3) uint8; features: (h, w, D) float32 patch grid over the whole image. What is called for every row
+    gets the arrays it needs: handing the tuple of all pools over would copy it each time.
     """
     new_dist, new_weight, new_near, new_count, _ = scratch
     r = camera_from_map
     to_grid_u = np.float32(features.shape[1] / camera.width)
     to_grid_v = np.float32(features.shape[0] / camera.height)
     half = np.float32(0.5)
-    origin = np.empty(3, np.float64)
+    slots, pages, feature_weight = pools.slot, pools.pages, pools.feature_weight
     for n in range(start, stop):
         block = touched[n]
         if lsn <= pools.contains[block]:
             continue
-        dist, weight = pools.dist[block], pools.weight[block]
-        seen = 0
-        for i in range(VOXELS):
-            w = np.int32(new_weight[n, i])
-            seen |= w
-            old_w = np.int32(weight[i])
-            share = np.float32(w) / np.float32(max(old_w + w, 1))
-            old = np.float32(dist[i])
-            dist[i] = np.int16(np.floor(old + (np.float32(new_dist[n, i]) - old) * share + half))
-            weight[i] = np.uint8(min(old_w + w, WEIGHT_CAP))
-        block_origin(pools.keys[block], grid.voxel, r, origin)
+        if _merge_distances(pools.dist, pools.weight, block, new_dist, new_weight, n):
+            pools.changed[block] = lsn
+        origin = block_origin(pools.keys[block], grid.voxel, r)
         for at in range(new_count[n]):
             i = np.int64(new_near[n, at])
             x = (i % BLOCK) * grid.voxel
@@ -377,14 +381,14 @@ def merge_blocks(start, stop, pools, touched, camera, camera_from_map, grid, lsn
             pz = np.float32(origin[2] + r[2, 0] * x + r[2, 1] * y + r[2, 2] * z)
             u = np.float32((origin[0] + r[0, 0] * x + r[0, 1] * y + r[0, 2] * z) / pz * camera.fx + camera.cx)
             v = np.float32((origin[1] + r[1, 0] * x + r[1, 1] * y + r[1, 2] * z) / pz * camera.fy + camera.cy)
-            slot = pools.slot[block, i]
-            row = row_of(pools, block, slot) if slot > 0 else _new_row(pools, block, i)
+            slot = slots[block, i]
+            row = row_at(pages, block, slot) if slot > 0 else _new_row(pools, block, i)
             pixel_u = min(max(int(u + half), 0), camera.width - 1)
             pixel_v = min(max(int(v + half), 0), camera.height - 1)
-            _blend_colour(pools, row, rgb[pixel_v, pixel_u, 0], rgb[pixel_v, pixel_u, 1], rgb[pixel_v, pixel_u, 2])
+            _blend_colour(pools.colour, pools.colour_weight, row, rgb, pixel_u, pixel_v)
             if has_features:
-                count = np.float32(min(pools.feature_weight[row] + 1, ROW_WEIGHT_CAP))
-                pools.feature_weight[row] = np.uint8(count)
+                count = np.float32(min(feature_weight[row] + 1, ROW_WEIGHT_CAP))
+                feature_weight[row] = np.uint8(count)
                 _blend_feature(
                     pools.feature, row, features, (u + half) * to_grid_u - half, (v + half) * to_grid_v - half,
                     np.float32(1) / count,
@@ -393,5 +397,3 @@ def merge_blocks(start, stop, pools, touched, camera, camera_from_map, grid, lsn
                 pools.first[row] = lsn
             pools.last[row] = lsn
             pools.doubt[row] = 0
-        if seen > 0:
-            pools.changed[block] = lsn

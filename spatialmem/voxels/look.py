@@ -11,7 +11,7 @@ from spatialmem.types import Outcome
 from spatialmem.voxels import change
 from spatialmem.voxels.cast import cast_depth
 from spatialmem.voxels.dispatch import DISPATCHER
-from spatialmem.voxels.integrate import Grid, row_of
+from spatialmem.voxels.integrate import Grid, row_at
 from spatialmem.voxels.keys import BLOCK, VOXELS, unpack_keys
 from spatialmem.voxels.pools import Pools
 from spatialmem.voxels.views import DepthView
@@ -108,7 +108,7 @@ def cleared_rows(pools: Pools, verdicts: Verdicts) -> Cleared:
     """Copies of the rows that `carry_out` will clear."""
     at, i = np.nonzero(verdicts.verdicts == change.CLEAR)
     blocks = verdicts.blocks[at]
-    rows = np.array([row_of(pools, b, pools.slot[b, v]) for b, v in zip(blocks, i, strict=True)], dtype=np.int64)
+    rows = np.array([row_at(pools.pages, b, pools.slot[b, v]) for b, v in zip(blocks, i, strict=True)], dtype=np.int64)
     within = np.stack([i % BLOCK, i // BLOCK % BLOCK, i // (BLOCK * BLOCK)], axis=-1)
     return Cleared(
         voxel=unpack_keys(pools.keys[blocks]) * BLOCK + within,

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spatialmem.voxels.compiled import kernel, leaf
-from spatialmem.voxels.integrate import DIST_ONE, row_of
+from spatialmem.voxels.integrate import DIST_ONE, row_at
 from spatialmem.voxels.keys import BLOCK, KEY_MASK, KEY_OFFSET, NO_BLOCK, VOXELS, find, pack_key
 from spatialmem.voxels.pools import BLOCKS_USED, Pools
 from spatialmem.voxels.raycast import Field, Rows, gradient, nearest_row
@@ -205,7 +205,7 @@ def _surface_voxels(pools, order, near, position, distance):
             slot = pools.slot[block, i]
             if slot == 0 or pools.weight[block, i] == 0 or abs(np.int32(pools.dist[block, i])) > near:
                 continue
-            if pools.colour_weight[row_of(pools, block, slot)] == 0:
+            if pools.colour_weight[row_at(pools.pages, block, slot)] == 0:
                 continue
             if count < position.shape[0]:
                 position[count, 0] = bx + i % BLOCK + 0.5

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from spatialmem.voxels.compiled import fast_leaf, leaf
 from spatialmem.voxels.dispatch import DISPATCHER
 from spatialmem.voxels.half import half_to_float
-from spatialmem.voxels.integrate import row_of
+from spatialmem.voxels.integrate import row_at
 from spatialmem.voxels.keys import BLOCK, KEY_MASK, KEY_OFFSET, VOXELS, unpack_keys
 from spatialmem.voxels.pools import BLOCKS_USED, Pools
 
@@ -91,7 +91,7 @@ def scan_blocks(
             slot = pools.slot[block, i]
             if slot == 0 or pools.weight[block, i] == 0 or abs(np.int32(pools.dist[block, i])) > near:
                 continue
-            row = row_of(pools, block, slot)
+            row = row_at(pools.pages, block, slot)
             if pools.colour_weight[row] == 0:
                 continue
             seen += 1
@@ -125,7 +125,7 @@ def scan_blocks(
 def _copy_features(pools, index, out):
     for n in range(index.shape[0]):
         block, i = index[n] // VOXELS, index[n] % VOXELS
-        row = row_of(pools, block, pools.slot[block, i])
+        row = row_at(pools.pages, block, pools.slot[block, i])
         for k in range(out.shape[1]):
             out[n, k] = half_to_float(pools.feature[row, k])
 
@@ -138,7 +138,7 @@ def _describe(pools, index, voxel, first, last, doubt):
         voxel[n, 0] = ((key >> 42) - KEY_OFFSET) * BLOCK + i % BLOCK
         voxel[n, 1] = (((key >> 21) & KEY_MASK) - KEY_OFFSET) * BLOCK + i // BLOCK % BLOCK
         voxel[n, 2] = ((key & KEY_MASK) - KEY_OFFSET) * BLOCK + i // (BLOCK * BLOCK)
-        row = row_of(pools, block, pools.slot[block, i])
+        row = row_at(pools.pages, block, pools.slot[block, i])
         first[n], last[n], doubt[n] = pools.first[row], pools.last[row], pools.doubt[row]
 
 
