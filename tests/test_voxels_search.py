@@ -70,8 +70,9 @@ def is_among(voxels, others):
 
 
 def assert_found(found, rows, expected):
-    np.testing.assert_array_equal(found.voxel, rows.voxel[expected])
-    for mine, theirs in ((found.first, rows.first), (found.last, rows.last), (found.doubt, rows.doubt)):
+    places = found.places()
+    np.testing.assert_array_equal(found.voxels(places), rows.voxel[expected])
+    for mine, theirs in zip(found.seen(places), (rows.first, rows.last, rows.doubt), strict=True):
         np.testing.assert_array_equal(mine, theirs[expected])
     assert len(found) == expected.sum()
 
@@ -79,7 +80,11 @@ def assert_found(found, rows, expected):
 def test_without_a_query_everything_near_the_surface_is_found(grid, rows):
     found = grid.search(None, 0.0, Filter())
     assert_found(found, rows, np.ones(len(rows.voxel), bool))
-    assert (found.similarity == 1).all() and found.scanned == len(rows.voxel) and found.without_feature == 0
+    assert (
+        (found.similarity[found.places()] == 1).all()
+        and found.scanned == len(rows.voxel)
+        and found.without_feature == 0
+    )
 
 
 @pytest.mark.parametrize("least", [0.05, 0.4, 0.9])
@@ -90,22 +95,22 @@ def test_similarity(grid, rows, query, least):
     assert close.sum() < 10
     expected = (rows.feature_n > 0) & (cosines >= least)
     found = grid.search(query, least, Filter())
-    expected = np.where(close, (rows.feature_n > 0) & is_among(rows.voxel, found.voxel), expected)
+    expected = np.where(close, (rows.feature_n > 0) & is_among(rows.voxel, found.voxels(found.places())), expected)
     assert_found(found, rows, expected)
     assert 10 < len(found) < len(rows.voxel)
-    assert np.abs(found.similarity - cosines[expected]).max() < 1e-5
+    assert np.abs(found.similarity[found.places()] - cosines[expected]).max() < 1e-5
     assert found.scanned == len(rows.voxel) and found.without_feature == (rows.feature_n == 0).sum()
 
 
 def test_a_query_against_everything_it_knows_finds_none(grid):
     found = grid.search(unit(1, 1, 1, 1), 1.01, Filter())
-    assert len(found) == 0 and found.voxel.shape == (0, 3) and found.scanned > 0
+    assert len(found) == 0 and found.places().shape == (0,) and found.scanned > 0
 
 
 def test_features_of_chosen_candidates(grid, rows):
     found = grid.search(None, 0.0, Filter())
     chosen = np.array([5, 900, 17, len(rows.voxel) - 1])
-    np.testing.assert_array_equal(found.features(chosen), rows.feature[chosen].astype(np.float32))
+    np.testing.assert_array_equal(found.features(found.places()[chosen]), rows.feature[chosen].astype(np.float32))
     assert found.features(np.zeros(0, np.int64)).shape == (0, WIDTH)
 
 
@@ -168,7 +173,8 @@ def test_any_number_of_threads_answers_alike(grid):
     for count in (1, 3):
         with threads(count):
             found = grid.search(unit(1, 0.2, 0, 0), 0.3, Filter())
-            answers.append((found.index, found.similarity))
+            places = found.places()
+            answers.append((found.index[places], found.similarity[places]))
     for one, other in zip(*answers, strict=True):
         np.testing.assert_array_equal(one, other)
 

@@ -10,15 +10,17 @@ from numpy.typing import NDArray
 
 from spatialmem.store.rows import KeyframeRow
 from spatialmem.types import Evidence, Hit, Presence
-from spatialmem.voxels.regions import connected_regions
+from spatialmem.voxels.block_regions import candidate_regions
+from spatialmem.voxels.region_summary import Summary, pixel_boxes, summary_of
 from spatialmem.voxels.search import Candidates
 
 PRIOR_VOXELS = 24.0
 """voxels of no evidence that every region starts with, so that a speck does not outrank a surface"""
 LEAST_VOXELS = 10
 _EVIDENCE_FRAMES = 3
-_SCORED_VOXELS = 4096  # a region's score is the mean over at most this many of its voxels
-_PLACED_VOXELS = 8192  # a region's middle is that of about this many of its voxels
+_SCORED_VOXELS = 1024  # a region's score is the mean over about this many of its voxels: within 0.03 of that over all
+_PLACED_VOXELS = 4096  # a region's middle is that of about this many of its voxels
+_BOXED_VOXELS = 16384  # its pixel boxes are drawn around about this many
 _DOUBTED_SHARE = 0.25
 _LOOKED_SHARE = 0.5
 _LOOKED_POINTS = 256
@@ -50,7 +52,7 @@ def build_hits(
     """
     if len(found) == 0:
         return ()
-    regions = connected_regions(found.voxel)
+    regions = candidate_regions(found)
     ranked: list[tuple[float, NDArray[np.int64]]] = []
     for number in range(len(regions)):  # largest first
         size = regions.size(number)
@@ -67,40 +69,44 @@ def build_hits(
     return tuple(_describe(found, members, value, calibrated, scene) for value, members in ranked[:top])
 
 
+def _some(members: NDArray[np.int64], count: int) -> NDArray[np.int64]:
+    """Between `count` and twice as many of the members, evenly spread; all when there are fewer."""
+    return members[:: max(1, len(members) // count)]
+
+
 def _voxel_scores(found: Candidates, members: NDArray, score: Callable | None) -> NDArray[np.float32]:
     if score is None:
         return np.ones(len(members), np.float32)
-    step = max(1, len(members) // _SCORED_VOXELS)
-    return score(found.features(members[::step]))
+    return score(found.features(_some(members, _SCORED_VOXELS)))
 
 
 def _describe(found: Candidates, members: NDArray, score: float, calibrated: bool, scene: Scene) -> Hit:
-    voxel, last = found.voxel[members], found.last[members]
-    some = slice(None, None, max(1, len(members) // _PLACED_VOXELS))
-    centres = (voxel[some] + 0.5) * scene.voxel_size_m
-    middle = np.average(centres, axis=0, weights=found.similarity[members[some]].astype(np.float64))
+    summary = summary_of(found, members, len(scene.stamps_ns) - 1)
+    some = _some(members, _PLACED_VOXELS)
+    centres = (found.voxels(some) + 0.5) * scene.voxel_size_m
+    middle = np.average(centres, axis=0, weights=found.similarity[some].astype(np.float64))
     return Hit(
         position_m=centres[np.argmin(((centres - middle) ** 2).sum(1))],
-        box_min_m=voxel.min(0) * scene.voxel_size_m,
-        box_max_m=(voxel.max(0) + 1) * scene.voxel_size_m,
+        box_min_m=summary.low.astype(np.float64) * scene.voxel_size_m,
+        box_max_m=(summary.high.astype(np.float64) + 1) * scene.voxel_size_m,
         score=float(score),
         calibrated=calibrated,
-        first_seen_ns=int(scene.stamps_ns[found.first[members]].min()),
-        last_seen_ns=int(scene.stamps_ns[last].max()),
-        presence=_presence(found, members, centres, scene),
-        evidence=_evidence(voxel, last, scene),
+        first_seen_ns=int(scene.stamps_ns[summary.first_lsn]),
+        last_seen_ns=int(scene.stamps_ns[summary.last_lsns].max()),
+        presence=_presence(summary, len(members), centres, scene),
+        evidence=_evidence(found, members, summary, scene),
         voxels=len(members),
     )
 
 
-def _presence(found: Candidates, members: NDArray, centres: NDArray, scene: Scene) -> Presence:
+def _presence(summary: Summary, size: int, centres: NDArray, scene: Scene) -> Presence:
     """What is known since the region was last seen.
 
     Doubted: a frame saw through part of it, or later frames looked at most of its place and agreed nowhere.
     """
-    if (found.doubt[members] > 0).mean() > _DOUBTED_SHARE:
+    if summary.doubted > _DOUBTED_SHARE * size:
         return Presence.DOUBTED
-    seen = int(found.last[members].max())
+    seen = int(summary.last_lsns[-1])
     if scene.stamps_ns.max() - scene.stamps_ns[seen] <= _RECENT_NS:
         return Presence.PRESENT
     looked = scene.last_looked(centres[:: max(1, len(centres) // _LOOKED_POINTS)]) > seen
@@ -109,17 +115,14 @@ def _presence(found: Candidates, members: NDArray, centres: NDArray, scene: Scen
     return Presence.DOUBTED if looked.mean() > _LOOKED_SHARE else Presence.PRESENT
 
 
-def _evidence(voxel: NDArray, last: NDArray, scene: Scene) -> tuple[Evidence, ...]:
+def _evidence(found: Candidates, members: NDArray, summary: Summary, scene: Scene) -> tuple[Evidence, ...]:
     """The frames that saw most of the region's voxels last: they certainly saw them, occlusion included."""
-    counts = np.bincount(last)
-    best = np.lexsort((-np.arange(len(counts)), -counts))[:_EVIDENCE_FRAMES]
-    found = []
-    for lsn in best[counts[best] > 0]:
-        row = scene.rows.get(int(lsn))
-        if row is not None:
-            seen = (voxel[last == lsn] + 0.5) * scene.voxel_size_m
-            found.append(evidence_of(row, scene.map_from_camera(row), seen))
-    return tuple(found)
+    best = np.lexsort((-summary.last_lsns, -summary.last_counts))[:_EVIDENCE_FRAMES]
+    counts = {int(summary.last_lsns[n]): int(summary.last_counts[n]) for n in best}
+    rows = [scene.rows[lsn] for lsn in counts if lsn in scene.rows]
+    frames = [(row.lsn, row.camera, scene.map_from_camera(row)) for row in rows]
+    boxes = pixel_boxes(found, _some(members, _BOXED_VOXELS), scene.voxel_size_m, frames)
+    return tuple(_evidence_row(row, box, counts[row.lsn]) for row, box in zip(rows, boxes, strict=True))
 
 
 def evidence_of(row: KeyframeRow, map_from_camera: NDArray[np.float64], points_m: NDArray[np.float64]) -> Evidence:
@@ -129,8 +132,12 @@ def evidence_of(row: KeyframeRow, map_from_camera: NDArray[np.float64], points_m
     depth = np.maximum(local[:, 2], 1e-3)
     u = np.clip(local[:, 0] / depth * camera.fx + camera.cx, 0, camera.width - 1)
     v = np.clip(local[:, 1] / depth * camera.fy + camera.cy, 0, camera.height - 1)
-    box = (float(u.min()), float(v.min()), float(u.max()), float(v.max()))
-    return Evidence(row.lsn, row.session_id, row.camera_id, row.seq, row.stamp_ns, box, len(points_m))
+    return _evidence_row(row, np.array((u.min(), v.min(), u.max(), v.max())), len(points_m))
+
+
+def _evidence_row(row: KeyframeRow, box_xyxy: NDArray[np.float64], voxels: int) -> Evidence:
+    left, top, right, bottom = box_xyxy.tolist()
+    return Evidence(row.lsn, row.session_id, row.camera_id, row.seq, row.stamp_ns, (left, top, right, bottom), voxels)
 
 
 def merge_ranked(present: Sequence[Hit], gone: Sequence[Hit], top: int) -> tuple[Hit, ...]:

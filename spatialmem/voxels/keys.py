@@ -30,6 +30,16 @@ def unpack_keys(keys: np.ndarray) -> np.ndarray:
 
 
 @leaf
+def voxel_at(key, i):
+    """Integer coordinates (x, y, z) of voxel i of the block with this key."""
+    return (
+        ((key >> 42) - KEY_OFFSET) * BLOCK + i % BLOCK,
+        (((key >> 21) & KEY_MASK) - KEY_OFFSET) * BLOCK + i // BLOCK % BLOCK,
+        ((key & KEY_MASK) - KEY_OFFSET) * BLOCK + i // (BLOCK * BLOCK),
+    )
+
+
+@leaf
 def _first_slot(key, mask):
     mixed = np.uint64(key) * np.uint64(0x9E3779B97F4A7C15)
     return np.int64(mixed >> np.uint64(32)) & mask

@@ -7,42 +7,64 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from spatialmem.voxels.compiled import fast_leaf, leaf
+from spatialmem.voxels.compiled import fast_leaf, kernel, leaf
 from spatialmem.voxels.dispatch import DISPATCHER
 from spatialmem.voxels.half import half_to_float
 from spatialmem.voxels.integrate import row_at
-from spatialmem.voxels.keys import BLOCK, KEY_MASK, KEY_OFFSET, VOXELS, unpack_keys
-from spatialmem.voxels.pools import BLOCKS_USED, Pools
+from spatialmem.voxels.keys import BLOCK, VOXELS, unpack_keys, voxel_at
+from spatialmem.voxels.pools import BLOCKS_USED, PAGE, Pools
+
+_CLEARED, _FEATURELESS, _TOO_FAR = np.float32(-4), np.float32(-3), np.float32(-2)  # no cosines
+_TINY = np.float32(1e-30)
 
 
 @dataclass(frozen=True, eq=False)
 class Candidates:
-    """Surface voxels that passed a scan. Valid while the map does not change."""
+    """Surface voxels that passed a scan, by block key and voxel. Valid while the map does not change.
 
-    voxel: NDArray[np.int64]
-    """(N, 3) integer voxel coordinates; centre = (voxel + 0.5) * voxel_size_m"""
+    A candidate goes by its place in `index` and `similarity`; between those of one block and the next there is room.
+    """
+
     similarity: NDArray[np.float32]
-    """(N,) cosine with the query vector; 1 when none was given"""
-    first: NDArray[np.uint32]
-    last: NDArray[np.uint32]
-    doubt: NDArray[np.uint16]
-    """(N,) see pools.py; not 0 when a frame has seen through the voxel since"""
+    """(P,) cosine with the query vector; 1 when none was given"""
     scanned: int
     """surface voxels looked at"""
     without_feature: int
     """surface voxels that a query vector could not be compared with"""
     pools: Pools
     index: NDArray[np.int64]
-    """(N,) block * 512 + voxel"""
+    """(P,) block * 512 + voxel"""
+    starts: NDArray[np.int64]
+    """(K,) place of the first candidate of each of the K blocks that have any"""
+    stops: NDArray[np.int64]
+    """(K,) one more than the place of the last"""
+
+    def places(self) -> NDArray[np.int64]:
+        """(N,) places of all candidates."""
+        parts = [np.arange(a, b) for a, b in zip(self.starts, self.stops, strict=True)]
+        return np.concatenate(parts) if parts else np.zeros(0, np.int64)
+
+    def voxels(self, members: NDArray[np.int64]) -> NDArray[np.int64]:
+        """(M, 3) integer coordinates of the candidates at these places; centre = (voxel + 0.5) * voxel_size_m."""
+        out = np.empty((len(members), 3), np.int64)
+        _copy_voxels(self.pools, self.index[members], out)
+        return out
 
     def features(self, members: NDArray[np.int64]) -> NDArray[np.float32]:
-        """(M, D) mean features of the candidates with these numbers."""
+        """(M, D) mean features of the candidates at these places."""
         out = np.empty((len(members), self.pools.feature.shape[1]), np.float32)
         _copy_features(self.pools, self.index[members], out)
         return out
 
+    def seen(self, members: NDArray[np.int64]) -> tuple[NDArray[np.uint32], NDArray[np.uint32], NDArray[np.uint16]]:
+        """(M,) first lsn, last lsn and doubt (see pools.py) of the candidates at these places."""
+        m = len(members)
+        first, last, doubt = np.empty(m, np.uint32), np.empty(m, np.uint32), np.empty(m, np.uint16)
+        _copy_seen(self.pools, self.index[members], first, last, doubt)
+        return first, last, doubt
+
     def __len__(self) -> int:
-        return len(self.voxel)
+        return int((self.stops - self.starts).sum())
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,83 +83,135 @@ class Filter:
 
 
 @fast_leaf
-def _dot_and_norm(feature, row, query):
-    dot, norm = np.float32(0), np.float32(0)
-    for k in range(query.shape[0]):
-        f = half_to_float(feature[row, k])
-        dot += f * query[k]
-        norm += f * f
-    return dot, norm
+def _compare_rows(pages, n_rows, feature, query, values):
+    """Cosine with the query, squared but signed, of each of a block's rows, in their own order: that of memory."""
+    for r in range(n_rows):
+        row = np.int64(pages[r // PAGE]) * PAGE + r % PAGE
+        dot, norm = np.float32(0), _TINY
+        for k in range(query.shape[0]):
+            f = half_to_float(feature[row, k])
+            dot += f * query[k]
+            norm += f * f
+        values[r] = dot * abs(dot) / norm
 
 
 @leaf
-def scan_blocks(
-    start, stop, pools, selected, near, query, least, box, ball, voxel_m, stamp_of, since, until, base, counts, scanned,
-    blind, index, similarity,
+def _mark_rows(pages, n_rows, colour_weight, feature_weight, asked, least, values):
+    """Put what is no cosine in place of the values of rows that have none; whether any row can be told of."""
+    notable = not asked
+    for r in range(n_rows):
+        row = np.int64(pages[r // PAGE]) * PAGE + r % PAGE
+        if colour_weight[row] == 0:
+            values[r] = _CLEARED
+        elif not asked:
+            values[r] = np.float32(1)
+        elif feature_weight[row] == 0:
+            values[r] = _FEATURELESS
+        elif values[r] < least * least:
+            values[r] = _TOO_FAR
+            continue
+        notable = True
+    return notable
+
+
+@leaf
+def _count_near(slot, weight, dist, near):
+    """Voxels of a block that have a row and are at most `near` from the surface."""
+    count = 0
+    for i in range(VOXELS):
+        d = np.int32(dist[i])
+        count += np.int32((slot[i] > 0) & (weight[i] > 0) & (d <= near) & (d >= -near))
+    return count
+
+
+@leaf
+def _inside(key, i, box, ball):
+    """Whether voxel i of the block lies in the box and in the ball, both in voxels."""
+    x, y, z = voxel_at(key, i)
+    x, y, z = x + 0.5, y + 0.5, z + 0.5
+    if x < box[0, 0] or y < box[0, 1] or z < box[0, 2] or x > box[1, 0] or y > box[1, 1] or z > box[1, 2]:
+        return False
+    return (x - ball[0]) ** 2 + (y - ball[1]) ** 2 + (z - ball[2]) ** 2 <= ball[3] * ball[3]
+
+
+@leaf
+def _scan_blocks(
+    start, stop, pools, selected, near, query, least, bounded, box, ball, stamp_of, since, until, base, value, counts,
+    scanned, blind, index, similarity,
 ):  # fmt: skip
     """Voxels of the selected blocks that pass. Block n writes to index/similarity from base[n] on, counts[n] of them.
 
-    near: largest |distance| that counts as the surface; box: (2, 3) voxels; ball: x, y, z, radius in voxels; query:
-    (D,) unit vector, D = 0 for none; least: cosine to reach.
+    near: largest |distance| that counts as the surface; bounded: whether box ((2, 3) voxels) and ball (x, y, z, radius
+    in voxels) have an end; query: (D,) unit vector, D = 0 for none; least: cosine to reach; value: (512,) scratch.
+    Rows are compared first: most blocks hold none that passes, and then their voxels are only counted.
     """
+    slots, weights, distances = pools.slot, pools.weight, pools.dist
     for n in range(start, stop):
         block = selected[n]
+        slot, weight, dist = slots[block], weights[block], distances[block]
+        pages, rows = pools.pages[block], pools.n_rows[block]
+        _compare_rows(pages, rows, pools.feature, query, value)
+        asked = query.shape[0] > 0
+        notable = _mark_rows(pages, rows, pools.colour_weight, pools.feature_weight, asked, least, value)
+        counts[n], blind[n] = 0, 0
+        if not notable:
+            scanned[n] = _count_near(slot, weight, dist, near)
+            continue
         at, seen, featureless = base[n], 0, 0
-        key = pools.keys[block]
-        bx = ((key >> 42) - KEY_OFFSET) * BLOCK
-        by = (((key >> 21) & KEY_MASK) - KEY_OFFSET) * BLOCK
-        bz = ((key & KEY_MASK) - KEY_OFFSET) * BLOCK
         for i in range(VOXELS):
-            slot = pools.slot[block, i]
-            if slot == 0 or pools.weight[block, i] == 0 or abs(np.int32(pools.dist[block, i])) > near:
+            if slot[i] == 0 or weight[i] == 0 or abs(np.int32(dist[i])) > near:
                 continue
-            row = row_at(pools.pages, block, slot)
-            if pools.colour_weight[row] == 0:
+            square = value[slot[i] - 1]
+            if square == _CLEARED:
                 continue
             seen += 1
-            x, y, z = bx + i % BLOCK + 0.5, by + i // BLOCK % BLOCK + 0.5, bz + i // (BLOCK * BLOCK) + 0.5
-            if x < box[0, 0] or y < box[0, 1] or z < box[0, 2] or x > box[1, 0] or y > box[1, 1] or z > box[1, 2]:
-                continue
-            if (x - ball[0]) ** 2 + (y - ball[1]) ** 2 + (z - ball[2]) ** 2 > ball[3] * ball[3]:
+            if square == _TOO_FAR or (bounded and not _inside(pools.keys[block], i, box, ball)):
                 continue
             if stamp_of.shape[0] > 0:
-                stamp = stamp_of[pools.last[row]]
+                stamp = stamp_of[pools.last[row_at(pools.pages, block, slot[i])]]
                 if stamp < since or stamp > until:
                     continue
-            cosine = np.float32(1)
-            if query.shape[0] > 0:
-                if pools.feature_weight[row] == 0:
-                    featureless += 1
-                    continue
-                dot, norm = _dot_and_norm(pools.feature, row, query)
-                if dot <= 0 or dot * dot < least * least * norm:
-                    continue
-                cosine = dot / np.sqrt(norm)
-            index[at] = block * VOXELS + i
-            similarity[at] = cosine
+            if square == _FEATURELESS:
+                featureless += 1
+                continue
+            index[at], similarity[at] = block * VOXELS + i, np.sqrt(square)
             at += 1
-        counts[n] = at - base[n]
-        scanned[n] = seen
-        blind[n] = featureless
+        counts[n], scanned[n], blind[n] = at - base[n], seen, featureless
+
+
+@kernel
+def scan_blocks(
+    start, stop, pools, selected, near, query, least, bounded, box, ball, stamp_of, since, until, base, counts, scanned,
+    blind, index, similarity,
+):  # fmt: skip
+    """`_scan_blocks` with the scratch it needs."""
+    value = np.empty(VOXELS, np.float32)
+    _scan_blocks(
+        start, stop, pools, selected, near, query, least, bounded, box, ball, stamp_of, since, until, base, value,
+        counts, scanned, blind, index, similarity,
+    )  # fmt: skip
 
 
 @leaf
 def _copy_features(pools, index, out):
+    feature, slots, pages = pools.feature, pools.slot, pools.pages
     for n in range(index.shape[0]):
         block, i = index[n] // VOXELS, index[n] % VOXELS
-        row = row_at(pools.pages, block, pools.slot[block, i])
+        row = row_at(pages, block, slots[block, i])
         for k in range(out.shape[1]):
-            out[n, k] = half_to_float(pools.feature[row, k])
+            out[n, k] = half_to_float(feature[row, k])
 
 
 @leaf
-def _describe(pools, index, voxel, first, last, doubt):
+def _copy_voxels(pools, index, out):
+    for n in range(index.shape[0]):
+        out[n, 0], out[n, 1], out[n, 2] = voxel_at(pools.keys[index[n] // VOXELS], index[n] % VOXELS)
+
+
+@leaf
+def _copy_seen(pools, index, first, last, doubt):
     for n in range(index.shape[0]):
         block, i = index[n] // VOXELS, index[n] % VOXELS
-        key = pools.keys[block]
-        voxel[n, 0] = ((key >> 42) - KEY_OFFSET) * BLOCK + i % BLOCK
-        voxel[n, 1] = (((key >> 21) & KEY_MASK) - KEY_OFFSET) * BLOCK + i // BLOCK % BLOCK
-        voxel[n, 2] = ((key & KEY_MASK) - KEY_OFFSET) * BLOCK + i // (BLOCK * BLOCK)
         row = row_at(pools.pages, block, pools.slot[block, i])
         first[n], last[n], doubt[n] = pools.first[row], pools.last[row], pools.doubt[row]
 
@@ -146,38 +220,21 @@ def scan(pools: Pools, voxel_m: float, near: int, query: NDArray | None, least: 
     """Surface voxels that pass `chosen` and whose feature has a cosine of at least `least` with `query` (D,)."""
     used = int(pools.counters[BLOCKS_USED])
     box, ball = _limits_in_voxels(chosen, voxel_m)
-    selected = _blocks_in_box(pools.keys[:used], box, ball)
+    bounded = not (np.isinf(box).all() and np.isinf(ball[3]))
+    selected = _blocks_in_box(pools.keys[:used], box, ball) if bounded else np.arange(used)
     base = np.concatenate([[0], np.cumsum(pools.n_rows[selected], dtype=np.int64)])
     index, similarity = np.empty(base[-1], np.int64), np.empty(base[-1], np.float32)
     counts, scanned, blind = (np.zeros(len(selected), np.int64) for _ in range(3))
     vector = np.empty(0, np.float32) if query is None else np.ascontiguousarray(query, np.float32)
     stamps = np.empty(0, np.int64) if chosen.stamp_of is None else chosen.stamp_of
     DISPATCHER.run(
-        scan_blocks, len(selected), pools, selected, near, vector, np.float32(least), box, ball, voxel_m, stamps,
+        scan_blocks, len(selected), pools, selected, near, vector, np.float32(least), bounded, box, ball, stamps,
         chosen.since_ns, chosen.until_ns, base, counts, scanned, blind, index, similarity, grain=64,
     )  # fmt: skip
     hit = np.flatnonzero(counts)
     hit = hit[np.argsort(pools.keys[selected[hit]])]  # equal maps answer alike, however they came about
-    places = _ranges(base[hit], counts[hit])
-    return _gather(pools, index[places], similarity[places], int(scanned.sum()), int(blind.sum()))
-
-
-def _gather(
-    pools: Pools, index: NDArray[np.int64], similarity: NDArray[np.float32], scanned: int, blind: int
-) -> Candidates:
-    n = len(index)
-    voxel = np.empty((n, 3), np.int64)
-    first, last, doubt = np.empty(n, np.uint32), np.empty(n, np.uint32), np.empty(n, np.uint16)
-    _describe(pools, index, voxel, first, last, doubt)
-    return Candidates(voxel, similarity, first, last, doubt, scanned, blind, pools, index)
-
-
-def _ranges(starts: NDArray[np.int64], counts: NDArray[np.int64]) -> NDArray[np.int64]:
-    """starts[0], starts[0] + 1, ... for counts[0] entries, then starts[1], ..."""
-    if len(counts) == 0:
-        return np.zeros(0, np.int64)
-    shift = np.repeat(starts - np.concatenate([[0], np.cumsum(counts)[:-1]]), counts)
-    return np.arange(counts.sum()) + shift
+    starts = base[hit]
+    return Candidates(similarity, int(scanned.sum()), int(blind.sum()), pools, index, starts, starts + counts[hit])
 
 
 def _limits_in_voxels(chosen: Filter, voxel_m: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -191,8 +248,6 @@ def _limits_in_voxels(chosen: Filter, voxel_m: float) -> tuple[NDArray[np.float6
 
 
 def _blocks_in_box(keys: NDArray[np.int64], box: NDArray, ball: NDArray) -> NDArray[np.int64]:
-    if np.isinf(box).all() and np.isinf(ball[3]):
-        return np.arange(len(keys))
     low = unpack_keys(keys) * BLOCK
     lower, upper = np.maximum(box[0], ball[:3] - ball[3]), np.minimum(box[1], ball[:3] + ball[3])
     return np.flatnonzero((low <= upper).all(1) & (low + BLOCK >= lower).all(1))

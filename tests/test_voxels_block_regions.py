@@ -1,0 +1,96 @@
+"""Regions and summaries of candidates against the plain flood fill and against numpy over every voxel."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from synthetic import look
+from voxel_scenes import WIDTH, camera, small_config
+
+from spatialmem.voxels.block_regions import candidate_regions
+from spatialmem.voxels.blocks import BlockArrays, write_block
+from spatialmem.voxels.keys import pack_key
+from spatialmem.voxels.region_summary import pixel_boxes, summary_of
+from spatialmem.voxels.regions import connected_regions
+from spatialmem.voxels.search import Filter
+from spatialmem.voxels.surface import SurfaceGrid
+
+VOXEL_M = 0.04
+LAST_LSN = 40
+CAMERA = camera()
+NEAR = st.lists(st.tuples(*[st.integers(-20, 20)] * 3), max_size=80, unique=True)
+FAR = st.lists(st.tuples(*[st.sampled_from((-900_001, -900_000, -9, -8, -1, 0, 7, 8, 900_000))] * 3), unique=True)
+DENSE = st.integers(0, 2**31).map(
+    lambda seed: np.argwhere(np.random.default_rng(seed).random((20, 18, 17)) < 0.05 + 0.1 * (seed % 3)) - 9
+)
+
+
+def candidates(voxels):
+    """Every voxel of a map that holds exactly these, entered in any order of blocks."""
+    voxels = np.array(voxels, np.int64).reshape(-1, 3)
+    grid = SurfaceGrid(small_config(ram_bytes=16 << 20), WIDTH)
+    number = np.random.default_rng(len(voxels))
+    blocks = voxels // 8
+    for block in number.permutation(np.unique(blocks, axis=0)):
+        x, y, z = (voxels[(blocks == block).all(1)] % 8).T
+        has_row = np.zeros(512, bool)
+        has_row[(z * 8 + y) * 8 + x] = True
+        n = int(has_row.sum())
+        first = number.integers(1, LAST_LSN, n).astype(np.uint32)
+        arrays = BlockArrays(
+            np.zeros(512, np.int16), np.full(512, 8, np.uint8), has_row, np.ones((n, WIDTH), np.uint16),
+            np.ones((n, 3), np.uint16), np.ones(n, np.uint8), np.ones(n, np.uint8), first,
+            number.integers(first, LAST_LSN + 1).astype(np.uint32), number.integers(0, 2, n).astype(np.uint16),
+        )  # fmt: skip
+        write_block(grid.pools, int(pack_key(*block)), arrays, 1)
+    return grid.search(None, 0.0, Filter())
+
+
+@given(st.one_of(NEAR, FAR, DENSE))
+def test_regions_equal_those_of_the_voxels(voxels):
+    found = candidates(voxels)
+    places = found.places()
+    slow = connected_regions(found.voxels(places), gap=2)
+    fast = candidate_regions(found)
+    np.testing.assert_array_equal(fast.starts, slow.starts)
+    np.testing.assert_array_equal(fast.order, places[slow.order])
+
+
+@pytest.mark.parametrize("step", [(1, 0, 0), (0, -1, 0), (0, 0, 1), (1, 1, 0), (-1, 0, 1), (1, -1, 1), (-1, -1, -1)])
+def test_blocks_join_across_faces_edges_and_corners(step):
+    corner = np.where(np.array(step) > 0, 7, 0)
+    near, apart = corner + np.array(step), corner + 3 * np.array(step)
+    assert len(candidate_regions(candidates([corner, near]))) == 1
+    assert len(candidate_regions(candidates([corner, apart]))) == 2
+
+
+@given(st.one_of(NEAR, DENSE).filter(len))
+def test_a_summary_equals_numpy(voxels):
+    found = candidates(voxels)
+    members = candidate_regions(found).members(0)
+    summary = summary_of(found, members, LAST_LSN)
+    first, last, doubt = found.seen(members)
+    voxel = found.voxels(members)
+    np.testing.assert_array_equal([summary.low, summary.high], [voxel.min(0), voxel.max(0)])
+    assert (summary.first_lsn, summary.doubted) == (first.min(), (doubt > 0).sum())
+    lsns, counts = np.unique(last, return_counts=True)
+    np.testing.assert_array_equal(summary.last_lsns, lsns)
+    np.testing.assert_array_equal(summary.last_counts, counts)
+
+
+@given(DENSE.filter(len))
+def test_pixel_boxes_equal_numpy(voxels):
+    found = candidates(voxels)
+    members = candidate_regions(found).members(0)
+    last = found.seen(members)[1]
+    poses = {int(lsn): look((0.1 * lsn - 2.0, -1.5, 0.4), (0.1, 0.2, -0.1)) for lsn in np.unique(last)[:3]}
+    boxes = pixel_boxes(found, members, VOXEL_M, [(lsn, CAMERA, pose) for lsn, pose in poses.items()])
+    for box, (lsn, pose) in zip(boxes, poses.items(), strict=True):
+        centres = (found.voxels(members[last == lsn]) + 0.5) * VOXEL_M
+        local = (centres - pose[:3, 3]) @ pose[:3, :3]
+        z = np.maximum(local[:, 2], 1e-3)
+        u = np.clip(local[:, 0] / z * CAMERA.fx + CAMERA.cx, 0, CAMERA.width - 1)
+        v = np.clip(local[:, 1] / z * CAMERA.fy + CAMERA.cy, 0, CAMERA.height - 1)
+        np.testing.assert_allclose(box, (u.min(), v.min(), u.max(), v.max()), atol=1e-6)
