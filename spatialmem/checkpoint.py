@@ -65,14 +65,14 @@ class CheckpointRound:
 
     def _begin(self, layers: Layers) -> None:
         self._start = layers.last_lsn
-        self._surface, self._free = layers.changed_blocks(self.base_lsn)
+        self._surface, self._free = layers.changed_keys(self.base_lsn)
         self._share = max(_LEAST_SHARE, -(-(len(self._surface) + len(self._free)) // max(1, self._every // 2)))
         self._blocks, self._bytes = 0, 0
 
     def _take(self, layers: Layers, count: int) -> Share:
         lsn = layers.last_lsn
-        surface = tuple(layers.surface_row(int(block), lsn) for block in self._surface[:count])
-        free = tuple(layers.free_row(int(block), lsn) for block in self._free[: count - len(surface)])
+        surface = tuple(layers.surface_row(int(key), lsn) for key in self._surface[:count])
+        free = tuple(layers.free_row(int(key), lsn) for key in self._free[: count - len(surface)])
         last = len(surface) == len(self._surface) and len(free) == len(self._free)
         if not last or self._start is None:
             return Share(surface, free)
@@ -87,16 +87,17 @@ class WholeRound:
 
     def __init__(self, layers: Layers) -> None:
         self._layers, self._lsn = layers, layers.last_lsn
-        self._surface, self._free = layers.changed_blocks(0)
+        self._surface, self._free = layers.changed_keys(0)
         self._bytes = 0
 
     def put_into(self, file: MemoryFile) -> None:
         """Put the layers in place of everything derived in the file; departed regions get the ids they have there."""
         layers = self._layers
-        surface = self._counted(layers.surface_row(int(block), self._lsn) for block in self._surface)
-        free = self._counted(layers.free_row(int(block), self._lsn) for block in self._free)
+        surface = self._counted(layers.surface_row(int(key), self._lsn) for key in self._surface)
+        free = self._counted(layers.free_row(int(key), self._lsn) for key in self._free)
         file.replace_layers(surface, free, layers.cells.items(), layers.departed, self._completed)
         layers.departed = file.departed()
+        layers.publish()
 
     def _completed(self) -> CheckpointRow:
         return CheckpointRow(self._lsn, len(self._surface) + len(self._free), self._bytes)

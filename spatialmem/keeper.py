@@ -17,7 +17,6 @@ from spatialmem.checkpoint import CheckpointRound, WholeRound
 from spatialmem.config import MemoryConfig
 from spatialmem.errors import EncoderMismatch, InvalidValue, MemoryFileError, SpatialMemError
 from spatialmem.layers import Layers, LoggedFrame, Prepared
-from spatialmem.locks import EpochLock
 from spatialmem.log_entry import LogEntry, decoded, ephemeral_entry, file_entry, keyframe_row
 from spatialmem.perception import Encoder, load_encoder
 from spatialmem.store.failures import needed
@@ -274,13 +273,13 @@ class Keeper:
 
     # --- layers and file
 
-    def restored_layers(self, epoch: EpochLock) -> Layers:
+    def restored_layers(self) -> Layers:
         """The layers of the file: its blocks, then its tail replayed.
 
         Base before blocks before rows: a live writer may commit in between, and no block may hold a frame whose row
         has not been read.
         """
-        layers, file = Layers(self.config, self.feature_width, epoch), self._file()
+        layers, file = Layers(self.config, self.feature_width), self._file()
         self._round.base_lsn = file.base_lsn
         layers.load(file.surface_blocks(), file.free_blocks())
         self._restore_rows(file.path)
@@ -292,11 +291,12 @@ class Keeper:
                 layers.last_lsn = row.lsn
                 continue
             layers.apply(layers.prepare(self._logged(row)), replay=True)
+        layers.publish()
         return layers
 
-    def rebuilt_layers(self, epoch: EpochLock) -> Layers:
+    def rebuilt_layers(self) -> Layers:
         """The layers made anew from the log alone, and put into the file in place of what it had, which is not read."""
-        layers, file = Layers(self.config, self.feature_width, epoch), self._file()
+        layers, file = Layers(self.config, self.feature_width), self._file()
         if not self.rows:
             self._restore_rows(file.path)
         for row in list(self.rows.values()):

@@ -6,8 +6,8 @@ A layer is a function of the log rows in order. Live, reopened and rebuilt memor
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import final
 
@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spatialmem.config import MemoryConfig
+from spatialmem.epochs import Epochs
 from spatialmem.errors import OutOfRoom
-from spatialmem.locks import EpochLock
 from spatialmem.store import codec
 from spatialmem.store.block_codec import (
     CODEC_EXACT,
@@ -27,15 +27,15 @@ from spatialmem.store.block_codec import (
     unpack_free_block,
     unpack_surface_block,
 )
-from spatialmem.store.records import departed_values
 from spatialmem.store.rows import BlockRow, DepartedRow, block_coordinates
-from spatialmem.store.schema import row_parts
 from spatialmem.types import Camera
-from spatialmem.voxels.blocks import BlockArrays, blocks_by_key, read_block, write_block
+from spatialmem.voxels.blocks import BlockArrays, block_of, keys_in_order, read_block
+from spatialmem.voxels.free_reading import FreeReading
 from spatialmem.voxels.freespace import FreePlan, FreeSpaceGrid
 from spatialmem.voxels.look import Cleared, Verdicts
 from spatialmem.voxels.regions import connected_regions
 from spatialmem.voxels.surface import FusionPlan, SurfaceGrid
+from spatialmem.voxels.surface_reading import SurfaceReading
 from spatialmem.voxels.views import DepthView
 
 _LEAST_DEPARTED_VOXELS = 24  # fewer cleared voxels are noise at an edge, not a thing that left
@@ -73,14 +73,39 @@ class Prepared:
     departed: tuple[DepartedRow, ...]
 
 
+@dataclass(frozen=True, eq=False)
+class MapEpoch:
+    """The layers after one frame, as readers see them: they stay like this for as long as somebody reads."""
+
+    surface: SurfaceReading
+    free: FreeReading
+    last_lsn: int
+    stamps_ns: NDArray[np.int64]
+    """(last_lsn + 1,) stamp of each stored frame; entry 0 is none"""
+    _departed: list[DepartedRow]
+    _departed_count: int
+    _cells: dict[int, bytes]
+
+    @property
+    def departed(self) -> list[DepartedRow]:
+        """Departed regions, oldest first."""
+        return self._departed[: self._departed_count]
+
+    @property
+    def cells(self) -> dict[int, bytes]:
+        """Sightings blob of each stored frame."""
+        return {lsn: self._cells[lsn] for lsn in list(self._cells) if lsn <= self.last_lsn}
+
+
 @final
 class Layers:
-    """Surface and free-space grids, sightings and departed regions of one memory."""
+    """Surface and free-space grids, sightings and departed regions of one memory.
 
-    def __init__(self, config: MemoryConfig, feature_width: int, epoch: EpochLock) -> None:
-        """`epoch` is held for writing whenever what readers see is changed, and never for more than one kernel."""
+    One thread changes them; any number read `epochs`.
+    """
+
+    def __init__(self, config: MemoryConfig, feature_width: int) -> None:
         self.config = config
-        self._epoch = epoch
         self.surface = SurfaceGrid(config, feature_width)
         self.free = FreeSpaceGrid(config)
         self.cells: dict[int, bytes] = {}
@@ -88,12 +113,64 @@ class Layers:
         self.last_lsn = 0
         self._poses = np.zeros((64, 6))
         self._stamps = np.zeros(64, np.int64)
+        self._aside = False  # True: what is changed now is not seen before `publish`
+        self.epochs = Epochs(self._epoch())
 
     def reset(self) -> None:
-        """Forget everything; what was reserved stays reserved."""
-        self.surface.reset()
-        self.free.reset()
-        self.cells, self.departed, self.last_lsn = {}, [], 0
+        """Forget everything, once nobody reads; what was reserved stays reserved."""
+        try:
+            self.epochs.take(wait=True)
+            self.surface.reset()
+            self.free.reset()
+            self.cells, self.departed, self.last_lsn = {}, [], 0
+            self.publish()
+        finally:
+            self.epochs.give_back()
+
+    # --- readers
+
+    def _epoch(self) -> MapEpoch:
+        return MapEpoch(
+            self.surface.reading(), self.free.reading(), self.last_lsn, self.stamps_ns, self.departed,
+            len(self.departed), self.cells,
+        )  # fmt: skip
+
+    def publish(self) -> None:
+        """Let readers see the layers as they are."""
+        self.epochs.publish(self._epoch())
+        self.surface.publish(self.epochs.number)
+        self.free.publish(self.epochs.number)
+        self._aside = False
+
+    def _step_aside(self) -> None:
+        if not self._aside:
+            in_use = self.epochs.in_use()
+            self.surface.step_aside(in_use)
+            self.free.step_aside(in_use)
+            self._aside = True
+
+    @contextmanager
+    def _adding(self) -> Iterator[None]:
+        """Add blocks in place while nobody reads, else to a table of the next epoch's own."""
+        try:
+            if self._aside or not self.epochs.take():
+                self._step_aside()
+            yield
+        finally:
+            self.epochs.give_back()
+
+    def _made_way(self, prepared: Prepared) -> Prepared:
+        """The frame, ready to be applied: in place, when the epoch can be taken, or into copies."""
+        fusion, free, verdicts = prepared.fusion, prepared.free, prepared.verdicts
+        if fusion is None or free is None or verdicts is None or (not self._aside and self.epochs.take()):
+            return prepared
+        self._step_aside()
+        renewed = self.surface.renew(fusion, verdicts)
+        if renewed is not None:
+            prepared = replace(prepared, verdicts=renewed)
+        if renewed is None or not self.free.renew(free):
+            self.epochs.take(wait=True)  # the pools are too full for copies: readers finish first
+        return prepared
 
     @property
     def stamps_ns(self) -> NDArray[np.int64]:
@@ -125,15 +202,15 @@ class Layers:
         poses = self._poses[: frame.lsn + 1]
         verdicts = self.surface.judge(view, frame.examined, frame.residual_m, frame.lsn, poses)
         departed = self._departed(self.surface.cleared(verdicts), frame.lsn) if verdicts.clears else ()
-        before = len(self.surface), len(self.free)
+        before = self.surface.blocks_in_use, self.free.blocks_in_use
         try:
-            with self._epoch.write():  # empty blocks are added where there are none yet
+            with self._adding():  # empty blocks, where there are none yet
                 free = self.free.plan(view)
-            with self._epoch.write():
+            with self._adding():
                 touched = self.surface.touch(view)
             fusion = self.surface.plan(view, frame.lsn, touched)
         except OutOfRoom:
-            with self._epoch.write():
+            with self._adding():
                 self.surface.truncate(before[0])
                 self.free.truncate(before[1])
             raise
@@ -141,18 +218,24 @@ class Layers:
 
     def apply(self, prepared: Prepared, replay: bool = False) -> None:
         """Change the layers. With `replay`, sightings and departed regions are those of the file already."""
+        try:
+            self._change(self._made_way(prepared), replay)
+            self.publish()
+        finally:
+            self.epochs.give_back()
+
+    def _change(self, prepared: Prepared, replay: bool) -> None:
         frame = prepared.frame
-        with self._epoch.write():
-            self.last_lsn = frame.lsn
-            if prepared.fusion is None or prepared.free is None or prepared.verdicts is None:
-                return
-            self.surface.carry_out(prepared.verdicts)
-            self.surface.apply(prepared.fusion, frame.rgb, frame.features)
-            self.free.apply(prepared.free, frame.lsn)
-            if not replay:
-                self.departed.extend(prepared.departed)
-                if prepared.cells is not None:
-                    self.cells[frame.lsn] = prepared.cells
+        self.last_lsn = frame.lsn
+        if prepared.fusion is None or prepared.free is None or prepared.verdicts is None:
+            return
+        self.surface.carry_out(prepared.verdicts)
+        self.surface.apply(prepared.fusion, frame.rgb, frame.features)
+        self.free.apply(prepared.free, frame.lsn)
+        if not replay:
+            self.departed.extend(prepared.departed)
+            if prepared.cells is not None:
+                self.cells[frame.lsn] = prepared.cells
 
     def _departed(self, cleared: Cleared, lsn: int) -> tuple[DepartedRow, ...]:
         regions = connected_regions(cleared.voxel)
@@ -165,60 +248,31 @@ class Layers:
 
     # --- the file
 
-    def surface_row(self, block: int, lsn: int) -> BlockRow:
+    def surface_row(self, key: int, lsn: int) -> BlockRow:
         """A surface block as it stands, for the file; it contains every frame up to `lsn`."""
-        arrays = read_block(self.surface.pools, block)
-        data = pack_surface_block(SurfaceBlock(*arrays))
-        return BlockRow(int(self.surface.pools.keys[block]), lsn, CODEC_EXACT, data)
+        arrays = read_block(self.surface.pools, block_of(self.surface.pools, key))
+        return BlockRow(key, lsn, CODEC_EXACT, pack_surface_block(SurfaceBlock(*arrays)))
 
-    def free_row(self, block: int, lsn: int) -> BlockRow:
+    def free_row(self, key: int, lsn: int) -> BlockRow:
         """A free-space block as it stands, for the file."""
         pools = self.free.pools
+        block = block_of(pools, key)
         content = FreeBlock(pools.log_odds[block], pools.last_free[block], pools.last_occupied[block])
-        return BlockRow(int(pools.keys[block]), lsn, CODEC_EXACT, pack_free_block(content))
+        return BlockRow(key, lsn, CODEC_EXACT, pack_free_block(content))
 
-    def changed_blocks(self, after_lsn: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Indices of the surface and of the free-space blocks changed by frames after `after_lsn`, by key."""
-        pools = self.free.pools
-        count = len(self.free)
-        free = np.flatnonzero(pools.changed[:count].astype(np.int64) > after_lsn)
-        return blocks_by_key(self.surface.pools, after_lsn), free[np.argsort(pools.keys[free])]
+    def changed_keys(self, after_lsn: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Ascending keys of the surface and of the free-space blocks changed by frames after `after_lsn`."""
+        return keys_in_order(self.surface.pools, after_lsn), keys_in_order(self.free.pools, after_lsn)
 
     def load(self, surface: Iterator[BlockRow], free: Iterator[BlockRow]) -> None:
         """Put the blocks of a file in, before its tail is replayed."""
         for row in surface:
             block = unpack_surface_block(row.data)
-            write_block(self.surface.pools, row.key, _block_arrays(block), row.lsn)
-        self.surface.note_doubts(np.arange(len(self.surface)))
+            self.surface.load(row.key, _block_arrays(block), row.lsn)
+        self.surface.note_all_doubts()
         for row in free:
             content = unpack_free_block(row.data)
             self.free.load(row.key, row.lsn, content.log_odds, content.last_free, content.last_occupied)
-
-    # --- equality
-
-    def canonical_hash(self) -> str:
-        """BLAKE2b-256 over the canonical form of docs/format.md, section 8."""
-        digest = hashlib.blake2b(b"spatialmem-1", digest_size=32)
-        surface, free = self.changed_blocks(-1)
-        for block in surface:
-            if self.surface.pools.weight[block].any():
-                digest.update(self.surface.pools.keys[block].tobytes())
-                arrays = read_block(self.surface.pools, block)
-                mask = np.packbits(arrays.has_row)
-                for array in arrays._replace(has_row=mask):
-                    digest.update(np.ascontiguousarray(array).tobytes())
-        pools = self.free.pools
-        for block in free:
-            if pools.last_free[block].any() or pools.last_occupied[block].any():
-                for array in (pools.keys, pools.log_odds, pools.last_free, pools.last_occupied):
-                    digest.update(array[block].tobytes())
-        for lsn in sorted(self.cells):
-            digest.update(lsn.to_bytes(8, "little"))
-            digest.update(codec.cells_content(self.cells[lsn]))
-        for row in sorted(self.departed, key=lambda row: (row.valid_from, row.position_m)):
-            for part in row_parts(departed_values(replace(row, id=0))[1:]):
-                digest.update(part)
-        return digest.hexdigest()
 
 
 def _block_arrays(block: SurfaceBlock) -> BlockArrays:

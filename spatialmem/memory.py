@@ -25,12 +25,12 @@ from spatialmem.arguments import (
     checked_up,
     checked_view_camera,
 )
+from spatialmem.canonical import canonical_hash
 from spatialmem.config import MemoryConfig
 from spatialmem.errors import InvalidValue, ReadOnlyMemory, SpatialMemError, UnplacedSession
 from spatialmem.gate import SUSPECT_FRAMES, pose_suspect, reason_to_store
 from spatialmem.keeper import Keeper, Keyframe
-from spatialmem.layers import Layers
-from spatialmem.locks import EpochLock
+from spatialmem.layers import Layers, MapEpoch
 from spatialmem.perception import Encoder
 from spatialmem.question import Question, ask
 from spatialmem.retrieval.departed import DepartedTable, departed_hits
@@ -38,8 +38,8 @@ from spatialmem.retrieval.hits import Scene, build_hits, merge_ranked
 from spatialmem.retrieval.place import what_is_there
 from spatialmem.types import Answer, Camera, Frame, Outcome, Skipped, Stored, View, checked_transform
 from spatialmem.up import Up, estimate_up
-from spatialmem.voxels.freespace import FreeSpace
-from spatialmem.voxels.mesh import Mesh, Points, extract_mesh, extract_points
+from spatialmem.voxels.free_reading import FreeSpace
+from spatialmem.voxels.mesh import Mesh, Points
 from spatialmem.voxels.search import Filter
 from spatialmem.voxels.views import DepthView
 
@@ -54,12 +54,11 @@ class SpatialMemory:
     any number may query and render meanwhile.
     """
 
-    def __init__(self, keeper: Keeper, layers: Layers, epoch: EpochLock) -> None:
+    def __init__(self, keeper: Keeper, layers: Layers) -> None:
         """For `create` and `open`."""
         self._keeper = keeper
         self._layers = layers
         self._observing = threading.Lock()
-        self._epoch = epoch
         self._departed = DepartedTable.of((), keeper.feature_width)
         self._sound = True  # False when a change was interrupted: what is in RAM is then not to be believed
 
@@ -78,8 +77,7 @@ class SpatialMemory:
             config: the numbers of the memory; they are kept in the file.
         """
         keeper = Keeper.create(path, encoder, checked_creation(path, encoder, config))
-        epoch = EpochLock()
-        return cls(keeper, Layers(keeper.config, keeper.feature_width, epoch), epoch)
+        return cls(keeper, Layers(keeper.config, keeper.feature_width))
 
     @classmethod
     def open(cls, path: str | Path, mode: Literal["r", "a"] = "r", encoder: Encoder | None = None) -> SpatialMemory:
@@ -93,8 +91,7 @@ class SpatialMemory:
         try:
             if encoder is not None:
                 keeper.use_encoder(encoder)
-            epoch = EpochLock()
-            return cls(keeper, keeper.restored_layers(epoch), epoch)
+            return cls(keeper, keeper.restored_layers())
         except BaseException:
             keeper.finish(None)
             raise
@@ -108,7 +105,7 @@ class SpatialMemory:
         """
         keeper = Keeper.open(path, "a")
         try:
-            keeper.rebuilt_layers(EpochLock())
+            keeper.rebuilt_layers()
         finally:
             keeper.finish(None)
 
@@ -128,7 +125,7 @@ class SpatialMemory:
         if self._keeper.file is not None:
             raise InvalidValue("reset() is for ephemeral memories; what a file was told stays: create another file")
         self._require_open()
-        with self._observing, self._epoch.write():
+        with self._observing:
             try:
                 self._layers.reset()
                 self._keeper.forget_rows()
@@ -231,32 +228,31 @@ class SpatialMemory:
         question = ask(lambda: self.encoder, text, image, at, radius_m, box_m, since_ns, until_ns, top)
         if question.hopeless:
             return Answer((), question.unknown_words, self._calibrated(question))
-        with self._epoch.read():
-            chosen = question.filter(self._layers.stamps_ns)
-            found = self._layers.surface.search(question.vector, question.least, chosen)
-            scene = self._scene()
+        with self._layers.epochs.read() as epoch:
+            chosen = question.filter(epoch.stamps_ns)
+            found = epoch.surface.search(question.vector, question.least, chosen)
+            scene = self._scene(epoch)
             present = build_hits(found, question.score, question.hit_score, self._calibrated(question), top, scene)
-            gone = self._gone(question, chosen, scene)
+            gone = self._gone(question, chosen, scene, epoch)
             hits = merge_ranked(present, gone, top)
-            place = None if hits else what_is_there(chosen, self.config.free_voxel_m, self._layers.free.states)
+            place = None if hits else what_is_there(chosen, self.config.free_voxel_m, epoch.free.states)
         blind = found.without_feature
         not_searched = f"{blind} surface voxels hold no feature yet: their frames were not encoded" if blind else ""
         return Answer(hits, question.unknown_words, self._calibrated(question), found.scanned, not_searched, place)
 
-    def _gone(self, question: Question, chosen: Filter, scene: Scene):
-        table = self._departed
-        if len(table.rows) != len(self._layers.departed):  # rows are only ever added
-            table = DepartedTable.of(self._layers.departed, self._keeper.feature_width)
-            self._departed = table
+    def _gone(self, question: Question, chosen: Filter, scene: Scene, epoch: MapEpoch):
+        table, departed = self._departed, epoch.departed
+        if len(table.rows) != len(departed):  # rows are only ever added
+            self._departed = table = DepartedTable.of(departed, self._keeper.feature_width)
         return departed_hits(table, question.score, question.hit_score, self._calibrated(question), chosen, scene)
 
     def _calibrated(self, question: Question) -> bool:
         return question.score is not None and self.encoder.calibrated
 
-    def _scene(self) -> Scene:
+    def _scene(self, epoch: MapEpoch) -> Scene:
         return Scene(
-            self._keeper.rows, self._keeper.map_from_camera, self._layers.stamps_ns, self.config.voxel_size_m,
-            self._layers.free.last_looked,
+            self._keeper.rows, self._keeper.map_from_camera, epoch.stamps_ns, self.config.voxel_size_m,
+            epoch.free.last_looked,
         )  # fmt: skip
 
     def render(self, world_from_camera: NDArray[np.float64], camera: Camera, features: bool = False) -> View:
@@ -264,36 +260,33 @@ class SpatialMemory:
         self._require_sound()
         pose = checked_transform(world_from_camera)
         checked_view_camera(camera)
-        with self._epoch.read():
-            return self._layers.surface.render(pose, camera, features)
+        with self._layers.epochs.read() as epoch:
+            return epoch.surface.render(pose, camera, features)
 
     def mesh(self) -> Mesh:
         """The surface as triangles."""
         self._require_sound()
-        with self._epoch.read():
-            return extract_mesh(self._layers.surface.pools, self.config.voxel_size_m, self.config.truncation_m)
+        with self._layers.epochs.read() as epoch:
+            return epoch.surface.mesh()
 
     def points(self) -> Points:
         """The surface as points, one a surface voxel."""
         self._require_sound()
-        with self._epoch.read():
-            stamps = self._layers.stamps_ns
-            return extract_points(
-                self._layers.surface.pools, self.config.voxel_size_m, self.config.truncation_m, stamps
-            )
+        with self._layers.epochs.read() as epoch:
+            return epoch.surface.points(epoch.stamps_ns)
 
     def occupancy(self, points_m: NDArray[np.floating]) -> NDArray[np.uint8]:
         """(N,) 0 unknown, 1 free, 2 occupied at (N, 3) points of the map frame, metres."""
         self._require_sound()
         points = checked_points(points_m, self.config.free_voxel_m)
-        with self._epoch.read():
-            return self._layers.free.states(points)
+        with self._layers.epochs.read() as epoch:
+            return epoch.free.states(points)
 
     def free_space(self) -> FreeSpace:
         """The free-space layer as one dense box."""
         self._require_sound()
-        with self._epoch.read():
-            return self._layers.free.dense()
+        with self._layers.epochs.read() as epoch:
+            return epoch.free.dense()
 
     # --- the log
 
@@ -355,14 +348,13 @@ class SpatialMemory:
 
     def info(self) -> dict[str, Any]:
         """Counts, sizes and settings, ready for JSON."""
-        with self._epoch.read():
-            return self._keeper.info(self._layers)
+        return self._keeper.info(self._layers)
 
     def canonical_hash(self) -> str:
         """Hash of all layers; equal live, rebuilt and reopened (docs/format.md, section 8)."""
         self._require_sound()
-        with self._epoch.read():
-            return self._layers.canonical_hash()
+        with self._layers.epochs.read() as epoch:
+            return canonical_hash(epoch)
 
     def check(self) -> list[str]:
         """What is wrong with the file, one line each; empty when it is sound."""
@@ -372,10 +364,8 @@ class SpatialMemory:
         """Make every layer anew from the log, in memory and in the file."""
         self._require_sound(writing=True)
         with self._observing:
-            layers = self._keeper.rebuilt_layers(self._epoch)
-            with self._epoch.write():
-                self._layers = layers
-                self._departed = DepartedTable.of((), self._keeper.feature_width)
+            self._layers = self._keeper.rebuilt_layers()  # who reads the old ones keeps them until done
+            self._departed = DepartedTable.of((), self._keeper.feature_width)
 
     def _require_open(self) -> None:
         if self._keeper.closed:

@@ -12,7 +12,8 @@ from voxel_scenes import camera, small_config
 from spatialmem.errors import OutOfRoom
 from spatialmem.geometry import exp_se3
 from spatialmem.types import Camera
-from spatialmem.voxels.freespace import FREE, OCCUPIED, UNKNOWN, FreeSpaceGrid
+from spatialmem.voxels.free_reading import FREE, OCCUPIED, UNKNOWN
+from spatialmem.voxels.freespace import FreeSpaceGrid
 from spatialmem.voxels.keys import pack_key, unpack_keys
 from spatialmem.voxels.views import DepthView
 

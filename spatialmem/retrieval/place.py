@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spatialmem.types import Presence
-from spatialmem.voxels.freespace import OCCUPIED, UNKNOWN
+from spatialmem.voxels.free_reading import OCCUPIED, UNKNOWN
 from spatialmem.voxels.search import Filter
 
 _MOST_POINTS = 20_000

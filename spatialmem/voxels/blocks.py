@@ -9,9 +9,11 @@ from numpy.typing import NDArray
 
 from spatialmem.errors import OutOfRoom
 from spatialmem.voxels.compiled import leaf
-from spatialmem.voxels.integrate import add_block, reserve_rows, row_at
-from spatialmem.voxels.keys import NO_BLOCK, VOXELS
-from spatialmem.voxels.pools import BLOCKS_USED, Pools
+from spatialmem.voxels.free_reading import FreePools
+from spatialmem.voxels.integrate import add_block, reserve_rows, row_at, take_block
+from spatialmem.voxels.keys import NO_BLOCK, VOXELS, find, lead_to
+from spatialmem.voxels.pools import BLOCKS_USED, PAGE, PAGES_FREE, Pools
+from spatialmem.voxels.versions import live_blocks
 
 
 class BlockArrays(NamedTuple):
@@ -85,8 +87,68 @@ def write_block(pools: Pools, key: int, arrays: BlockArrays, contains: int) -> N
     pools.contains[block], pools.changed[block] = contains, contains
 
 
-def blocks_by_key(pools: Pools, changed_after: int = -1) -> NDArray[np.int64]:
-    """Indices of the blocks that a frame after `changed_after` changed, by ascending key."""
-    used = int(pools.counters[BLOCKS_USED])
-    chosen = np.flatnonzero(pools.changed[:used].astype(np.int64) > changed_after)
-    return chosen[np.argsort(pools.keys[chosen])]
+def keys_in_order(pools: Pools | FreePools, changed_after: int = -1) -> NDArray[np.int64]:
+    """Keys of the blocks that a frame after `changed_after` changed, ascending."""
+    blocks = live_blocks(pools.table_keys, pools.table_blocks)
+    return np.sort(pools.keys[blocks[pools.changed[blocks].astype(np.int64) > changed_after]])
+
+
+def block_of(pools: Pools | FreePools, key: int) -> int:
+    """Index of the block with this key, -1 when there is none."""
+    return int(find(pools.table_keys, pools.table_blocks, np.int64(key)))
+
+
+@leaf
+def _pages_of(n_rows, blocks):
+    total = 0
+    for block in blocks:
+        total += (n_rows[block] + PAGE - 1) // PAGE
+    return total
+
+
+def room_for_copies(pools: Pools, blocks: NDArray[np.int64]) -> bool:
+    """Whether the pools can hold these blocks once more."""
+    left = pools.free_blocks.shape[0] - int(pools.counters[BLOCKS_USED])
+    return len(blocks) <= left and _pages_of(pools.n_rows, blocks) <= int(pools.counters[PAGES_FREE])
+
+
+@leaf
+def copy_blocks(pools, blocks, copies):
+    """Copy blocks (N,) into unused ones, for which there is room, and let the table lead there; copies (N,)."""
+    for n in range(blocks.shape[0]):
+        old, new = blocks[n], take_block(pools)
+        copies[n] = new
+        pools.keys[new], pools.contains[new] = pools.keys[old], pools.contains[old]
+        pools.changed[new] = pools.changed[old]
+        for i in range(VOXELS):
+            pools.dist[new, i], pools.weight[new, i] = pools.dist[old, i], pools.weight[old, i]
+            pools.slot[new, i] = pools.slot[old, i]
+        pools.n_rows[new] = 0
+        reserve_rows(pools, new, pools.n_rows[old])
+        pools.n_rows[new] = pools.n_rows[old]
+        _copy_rows(pools, old, new)
+        lead_to(pools.table_keys, pools.table_blocks, pools.keys[old], new)
+
+
+@leaf
+def _copy_rows(pools, old, new):
+    feature, colour, first, last, doubt = pools.feature, pools.colour, pools.first, pools.last, pools.doubt
+    for r in range(pools.n_rows[old]):
+        a, b = row_at(pools.pages, old, r + 1), row_at(pools.pages, new, r + 1)
+        for k in range(feature.shape[1]):
+            feature[b, k] = feature[a, k]
+        colour[b, 0], colour[b, 1], colour[b, 2] = colour[a, 0], colour[a, 1], colour[a, 2]
+        pools.colour_weight[b], pools.feature_weight[b] = pools.colour_weight[a], pools.feature_weight[a]
+        first[b], last[b], doubt[b] = first[a], last[a], doubt[a]
+
+
+@leaf
+def release_blocks(pools, blocks):
+    """Give back blocks that no table leads to any more, with their pages."""
+    for block in blocks:
+        for page in range((pools.n_rows[block] + PAGE - 1) // PAGE):
+            pools.free_pages[pools.counters[PAGES_FREE]] = pools.pages[block, page]
+            pools.counters[PAGES_FREE] += 1
+        pools.n_rows[block] = 0
+        pools.counters[BLOCKS_USED] -= 1
+        pools.free_blocks[pools.free_blocks.shape[0] - pools.counters[BLOCKS_USED] - 1] = block

@@ -10,7 +10,8 @@ from spatialmem.voxels import raycast
 from spatialmem.voxels.dispatch import DISPATCHER
 from spatialmem.voxels.integrate import Grid
 from spatialmem.voxels.keys import BLOCK
-from spatialmem.voxels.pools import BLOCKS_USED, Pools
+from spatialmem.voxels.pools import Pools
+from spatialmem.voxels.versions import live_blocks
 from spatialmem.voxels.views import pinhole
 
 MIN_WEIGHT = 1
@@ -41,9 +42,10 @@ def _depth_ranges(pools, grid, map_from_camera, camera, stride, offset, rows, co
     rotation = map_from_camera[:3, :3].T
     camera_from_map = np.ascontiguousarray(np.column_stack([rotation, -rotation @ map_from_camera[:3, 3]]))
     half_step = 0.5 * (stride - 1)  # a ray stands for its pixel, not for the stride x stride pixels around it
+    blocks = live_blocks(pools.table_keys, pools.table_blocks)
     raycast.tile_ranges(
-        0, int(pools.counters[BLOCKS_USED]), pools, camera_from_map, float(grid.voxel) * BLOCK, camera.fx / tile,
-        camera.fy / tile, (camera.cx - offset + 0.5 + half_step) / tile, (camera.cy - offset + 0.5 + half_step) / tile,
+        blocks, pools, camera_from_map, float(grid.voxel) * BLOCK, camera.fx / tile, camera.fy / tile,
+        (camera.cx - offset + 0.5 + half_step) / tile, (camera.cy - offset + 0.5 + half_step) / tile,
         _NEAR_M, _FAR_M, near, far,
     )  # fmt: skip
     return near, far

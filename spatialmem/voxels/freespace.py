@@ -8,8 +8,9 @@ most once a frame and in keeping the last frame that saw it free and the last th
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, final
+from typing import final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from spatialmem.config import MemoryConfig
 from spatialmem.errors import OutOfRoom
 from spatialmem.voxels.compiled import leaf
+from spatialmem.voxels.free_reading import FreePools, FreeReading, voxel_index
 from spatialmem.voxels.keys import (
     BLOCK,
     NO_BLOCK,
@@ -24,48 +26,17 @@ from spatialmem.voxels.keys import (
     empty_table,
     find,
     insert,
+    lead_to,
     pack_key,
     refill_table,
-    unpack_keys,
 )
+from spatialmem.voxels.versions import Versions, live_blocks
 from spatialmem.voxels.views import DepthView
 from spatialmem.voxels.weights import DEPTH_UNIT_M
 
-UNKNOWN, FREE, OCCUPIED = 0, 1, 2
 LOG_ODDS_FREE, LOG_ODDS_OCCUPIED, LOG_ODDS_LIMIT = -4, 6, 24
-_BLOCK_BYTES = VOXELS * (1 + 4 + 4 + 4) + 8 + 4 + 4 + 8 + 16 + 8 + 4 * 12
-"""of a block with its marks, its scratch and its share of the hash table at its emptiest"""
-
-
-class FreePools(NamedTuple):
-    """Struct of arrays over B free-space blocks of 8^3 voxels."""
-
-    table_keys: NDArray[np.int64]
-    table_blocks: NDArray[np.int32]
-    keys: NDArray[np.int64]
-    log_odds: NDArray[np.int8]
-    """(B, 512); 0 with both stamps 0 = never touched"""
-    last_free: NDArray[np.uint32]
-    """(B, 512) lsn of the last frame that saw the voxel free"""
-    last_occupied: NDArray[np.uint32]
-    """(B, 512) lsn of the last frame that saw it occupied"""
-    contains: NDArray[np.uint32]
-    """(B,) lsn up to which the block comes from a file"""
-    changed: NDArray[np.uint32]
-    """(B,) lsn of the last frame that changed the block"""
-    counters: NDArray[np.int64]
-    """[blocks in use, times the pool was found full]"""
-
-
-@dataclass(frozen=True, eq=False)
-class FreeSpace:
-    """A dense crop of the free-space layer in the map frame."""
-
-    origin_m: NDArray[np.float64]
-    """(3,) lower corner of voxel (0, 0, 0)"""
-    voxel_size_m: float
-    state: NDArray[np.uint8]
-    """(X, Y, Z): 0 unknown, 1 free, 2 occupied"""
+_BLOCK_BYTES = VOXELS * (1 + 4 + 4 + 4) + 8 + 4 + 4 + 8 + 16 + 8 + 4 + 9 + 4 * 24
+"""of a block with its marks, its scratch and its share of two hash tables at their emptiest"""
 
 
 def _reserve(blocks: int) -> FreePools:
@@ -73,8 +44,43 @@ def _reserve(blocks: int) -> FreePools:
     return FreePools(
         table_keys, table_blocks, np.zeros(blocks, np.int64), np.zeros((blocks, VOXELS), np.int8),
         np.zeros((blocks, VOXELS), np.uint32), np.zeros((blocks, VOXELS), np.uint32), np.zeros(blocks, np.uint32),
-        np.zeros(blocks, np.uint32), np.zeros(2, np.int64),
+        np.zeros(blocks, np.uint32), np.arange(blocks - 1, -1, -1, dtype=np.int32), np.zeros(2, np.int64),
     )  # fmt: skip
+
+
+@leaf
+def _take_block(free):
+    left = free.free_blocks.shape[0] - free.counters[0]
+    if left == 0:
+        return np.int32(NO_BLOCK)
+    free.counters[0] += 1
+    return free.free_blocks[left - 1]
+
+
+@leaf
+def _copy_blocks(free, blocks, copies):
+    """Copy blocks (N,) into unused ones, for which there is room, and let the table lead there; copies (N,)."""
+    for n in range(blocks.shape[0]):
+        old, new = blocks[n], _take_block(free)
+        copies[n] = new
+        free.keys[new], free.contains[new], free.changed[new] = free.keys[old], free.contains[old], free.changed[old]
+        for i in range(VOXELS):
+            free.log_odds[new, i] = free.log_odds[old, i]
+            free.last_free[new, i], free.last_occupied[new, i] = free.last_free[old, i], free.last_occupied[old, i]
+        lead_to(free.table_keys, free.table_blocks, free.keys[old], new)
+
+
+@leaf
+def _release_blocks(free, blocks):
+    for block in blocks:
+        free.counters[0] -= 1
+        free.free_blocks[free.free_blocks.shape[0] - free.counters[0] - 1] = block
+
+
+@leaf
+def _move_listed(listed, place):
+    for n in range(listed.shape[0]):
+        listed[n] = np.int64(place[listed[n] // VOXELS]) * VOXELS + listed[n] % VOXELS
 
 
 @leaf
@@ -83,8 +89,8 @@ def _block_at(free, key):
     block = find(free.table_keys, free.table_blocks, key)
     if block != NO_BLOCK:
         return block
-    block = free.counters[0]
-    if block >= free.keys.shape[0]:
+    block = _take_block(free)
+    if block == NO_BLOCK:
         free.counters[1] += 1
         return NO_BLOCK
     free.keys[block] = key
@@ -94,13 +100,7 @@ def _block_at(free, key):
     free.contains[block] = 0
     free.changed[block] = 0
     insert(free.table_keys, free.table_blocks, key, block)
-    free.counters[0] = block + 1
     return block
-
-
-@leaf
-def _voxel_index(x, y, z):
-    return ((z & 7) * BLOCK + (y & 7)) * BLOCK + (x & 7)
 
 
 @leaf
@@ -138,7 +138,7 @@ def _list_occupied(free, packed, camera, m, stride, voxel, limits, mark, stamp, 
                 continue
             block = _block_at(free, pack_key(vx >> 3, vy >> 3, vz >> 3))
             if block != NO_BLOCK:
-                count = _list_once(mark, stamp, block, _voxel_index(vx, vy, vz), listed, count)
+                count = _list_once(mark, stamp, block, voxel_index(vx, vy, vz), listed, count)
     return count
 
 
@@ -159,7 +159,7 @@ def _list_along(free, ox, oy, oz, dx, dy, dz, t_end, limits, mark, stamp, listed
             if here != key:
                 key, block = here, np.int64(_block_at(free, here))
             if block != NO_BLOCK:
-                count = _list_once(mark, stamp, block, _voxel_index(vx, vy, vz), listed, count)
+                count = _list_once(mark, stamp, block, voxel_index(vx, vy, vz), listed, count)
         if tx <= ty and tx <= tz:
             vx, t, tx = vx + sx, tx, tx + ix
         elif ty <= tz:
@@ -231,30 +231,6 @@ def apply_voxels(free, listed, occupied, lsn):
         free.changed[block] = lsn
 
 
-@leaf
-def _states(free, voxels, out):
-    for n in range(voxels.shape[0]):
-        x, y, z = voxels[n, 0], voxels[n, 1], voxels[n, 2]
-        out[n] = UNKNOWN
-        block = find(free.table_keys, free.table_blocks, pack_key(x >> 3, y >> 3, z >> 3))
-        if block == NO_BLOCK:
-            continue
-        i = _voxel_index(x, y, z)
-        if free.last_free[block, i] > 0 or free.last_occupied[block, i] > 0:
-            out[n] = OCCUPIED if free.log_odds[block, i] > 0 else FREE
-
-
-@leaf
-def _last_looked(free, voxels, out):
-    for n in range(voxels.shape[0]):
-        x, y, z = voxels[n, 0], voxels[n, 1], voxels[n, 2]
-        out[n] = 0
-        block = find(free.table_keys, free.table_blocks, pack_key(x >> 3, y >> 3, z >> 3))
-        if block != NO_BLOCK:
-            i = _voxel_index(x, y, z)
-            out[n] = max(free.last_free[block, i], free.last_occupied[block, i])
-
-
 @dataclass(frozen=True, eq=False)
 class FreePlan:
     """What one frame saw of free space. `listed` is valid until the next plan."""
@@ -282,26 +258,75 @@ class FreeSpaceGrid:
         self._blocks, self._cells = np.zeros(blocks, np.int64), np.zeros((blocks, 2), np.int64)
         self._slot_of = np.full(blocks, -1, np.int64)
         self._limits = _voxel_limits(config)
+        self._versions = Versions(blocks)
 
     def __len__(self) -> int:
+        return self.blocks_in_use - self._versions.retired
+
+    @property
+    def blocks_in_use(self) -> int:
+        """Blocks of the pool in use, those included that only readers of earlier epochs still see."""
         return int(self.pools.counters[0])
 
     def reset(self) -> None:
         """Forget everything; what was reserved stays reserved."""
         self.pools.table_keys.fill(-1)
         self.pools.counters[:] = 0
+        blocks = self.pools.free_blocks.shape[0]
+        self.pools.free_blocks[:] = np.arange(blocks - 1, -1, -1, dtype=np.int32)
+        self._versions.reset()
 
-    def truncate(self, blocks: int) -> None:
-        """Take back the blocks beyond the first `blocks`, added for a frame that was then refused."""
-        if len(self) > blocks:
-            self.pools.counters[0] = blocks
-            refill_table(self.pools.table_keys, self.pools.table_blocks, self.pools.keys, blocks)
+    def truncate(self, in_use: int) -> None:
+        """Take back the blocks that were added for a frame that was then refused, until `in_use` are in use."""
+        added = self._taken_since(in_use)
+        if len(added):
+            live = live_blocks(self.pools.table_keys, self.pools.table_blocks)
+            self._versions.drop(added)
+            self.pools.counters[0] = in_use
+            refill_table(self.pools.table_keys, self.pools.table_blocks, self.pools.keys, np.setdiff1d(live, added))
+
+    def _taken_since(self, in_use: int) -> NDArray[np.int32]:
+        capacity = self.pools.free_blocks.shape[0]
+        return self.pools.free_blocks[capacity - self.blocks_in_use : capacity - in_use].copy()
+
+    # --- readers (as in surface.py)
+
+    def reading(self) -> FreeReading:
+        """The layer as it is, for readers."""
+        return FreeReading(self.pools, self.voxel_m)
+
+    def step_aside(self, in_use: Sequence[int]) -> None:
+        """From now on changes are not to be seen before the next `publish`; in_use: numbers of epochs that are read."""
+        self._versions.reclaim(in_use, lambda blocks: _release_blocks(self.pools, blocks))
+        self.pools = self.pools._replace(
+            table_keys=self.pools.table_keys.copy(), table_blocks=self.pools.table_blocks.copy()
+        )
+
+    def renew(self, plan: FreePlan) -> bool:
+        """Put copies in place of the blocks that a frame will change and readers see; False when there is no room."""
+        old = self._versions.seen(self._blocks[: len(plan.cells)])
+        if len(old) > self.pools.free_blocks.shape[0] - self.blocks_in_use:
+            return False
+        new = np.empty(len(old), np.int64)
+        _copy_blocks(self.pools, old, new)
+        self._versions.replace(old, new)
+        place = np.arange(self.pools.keys.shape[0], dtype=np.int32)
+        place[old] = new
+        _move_listed(plan.listed, place)
+        return True
+
+    def publish(self, number: int) -> None:
+        """The layer as it is becomes epoch `number`."""
+        self._versions.publish(number)
+
+    # --- changing
 
     def plan(self, view: DepthView) -> FreePlan:
         """What a frame saw occupied and free; no voxel is changed, but blocks are added where there are none.
 
         Raises `OutOfRoom` when the pool cannot hold them; the caller takes back what was added (`truncate`).
         """
+        before = self.blocks_in_use
         while True:
             self._stamp += 1
             self.pools.counters[1] = 0
@@ -317,6 +342,7 @@ class FreeSpaceGrid:
             if count <= self._listed.shape[0]:
                 break
             self._listed = np.zeros(max(count, 2 * self._listed.shape[0]), np.int64)
+        self._versions.add(self._taken_since(before))
         listed = self._listed[:count]
         n = count_cells(listed, occupied, self._blocks, self._cells, self._slot_of)
         keys = self.pools.keys[self._blocks[:n]]
@@ -327,39 +353,11 @@ class FreeSpaceGrid:
         """Write what `plan` found."""
         apply_voxels(self.pools, plan.listed, plan.occupied, lsn)
 
-    def states(self, points_m: NDArray[np.floating]) -> NDArray[np.uint8]:
-        """(N,) 0 unknown, 1 free, 2 occupied at (N, 3) points of the map frame, metres."""
-        voxels = np.floor(np.asarray(points_m, np.float64).reshape(-1, 3) / self.voxel_m).astype(np.int64)
-        out = np.zeros(len(voxels), np.uint8)
-        _states(self.pools, voxels, out)
-        return out
-
-    def last_looked(self, points_m: NDArray[np.floating]) -> NDArray[np.uint32]:
-        """(N,) lsn of the last frame that saw the free-space voxel of each (N, 3) point, 0 = none."""
-        voxels = np.floor(np.asarray(points_m, np.float64).reshape(-1, 3) / self.voxel_m).astype(np.int64)
-        out = np.zeros(len(voxels), np.uint32)
-        _last_looked(self.pools, voxels, out)
-        return out
-
-    def dense(self) -> FreeSpace:
-        """The smallest dense box that holds every block."""
-        count = len(self)
-        if count == 0:
-            return FreeSpace(np.zeros(3), self.voxel_m, np.zeros((0, 0, 0), np.uint8))
-        blocks = unpack_keys(self.pools.keys[:count])
-        low = blocks.min(0)
-        shape = (blocks.max(0) - low + 1) * BLOCK
-        state = np.zeros(shape, np.uint8)
-        seen = (self.pools.last_free[:count] > 0) | (self.pools.last_occupied[:count] > 0)
-        states = np.where(seen, np.where(self.pools.log_odds[:count] > 0, OCCUPIED, FREE), UNKNOWN).astype(np.uint8)
-        for block, values in zip((blocks - low) * BLOCK, states, strict=True):
-            x, y, z = block
-            state[x : x + BLOCK, y : y + BLOCK, z : z + BLOCK] = values.reshape(BLOCK, BLOCK, BLOCK).transpose(2, 1, 0)
-        return FreeSpace(low * BLOCK * self.voxel_m, self.voxel_m, state)
-
     def load(self, key: int, contains: int, log_odds: NDArray, last_free: NDArray, last_occupied: NDArray) -> None:
         """Put a block from a file back; frames up to `contains` will not change it again."""
+        before = self.blocks_in_use
         block = _block_at(self.pools, np.int64(key))
+        self._versions.add(self._taken_since(before))
         if block == NO_BLOCK:
             raise OutOfRoom(
                 f"the file holds more free-space blocks than the {self.pools.keys.shape[0]} that fit into the memory's "

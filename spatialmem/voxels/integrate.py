@@ -67,9 +67,19 @@ class Grid(NamedTuple):
 
 
 @leaf
+def take_block(pools):
+    """An unused block, -1 when there is none."""
+    left = pools.free_blocks.shape[0] - pools.counters[BLOCKS_USED]
+    if left == 0:
+        return np.int32(NO_BLOCK)
+    pools.counters[BLOCKS_USED] += 1
+    return pools.free_blocks[left - 1]
+
+
+@leaf
 def _new_block(pools, key):
-    block = pools.counters[BLOCKS_USED]
-    if block >= pools.keys.shape[0]:
+    block = take_block(pools)
+    if block == NO_BLOCK:
         return NO_BLOCK
     pools.keys[block] = key
     pools.weight[block] = 0
@@ -79,7 +89,6 @@ def _new_block(pools, key):
     pools.contains[block] = 0
     pools.changed[block] = 0
     insert(pools.table_keys, pools.table_blocks, key, block)
-    pools.counters[BLOCKS_USED] = block + 1
     return block
 
 

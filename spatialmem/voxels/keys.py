@@ -71,11 +71,21 @@ def insert(table_keys, table_blocks, key, block):
 
 
 @leaf
-def refill_table(table_keys, table_blocks, keys, count):
-    """Empty the table and enter blocks 0..count-1 again."""
+def lead_to(table_keys, table_blocks, key, block):
+    """Let a key that is there lead to another block."""
+    mask = table_keys.shape[0] - 1
+    slot = _first_slot(key, mask)
+    while table_keys[slot] != key:
+        slot = (slot + 1) & mask
+    table_blocks[slot] = block
+
+
+@leaf
+def refill_table(table_keys, table_blocks, keys, blocks):
+    """Empty the table and enter these blocks (N,) alone."""
     for slot in range(table_keys.shape[0]):
         table_keys[slot] = _EMPTY
-    for block in range(count):
+    for block in blocks:
         insert(table_keys, table_blocks, keys[block], block)
 
 

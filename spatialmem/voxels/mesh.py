@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from spatialmem.voxels.compiled import kernel, leaf
 from spatialmem.voxels.integrate import DIST_ONE, row_at
 from spatialmem.voxels.keys import BLOCK, KEY_MASK, KEY_OFFSET, NO_BLOCK, VOXELS, find, pack_key
-from spatialmem.voxels.pools import BLOCKS_USED, Pools
+from spatialmem.voxels.pools import Pools
 from spatialmem.voxels.raycast import Field, Rows, gradient, nearest_row
+from spatialmem.voxels.versions import live_blocks
 
 MIN_WEIGHT = 1
 
@@ -177,13 +178,14 @@ def _dressed(pools: Pools, position: NDArray[np.float32]):
 
 
 def _by_key(pools: Pools) -> NDArray[np.int64]:
-    return np.argsort(pools.keys[: int(pools.counters[BLOCKS_USED])], kind="stable")
+    blocks = live_blocks(pools.table_keys, pools.table_blocks)
+    return blocks[np.argsort(pools.keys[blocks])]
 
 
 def extract_mesh(pools: Pools, voxel_size_m: float, truncation_m: float) -> Mesh:
     """The surface as triangles; the same map gives the same mesh, in the same order."""
     order = _by_key(pools)
-    cell_vertex = np.full((len(order), VOXELS), -1, np.int32)
+    cell_vertex = np.full((int(order.max(initial=-1)) + 1, VOXELS), -1, np.int32)
     count = _vertices(pools, order, MIN_WEIGHT, cell_vertex, np.empty((0, 3), np.float32))
     position = np.empty((count, 3), np.float32)
     _vertices(pools, order, MIN_WEIGHT, cell_vertex, position)

@@ -51,6 +51,8 @@ class Pools(NamedTuple):
     """(B,) lsn whose frames the block already contains when it comes from a file; 0 = every frame applies"""
     changed: NDArray[np.uint32]
     """(B,) lsn of the last frame that changed the block"""
+    free_blocks: NDArray[np.int32]
+    """(B,) stack of unused blocks: the first B - counters[BLOCKS_USED]"""
     free_pages: NDArray[np.int32]
     """stack of unused pages"""
     counters: NDArray[np.int64]
@@ -66,8 +68,8 @@ def row_bytes(width: int) -> int:
 
 
 def block_bytes() -> int:
-    """Resident bytes of a block without its rows (hash table at its emptiest included)."""
-    return VOXELS * (2 + 1 + 2) + PAGES_PER_BLOCK * 4 + 8 + 4 + 4 + 4 + 4 * 12
+    """Resident bytes of a block without its rows: marks and two hash tables at their emptiest included."""
+    return VOXELS * (2 + 1 + 2) + PAGES_PER_BLOCK * 4 + 8 + 4 + 4 + 4 + 4 + 9 + 4 * 24
 
 
 def capacity(ram_bytes: int, width: int) -> tuple[int, int]:
@@ -98,6 +100,7 @@ def reserve(blocks: int, pages: int, width: int) -> Pools:
         doubt=np.zeros(rows, np.uint16),
         contains=np.zeros(blocks, np.uint32),
         changed=np.zeros(blocks, np.uint32),
+        free_blocks=np.arange(blocks - 1, -1, -1, dtype=np.int32),
         free_pages=np.arange(pages - 1, -1, -1, dtype=np.int32),
         counters=np.array([0, pages], dtype=np.int64),
     )  # fmt: skip
@@ -106,6 +109,7 @@ def reserve(blocks: int, pages: int, width: int) -> Pools:
 def clear(pools: Pools) -> None:
     """Forget every block; the arrays stay reserved. Blocks are zeroed when they come into use again."""
     pools.table_keys.fill(-1)
-    pages = pools.free_pages.shape[0]
+    blocks, pages = pools.free_blocks.shape[0], pools.free_pages.shape[0]
+    pools.free_blocks[:] = np.arange(blocks - 1, -1, -1, dtype=np.int32)
     pools.free_pages[:] = np.arange(pages - 1, -1, -1, dtype=np.int32)
     pools.counters[:] = (0, pages)

@@ -48,15 +48,15 @@ class Rows(NamedTuple):
 
 
 @leaf
-def tile_ranges(start, stop, pools, camera_from_map, edge, fx, fy, cx, cy, low, high, near, far):
-    """Widen (rows, columns) depth ranges of the tiles by the bounding spheres of blocks start..stop-1.
+def tile_ranges(blocks, pools, camera_from_map, edge, fx, fy, cx, cy, low, high, near, far):
+    """Widen (rows, columns) depth ranges of the tiles by the bounding spheres of these blocks.
 
     fx, fy, cx, cy are in tiles: pixel intrinsics divided by the pixels a tile is wide.
     """
     r = camera_from_map
     radius = edge * 0.8661  # half the diagonal
     rows, columns = near.shape
-    for block in range(start, stop):
+    for block in blocks:
         if pools.changed[block] == 0:
             continue
         key = pools.keys[block]

@@ -12,7 +12,8 @@ from spatialmem.voxels.dispatch import DISPATCHER
 from spatialmem.voxels.half import half_to_float
 from spatialmem.voxels.integrate import row_at
 from spatialmem.voxels.keys import BLOCK, VOXELS, unpack_keys, voxel_at
-from spatialmem.voxels.pools import BLOCKS_USED, PAGE, Pools
+from spatialmem.voxels.pools import PAGE, Pools
+from spatialmem.voxels.versions import live_blocks
 
 _CLEARED, _FEATURELESS, _TOO_FAR = np.float32(-4), np.float32(-3), np.float32(-2)  # no cosines
 _TINY = np.float32(1e-30)
@@ -218,10 +219,10 @@ def _copy_seen(pools, index, first, last, doubt):
 
 def scan(pools: Pools, voxel_m: float, near: int, query: NDArray | None, least: float, chosen: Filter) -> Candidates:
     """Surface voxels that pass `chosen` and whose feature has a cosine of at least `least` with `query` (D,)."""
-    used = int(pools.counters[BLOCKS_USED])
+    selected = np.sort(live_blocks(pools.table_keys, pools.table_blocks))  # in the order of memory
     box, ball = _limits_in_voxels(chosen, voxel_m)
     bounded = not (np.isinf(box).all() and np.isinf(ball[3]))
-    selected = _blocks_in_box(pools.keys[:used], box, ball) if bounded else np.arange(used)
+    selected = selected[_blocks_in_box(pools.keys[selected], box, ball)] if bounded else selected
     base = np.concatenate([[0], np.cumsum(pools.n_rows[selected], dtype=np.int64)])
     index, similarity = np.empty(base[-1], np.int64), np.empty(base[-1], np.float32)
     counts, scanned, blind = (np.zeros(len(selected), np.int64) for _ in range(3))

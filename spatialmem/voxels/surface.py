@@ -1,8 +1,9 @@
-"""The surface grid: fuse, cast, read out. Not thread-safe by itself; memory.py guards it."""
+"""The surface grid: where frames are fused. One thread changes it; others read what `reading` has given them."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import final
 
 import numpy as np
@@ -10,10 +11,12 @@ from numpy.typing import NDArray
 
 from spatialmem.config import MemoryConfig
 from spatialmem.errors import OutOfRoom
-from spatialmem.types import Camera, View
-from spatialmem.voxels import cast, change, integrate, look, pools, search
+from spatialmem.voxels import change, integrate, look, pools
+from spatialmem.voxels.blocks import BlockArrays, copy_blocks, release_blocks, room_for_copies, write_block
 from spatialmem.voxels.dispatch import DISPATCHER
 from spatialmem.voxels.keys import BLOCK, KEY_OFFSET, refill_table
+from spatialmem.voxels.surface_reading import SurfaceReading
+from spatialmem.voxels.versions import Versions, live_blocks
 from spatialmem.voxels.views import DepthView
 
 
@@ -38,6 +41,7 @@ class SurfaceGrid:
         blocks, pages = pools.capacity(config.ram_bytes - config.free_space_bytes, feature_width)
         self.pools = pools.reserve(blocks, pages, feature_width)
         self._limits, self._has_limits = _block_limits(config)
+        self._versions = Versions(blocks)
         self._mark = np.zeros(blocks, np.int64)
         self._stamp = 0
         self._doubtful: set[int] = set()
@@ -46,29 +50,79 @@ class SurfaceGrid:
         self._no_features = np.zeros((1, 1, feature_width), np.float32)
 
     def __len__(self) -> int:
+        return self.blocks_in_use - self._versions.retired
+
+    @property
+    def blocks_in_use(self) -> int:
+        """Blocks of the pool in use, those included that only readers of earlier epochs still see."""
         return int(self.pools.counters[pools.BLOCKS_USED])
 
     @property
     def rows_used(self) -> int:
         """Rows of colour and feature in use."""
-        return int(self.pools.n_rows[: len(self)].sum())
+        return int(self.pools.n_rows[live_blocks(self.pools.table_keys, self.pools.table_blocks)].sum())
 
     @property
     def bytes_used(self) -> int:
         """Bytes of the reserved pools that blocks and rows in use take."""
         pages = self.pools.free_pages.shape[0] - int(self.pools.counters[pools.PAGES_FREE])
-        return len(self) * pools.block_bytes() + pages * pools.PAGE * pools.row_bytes(self.feature_width)
+        return self.blocks_in_use * pools.block_bytes() + pages * pools.PAGE * pools.row_bytes(self.feature_width)
 
     def reset(self) -> None:
         """Forget everything; what was reserved stays reserved."""
         pools.clear(self.pools)
+        self._versions.reset()
         self._doubtful.clear()
 
-    def truncate(self, blocks: int) -> None:
-        """Take back the blocks beyond the first `blocks`, added for a frame that was then refused."""
-        if len(self) > blocks:
-            self.pools.counters[pools.BLOCKS_USED] = blocks
-            refill_table(self.pools.table_keys, self.pools.table_blocks, self.pools.keys, blocks)
+    def truncate(self, in_use: int) -> None:
+        """Take back the blocks that were added for a frame that was then refused, until `in_use` are in use."""
+        added = self._taken_since(in_use)
+        if len(added):
+            live = live_blocks(self.pools.table_keys, self.pools.table_blocks)
+            self._versions.drop(added)
+            self.pools.counters[pools.BLOCKS_USED] = in_use
+            refill_table(self.pools.table_keys, self.pools.table_blocks, self.pools.keys, np.setdiff1d(live, added))
+
+    def _taken_since(self, in_use: int) -> NDArray[np.int32]:
+        """Blocks taken since `in_use` were in use; none was given back meanwhile."""
+        capacity = self.pools.free_blocks.shape[0]
+        return self.pools.free_blocks[capacity - self.blocks_in_use : capacity - in_use].copy()
+
+    # --- readers
+
+    def reading(self) -> SurfaceReading:
+        """The map as it is, for readers; it stays like this as long as only blocks that `renew` gave are changed."""
+        return SurfaceReading(self.pools, self.config, self.grid)
+
+    def step_aside(self, in_use: Sequence[int]) -> None:
+        """From now on changes are not to be seen before the next `publish`; in_use: numbers of epochs that are read."""
+        self._versions.reclaim(in_use, lambda blocks: release_blocks(self.pools, blocks))
+        self.pools = self.pools._replace(
+            table_keys=self.pools.table_keys.copy(), table_blocks=self.pools.table_blocks.copy()
+        )
+
+    def renew(self, plan: FusionPlan, verdicts: look.Verdicts) -> look.Verdicts | None:
+        """Put copies in place of the blocks that a frame will change and readers see; None when there is no room.
+
+        What is planned, and the verdicts that are returned, go by the copies.
+        """
+        changing = np.union1d(self._touched[: plan.count], verdicts.blocks)
+        old = self._versions.seen(changing)
+        if not room_for_copies(self.pools, old):
+            return None
+        new = np.empty(len(old), np.int64)
+        copy_blocks(self.pools, old, new)
+        self._versions.replace(old, new)
+        place = np.arange(self.pools.keys.shape[0], dtype=np.int32)
+        place[old] = new
+        self._touched[: plan.count] = place[self._touched[: plan.count]]
+        return replace(verdicts, blocks=place[verdicts.blocks])
+
+    def publish(self, number: int) -> None:
+        """The map as it is becomes epoch `number`."""
+        self._versions.publish(number)
+
+    # --- fusing
 
     def plan(self, view: DepthView, lsn: int, count: int | None = None) -> FusionPlan:
         """Read the image for the blocks a frame touches; `count` is what `touch` has just answered, if it was called.
@@ -126,6 +180,10 @@ class SurfaceGrid:
         look.carry_out(self.pools, verdicts)
         self.note_doubts(verdicts.blocks)
 
+    def note_all_doubts(self) -> None:
+        """`note_doubts` for every block."""
+        self.note_doubts(live_blocks(self.pools.table_keys, self.pools.table_blocks))
+
     def note_doubts(self, blocks: NDArray[np.integer]) -> None:
         """Remember which of these blocks hold doubted voxels; a guide for `look`, not a part of the map."""
         marked = np.zeros(len(blocks), np.bool_)
@@ -134,17 +192,9 @@ class SurfaceGrid:
         self._doubtful -= {int(key) for key in keys[~marked]}
         self._doubtful |= {int(key) for key in keys[marked]}
 
-    def render(self, map_from_camera: NDArray[np.float64], camera: Camera, features: bool = False) -> View:
-        """The map as a camera at this pose would see it."""
-        return cast.render(self.pools, self.grid, np.ascontiguousarray(map_from_camera, np.float64), camera, features)
-
-    def search(self, query: NDArray | None, least: float, chosen: search.Filter) -> search.Candidates:
-        """Surface voxels that pass the filter and reach the cosine `least` with the unit vector `query` (D,)."""
-        near = int(integrate.DIST_ONE * self.config.voxel_size_m / self.config.truncation_m)
-        return search.scan(self.pools, self.config.voxel_size_m, near, query, least, chosen)
-
     def touch(self, view: DepthView) -> int:
         """Find the blocks a frame touches, adding empty ones where there are none, and return how many they are."""
+        before = self.blocks_in_use
         while True:
             self._stamp += 1
             count = integrate.touch_blocks(
@@ -157,8 +207,15 @@ class SurfaceGrid:
                     "use; create the memory with a larger ram_bytes or voxel size"
                 )
             if count >= 0:
+                self._versions.add(self._taken_since(before))
                 return int(count)
             self._touched = np.zeros(2 * self._touched.shape[0], np.int32)
+
+    def load(self, key: int, arrays: BlockArrays, contains: int) -> None:
+        """Put a block from the file in; frames up to lsn `contains` will not change it again."""
+        before = self.blocks_in_use
+        write_block(self.pools, key, arrays, contains)
+        self._versions.add(self._taken_since(before))
 
     def _fit_scratch(self, count: int) -> None:
         if count > self._scratch.needs.shape[0]:

@@ -1,0 +1,98 @@
+"""One writer, many readers: a reader sees the map of one instant, and neither waits for the other."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar, final
+
+T = TypeVar("T")
+
+_ASIDE_FRAMES = 30
+"""frames for which the writer goes on working beside readers after the last one left: another is likely to come"""
+
+
+@dataclass
+class _Entry(Generic[T]):
+    number: int
+    value: T
+    readers: set[object] = field(default_factory=set)
+
+
+@final
+class Epochs(Generic[T]):
+    """Immutable values, one after the other, each read by any number of threads.
+
+    The writer has two ways to go on to the next value. While nobody reads, it `take`s the current one and changes it
+    in place; whoever comes then waits for one kernel. While somebody reads, or has read a moment ago, `take` fails, and
+    the writer prepares the next value beside the current one and then calls `publish`; nobody waits.
+    """
+
+    def __init__(self, first: T) -> None:
+        self._changed = threading.Condition()
+        self._current = _Entry(0, first)
+        self._older: list[_Entry[T]] = []
+        self._taken = False
+        self._writer: int | None = None
+        self._aside = 0
+
+    @property
+    def number(self) -> int:
+        """Number of the current value; it grows by one with each `publish`."""
+        return self._current.number
+
+    @contextmanager
+    def read(self) -> Iterator[T]:
+        """The current value, which stays as it is until the block ends."""
+        entry: _Entry[T] | None = None
+        me = object()  # a set of readers, not their number: Ctrl-C may come between any two steps
+        try:
+            with self._changed:
+                while self._taken:
+                    self._changed.wait()
+                if threading.get_ident() != self._writer:  # who reads between its own frames is in nobody's way
+                    self._aside = _ASIDE_FRAMES
+                entry = self._current
+                entry.readers.add(me)
+            yield entry.value
+        finally:
+            if entry is not None:
+                with self._changed:
+                    entry.readers.discard(me)
+                    self._changed.notify_all()
+
+    def take(self, wait: bool = False) -> bool:
+        """Have the current value alone, to change it in place; False when somebody reads (wait: until nobody does).
+
+        To be followed by `give_back`, whatever happens.
+        """
+        with self._changed:
+            self._writer = threading.get_ident()
+            self._taken = wait  # then who comes now waits too
+            while wait and self._read():
+                self._changed.wait()
+            self._taken = not self._read() and (wait or self._aside == 0)
+            self._aside = max(0, self._aside - 1)
+            return self._taken
+
+    def give_back(self) -> None:
+        """End what `take` began; does nothing when nothing was taken."""
+        with self._changed:
+            self._taken = False
+            self._changed.notify_all()
+
+    def publish(self, value: T) -> None:
+        """Make this the current value. Who reads an older one goes on reading it."""
+        with self._changed:
+            self._older = [entry for entry in (*self._older, self._current) if entry.readers]
+            self._current = _Entry(self._current.number + 1, value)
+
+    def in_use(self) -> list[int]:
+        """Numbers of the values that somebody reads."""
+        with self._changed:
+            return [entry.number for entry in (*self._older, self._current) if entry.readers]
+
+    def _read(self) -> bool:
+        return any(entry.readers for entry in (*self._older, self._current))
