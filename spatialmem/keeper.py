@@ -249,6 +249,7 @@ class Keeper:
         self._keys.clear()
         self._cameras.clear()
         self._anchors.clear()
+        self._up = None
 
     def keyframe(self, row: KeyframeRow) -> Keyframe:
         """A row with its pose in the map."""
@@ -283,6 +284,12 @@ class Keeper:
         self._round.base_lsn = file.base_lsn
         layers.load(file.surface_blocks(), file.free_blocks())
         self._restore_rows(file.path)
+        newest = max(layers.newest_tag, self._round.base_lsn)
+        if newest > len(self.rows):
+            raise MemoryFileError(
+                f"{file.path}: the log ends with frame {len(self.rows)}, but its layers contain frame {newest}; "
+                "make them anew from the frames that are left with: spatialmem rebuild FILE"
+            )
         layers.cells = {lsn: blob for lsn, blob in file.all_cells() if lsn in self.rows}
         layers.departed = [row for row in file.departed() if row.valid_from in self.rows]
         for row in list(self.rows.values()):
@@ -334,10 +341,10 @@ class Keeper:
 
     def keep_up(self, up_in_map: NDArray[np.float64], source: str, residual_deg: float | None) -> None:
         """Keep which way is up: (3,) unit vector, "declared" or "estimated"."""
-        self._up = up_in_map
         if self.file is not None:
             value = {"up": up_in_map.tolist(), "source": source, "residual_deg": residual_deg}
             self.file.set_meta("up_in_map", json.dumps(value))
+        self._up = up_in_map
 
     def sql(self, query: str, params: Iterable[Any]) -> list[tuple]:
         """Rows of a SELECT."""

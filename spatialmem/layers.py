@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from spatialmem.config import MemoryConfig
 from spatialmem.epochs import Epochs
-from spatialmem.errors import OutOfRoom
+from spatialmem.errors import MemoryFileError, OutOfRoom
 from spatialmem.store import codec
 from spatialmem.store.block_codec import (
     CODEC_EXACT,
@@ -71,6 +71,8 @@ class Prepared:
     cells: bytes | None
     """the sightings blob"""
     departed: tuple[DepartedRow, ...]
+    in_use: tuple[int, int]
+    """surface and free-space blocks in use before those of the frame were added"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,8 +113,12 @@ class Layers:
         self.cells: dict[int, bytes] = {}
         self.departed: list[DepartedRow] = []
         self.last_lsn = 0
+        self.sound = True
+        """False when a change was interrupted"""
         self._poses = np.zeros((64, 6))
         self._stamps = np.zeros(64, np.int64)
+        self.newest_tag = 0
+        """the latest frame that a block from the file contains"""
         self._aside = False  # True: what is changed now is not seen before `publish`
         self.epochs = Epochs(self._epoch())
 
@@ -124,6 +130,10 @@ class Layers:
             self.free.reset()
             self.cells, self.departed, self.last_lsn = {}, [], 0
             self.publish()
+            self.sound = True  # nothing is left of a change that was interrupted
+        except BaseException:
+            self.sound = False
+            raise
         finally:
             self.epochs.give_back()
 
@@ -197,12 +207,12 @@ class Layers:
         """
         self.note(frame.lsn, frame.stamp_ns, frame.map_from_camera)
         if frame.depth_m is None:
-            return Prepared(frame, None, None, None, None, ())
+            return Prepared(frame, None, None, None, None, (), self._in_use())
         view = DepthView.of(frame.depth_m, frame.valid, frame.camera, frame.map_from_camera, self.config)
         poses = self._poses[: frame.lsn + 1]
         verdicts = self.surface.judge(view, frame.examined, frame.residual_m, frame.lsn, poses)
         departed = self._departed(self.surface.cleared(verdicts), frame.lsn) if verdicts.clears else ()
-        before = self.surface.blocks_in_use, self.free.blocks_in_use
+        before = self._in_use()
         try:
             with self._adding():  # empty blocks, where there are none yet
                 free = self.free.plan(view)
@@ -210,17 +220,30 @@ class Layers:
                 touched = self.surface.touch(view)
             fusion = self.surface.plan(view, frame.lsn, touched)
         except OutOfRoom:
-            with self._adding():
-                self.surface.truncate(before[0])
-                self.free.truncate(before[1])
+            self._take_back(before)
             raise
-        return Prepared(frame, verdicts, fusion, free, _cells_blob(free), departed)
+        return Prepared(frame, verdicts, fusion, free, _cells_blob(free), departed, before)
+
+    def give_up(self, prepared: Prepared) -> None:
+        """Undo `prepare`: the frame was refused."""
+        self._take_back(prepared.in_use)
+
+    def _in_use(self) -> tuple[int, int]:
+        return self.surface.blocks_in_use, self.free.blocks_in_use
+
+    def _take_back(self, in_use: tuple[int, int]) -> None:
+        with self._adding():
+            self.surface.truncate(in_use[0])
+            self.free.truncate(in_use[1])
 
     def apply(self, prepared: Prepared, replay: bool = False) -> None:
         """Change the layers. With `replay`, sightings and departed regions are those of the file already."""
         try:
             self._change(self._made_way(prepared), replay)
             self.publish()
+        except BaseException:
+            self.sound = False  # before any reader that waited is let in
+            raise
         finally:
             self.epochs.give_back()
 
@@ -268,10 +291,14 @@ class Layers:
         """Put the blocks of a file in, before its tail is replayed."""
         for row in surface:
             block = unpack_surface_block(row.data)
+            if block.last.max(initial=0) > row.lsn:
+                raise MemoryFileError(f"surface block {row.key} contains frames after its tag, {row.lsn}")
+            self.newest_tag = max(self.newest_tag, row.lsn)
             self.surface.load(row.key, _block_arrays(block), row.lsn)
         self.surface.note_all_doubts()
         for row in free:
             content = unpack_free_block(row.data)
+            self.newest_tag = max(self.newest_tag, row.lsn)
             self.free.load(row.key, row.lsn, content.log_odds, content.last_free, content.last_occupied)
 
 

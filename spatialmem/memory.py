@@ -7,7 +7,8 @@ query:    text or image -> scan of the surface -> connected regions -> hits with
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, final
 
@@ -60,7 +61,7 @@ class SpatialMemory:
         self._layers = layers
         self._observing = threading.Lock()
         self._departed = DepartedTable.of((), keeper.feature_width)
-        self._sound = True  # False when a change was interrupted: what is in RAM is then not to be believed
+        self._in_doubt = False  # True when storing was interrupted: the file may hold a frame that the layers do not
 
     # --- making and leaving
 
@@ -114,6 +115,11 @@ class SpatialMemory:
         with self._observing:
             self._keeper.finish(self._layers if self._sound else None)
 
+    @property
+    def _sound(self) -> bool:
+        """Whether what is in RAM is to be believed."""
+        return self._layers.sound and not self._in_doubt
+
     def __enter__(self) -> SpatialMemory:
         return self
 
@@ -126,14 +132,11 @@ class SpatialMemory:
             raise InvalidValue("reset() is for ephemeral memories; what a file was told stays: create another file")
         self._require_open()
         with self._observing:
-            try:
-                self._layers.reset()
-                self._keeper.forget_rows()
-                self._departed = DepartedTable.of((), self._keeper.feature_width)
-            except BaseException:
-                self._sound = False
-                raise
-            self._sound = True  # nothing is left of a change that was interrupted
+            self._in_doubt = True
+            self._layers.reset()
+            self._keeper.forget_rows()
+            self._departed = DepartedTable.of((), self._keeper.feature_width)
+            self._in_doubt = False
 
     # --- observing
 
@@ -144,9 +147,8 @@ class SpatialMemory:
         a session whose place in the map is unknown, `OutOfRoom` when a reserved pool is full, `MemoryFileError`
         when the file cannot be written; in each case the memory stays as it was.
         """
-        self._require_sound(writing=True)
         checked_frame(frame)
-        with self._observing:
+        with self._changing():
             refusal = self._refusal(frame)
             if refusal is not None:
                 return Skipped(refusal)
@@ -163,12 +165,13 @@ class SpatialMemory:
             prepared = self._layers.prepare(entry.logged)
             try:
                 self._keeper.commit(entry, prepared, self._layers)
-                self._layers.apply(prepared)
-            except SpatialMemError:  # the file refused the frame; nothing has changed
+            except SpatialMemError:  # the file refused the frame: nothing has changed
+                self._layers.give_up(prepared)
                 raise
-            except BaseException:  # Ctrl-C, say: the file may hold the frame while the layers do not
-                self._sound = False
+            except BaseException:  # Ctrl-C, say
+                self._in_doubt = True
                 raise
+            self._layers.apply(prepared)
             return Stored(entry.row.lsn, reason, suspect)
 
     def _refusal(self, frame: Frame) -> str | None:
@@ -197,10 +200,9 @@ class SpatialMemory:
 
     def add_session(self, session_id: str, map_from_session: NDArray[np.float64], reason: str = "declared") -> None:
         """Say where the world of a new session lies in the map: (4, 4) rigid transform."""
-        self._require_sound(writing=True)
         name, place = checked_name("session_id", session_id), checked_transform(map_from_session)
         checked_name("reason", reason)
-        with self._observing:
+        with self._changing():
             self._keeper.add_session(name, place, reason)
 
     # --- asking
@@ -228,7 +230,7 @@ class SpatialMemory:
         question = ask(lambda: self.encoder, text, image, at, radius_m, box_m, since_ns, until_ns, top)
         if question.hopeless:
             return Answer((), question.unknown_words, self._calibrated(question))
-        with self._layers.epochs.read() as epoch:
+        with self._reading() as epoch:
             chosen = question.filter(epoch.stamps_ns)
             found = epoch.surface.search(question.vector, question.least, chosen)
             scene = self._scene(epoch)
@@ -260,32 +262,29 @@ class SpatialMemory:
         self._require_sound()
         pose = checked_transform(world_from_camera)
         checked_view_camera(camera)
-        with self._layers.epochs.read() as epoch:
+        with self._reading() as epoch:
             return epoch.surface.render(pose, camera, features)
 
     def mesh(self) -> Mesh:
         """The surface as triangles."""
-        self._require_sound()
-        with self._layers.epochs.read() as epoch:
+        with self._reading() as epoch:
             return epoch.surface.mesh()
 
     def points(self) -> Points:
         """The surface as points, one a surface voxel."""
-        self._require_sound()
-        with self._layers.epochs.read() as epoch:
+        with self._reading() as epoch:
             return epoch.surface.points(epoch.stamps_ns)
 
     def occupancy(self, points_m: NDArray[np.floating]) -> NDArray[np.uint8]:
         """(N,) 0 unknown, 1 free, 2 occupied at (N, 3) points of the map frame, metres."""
         self._require_sound()
         points = checked_points(points_m, self.config.free_voxel_m)
-        with self._layers.epochs.read() as epoch:
+        with self._reading() as epoch:
             return epoch.free.states(points)
 
     def free_space(self) -> FreeSpace:
         """The free-space layer as one dense box."""
-        self._require_sound()
-        with self._layers.epochs.read() as epoch:
+        with self._reading() as epoch:
             return epoch.free.dense()
 
     # --- the log
@@ -352,8 +351,7 @@ class SpatialMemory:
 
     def canonical_hash(self) -> str:
         """Hash of all layers; equal live, rebuilt and reopened (docs/format.md, section 8)."""
-        self._require_sound()
-        with self._layers.epochs.read() as epoch:
+        with self._reading() as epoch:
             return canonical_hash(epoch)
 
     def check(self) -> list[str]:
@@ -362,10 +360,23 @@ class SpatialMemory:
 
     def rebuild(self) -> None:
         """Make every layer anew from the log, in memory and in the file."""
-        self._require_sound(writing=True)
-        with self._observing:
+        with self._changing():
             self._layers = self._keeper.rebuilt_layers()  # who reads the old ones keeps them until done
             self._departed = DepartedTable.of((), self._keeper.feature_width)
+
+    @contextmanager
+    def _reading(self) -> Iterator[MapEpoch]:
+        self._require_sound()
+        with self._layers.epochs.read() as epoch:
+            self._require_sound()  # a change may have been interrupted while this thread waited for it
+            yield epoch
+
+    @contextmanager
+    def _changing(self) -> Iterator[None]:
+        self._require_sound(writing=True)
+        with self._observing:
+            self._require_sound(writing=True)
+            yield
 
     def _require_open(self) -> None:
         if self._keeper.closed:

@@ -45,7 +45,7 @@ def candidates(voxels):
             number.integers(first, LAST_LSN + 1).astype(np.uint32), number.integers(0, 2, n).astype(np.uint16),
         )  # fmt: skip
         write_block(grid.pools, int(pack_key(*block)), arrays, 1)
-    return grid.search(None, 0.0, Filter())
+    return grid.reading().search(None, 0.0, Filter())
 
 
 @given(st.one_of(NEAR, FAR, DENSE))

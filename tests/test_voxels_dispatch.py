@@ -98,7 +98,7 @@ def fused(used):
             fuse(grid, frame.depth_m, frame.world_from_camera, frame.camera, lsn, frame.rgb, patch_features(lsn))
         frame = room_frame(2, 16, 80, 60)
         looked = grid.look(view_of(grid, frame.depth_m + 0.3, frame.world_from_camera, frame.camera))
-        rendered = grid.render(frame.world_from_camera, frame.camera, features=True)
+        rendered = grid.reading().render(frame.world_from_camera, frame.camera, features=True)
         views += [rendered.depth_m, rendered.normal, rendered.rgb, rendered.feature, looked.examined, looked.outcome]
     return contents(grid), views
 

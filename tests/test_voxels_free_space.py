@@ -78,7 +78,7 @@ class Pair:
     def assert_equal(self, least=100) -> None:
         held = touched(self.grid)
         assert held == of_reference(self.reference) and len(held) >= least
-        states = self.grid.states(np.array([centre(self.grid, voxel) for voxel in held]))
+        states = self.grid.reading().states(np.array([centre(self.grid, voxel) for voxel in held]))
         assert states.tolist() == [self.reference.state(voxel) for voxel in held]
 
 
@@ -141,8 +141,8 @@ def test_a_wall_by_hand():
     assert ahead[19] == (-4, 7, 0), "a ray ends one voxel before the reading"
     assert ahead[20] == (6, 0, 7) and ahead[21:] == [None, None]
     points = [(1.0, 0.05, 1.0), (1.55, 0.05, 1.0), (1.7, 0.05, 1.0), (-5.0, 0.0, 0.0)]
-    assert grid.states(np.array(points)).tolist() == [FREE, OCCUPIED, UNKNOWN, UNKNOWN]
-    assert grid.last_looked(np.array(points)).tolist() == [7, 7, 0, 0]
+    assert grid.reading().states(np.array(points)).tolist() == [FREE, OCCUPIED, UNKNOWN, UNKNOWN]
+    assert grid.reading().last_looked(np.array(points)).tolist() == [7, 7, 0, 0]
 
 
 def test_log_odds_add_up_to_the_limits():
@@ -157,7 +157,7 @@ def test_log_odds_add_up_to_the_limits():
         add(grid, wall(3.0), AHEAD, AXIAL, lsn)
         odds = 24 - 4 * (lsn - 8)
         assert touched(grid)[occupied] == (odds, lsn, 8)
-        assert grid.states(centre(grid, occupied)[None]).tolist() == [OCCUPIED if odds > 0 else FREE]
+        assert grid.reading().states(centre(grid, occupied)[None]).tolist() == [OCCUPIED if odds > 0 else FREE]
 
 
 def test_once_a_frame_and_occupied_wins_over_free():
@@ -183,7 +183,7 @@ def test_stamps_and_last_looked_are_those_of_the_latest_frame():
     add(grid, wall(3.0), AHEAD, AXIAL, 9)
     assert touched(grid)[(19, 0, 12)] == (2, 9, 3)
     points = [centre(grid, (19, 0, 12)), centre(grid, (-10, 0, 12)), centre(grid, (37, 0, 12)), (0.0, 9.0, 0.0)]
-    assert grid.last_looked(np.array(points)).tolist() == [9, 4, 9, 0]
+    assert grid.reading().last_looked(np.array(points)).tolist() == [9, 4, 9, 0]
 
 
 # --- which readings count
@@ -265,7 +265,7 @@ def test_reset_forgets_everything():
     grid = filled()
     grid.reset()
     assert len(grid) == 0 and touched(grid) == {}
-    assert grid.states(np.array([(1.0, 0.05, 1.0)])).tolist() == [UNKNOWN]
+    assert grid.reading().states(np.array([(1.0, 0.05, 1.0)])).tolist() == [UNKNOWN]
     for lsn in range(1, 6):
         add(grid, wall(1.5), AHEAD, camera(), lsn)
     assert touched(grid) == touched(filled())
@@ -316,7 +316,7 @@ def test_the_dense_box_is_what_single_points_say():
     for lsn in range(1, 4):
         frame = room_frame(5 * lsn, 16, 80, 60)
         add(grid, frame.depth_m, frame.world_from_camera, frame.camera, lsn)
-    dense = grid.dense()
+    dense = grid.reading().dense()
     held = touched(grid)
     states = {v: OCCUPIED if s[LOG_ODDS] > 0 else FREE for v, s in held.items()}
     low = np.round(dense.origin_m / dense.voxel_size_m).astype(int)
@@ -324,11 +324,11 @@ def test_the_dense_box_is_what_single_points_say():
     at = np.argwhere(dense.state != UNKNOWN)
     assert {tuple(int(c) for c in low + a): dense.state[tuple(a)] for a in at} == states
     every = low + np.argwhere(np.ones(dense.state.shape))
-    np.testing.assert_array_equal(grid.states(centre(grid, every)), dense.state.ravel())
+    np.testing.assert_array_equal(grid.reading().states(centre(grid, every)), dense.state.ravel())
     blocks = unpack_keys(grid.pools.keys[: len(grid)])
     assert dense.state.shape == tuple((blocks.max(0) - blocks.min(0) + 1) * 8)
 
 
 def test_an_empty_layer_has_an_empty_box():
-    dense = FreeSpaceGrid(small_config()).dense()
+    dense = FreeSpaceGrid(small_config()).reading().dense()
     assert dense.state.shape == (0, 0, 0) and dense.voxel_size_m == 0.08

@@ -161,7 +161,7 @@ def test_an_empty_grid_and_a_view_away_from_it_have_no_surface():
 
 def test_shading_of_the_room(room, field):
     cam, pose = room_camera(80, 60), room_pose(2, 16)
-    view = room.render(pose, cam, features=True)
+    view = room.reading().render(pose, cam, features=True)
     rgb, depth = render_room(pose, cam)
     hit = ~np.isnan(view.depth_m)
     np.testing.assert_array_equal(hit, ~np.isnan(cast(room, pose, cam)))
@@ -197,7 +197,7 @@ def test_normals_of_a_plane(normal):
     grid = SurfaceGrid(small_config(), WIDTH)
     for lsn in range(1, 4):
         fuse(grid, plane_depth(cam, 1.4, normal), FORWARD, cam, lsn, smooth_rgb(cam))
-    view = grid.render(FORWARD, cam)
+    view = grid.reading().render(FORWARD, cam)
     assert view.feature is None
     expected = FORWARD[:3, :3] @ (np.array(normal) / np.linalg.norm(normal))
     cosine = (view.normal @ expected)[4:-4, 4:-4]
@@ -213,5 +213,5 @@ def test_a_colour_comes_from_the_nearest_row():
     rgb = np.zeros((60, 80, 3), np.uint8)
     rgb[:, 40:] = (250, 100, 50)
     fuse(grid, np.full((60, 80), 1.5, np.float32), FORWARD, cam, 1, rgb)
-    view = grid.render(FORWARD, cam)
+    view = grid.reading().render(FORWARD, cam)
     assert (view.rgb[:, 5:38] == 0).all() and (view.rgb[5:-5, 42:75] == (250, 100, 50)).all()

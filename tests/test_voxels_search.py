@@ -78,7 +78,7 @@ def assert_found(found, rows, expected):
 
 
 def test_without_a_query_everything_near_the_surface_is_found(grid, rows):
-    found = grid.search(None, 0.0, Filter())
+    found = grid.reading().search(None, 0.0, Filter())
     assert_found(found, rows, np.ones(len(rows.voxel), bool))
     assert (
         (found.similarity[found.places()] == 1).all()
@@ -94,7 +94,7 @@ def test_similarity(grid, rows, query, least):
     close = np.abs(cosines - least) < 1e-5  # rounding may decide otherwise: such voxels follow the scan
     assert close.sum() < 10
     expected = (rows.feature_n > 0) & (cosines >= least)
-    found = grid.search(query, least, Filter())
+    found = grid.reading().search(query, least, Filter())
     expected = np.where(close, (rows.feature_n > 0) & is_among(rows.voxel, found.voxels(found.places())), expected)
     assert_found(found, rows, expected)
     assert 10 < len(found) < len(rows.voxel)
@@ -103,12 +103,12 @@ def test_similarity(grid, rows, query, least):
 
 
 def test_a_query_against_everything_it_knows_finds_none(grid):
-    found = grid.search(unit(1, 1, 1, 1), 1.01, Filter())
+    found = grid.reading().search(unit(1, 1, 1, 1), 1.01, Filter())
     assert len(found) == 0 and found.places().shape == (0,) and found.scanned > 0
 
 
 def test_features_of_chosen_candidates(grid, rows):
-    found = grid.search(None, 0.0, Filter())
+    found = grid.reading().search(None, 0.0, Filter())
     chosen = np.array([5, 900, 17, len(rows.voxel) - 1])
     np.testing.assert_array_equal(found.features(found.places()[chosen]), rows.feature[chosen].astype(np.float32))
     assert found.features(np.zeros(0, np.int64)).shape == (0, WIDTH)
@@ -119,7 +119,7 @@ def test_features_of_chosen_candidates(grid, rows):
 )
 def test_box(grid, rows, box):
     box = np.array(box, float)
-    found = grid.search(None, 0.0, Filter(box_m=box))
+    found = grid.reading().search(None, 0.0, Filter(box_m=box))
     expected = ((rows.centre_m >= box[0]) & (rows.centre_m <= box[1])).all(1)
     assert_found(found, rows, expected)
     assert len(found) <= found.scanned < len(rows.voxel), "blocks out of reach are not looked at"
@@ -133,14 +133,14 @@ def test_every_face_of_a_box_cuts(grid, rows, axis, side, share):
     box = np.array([(-9.0,) * 3, (9.0,) * 3])
     box[side, axis] = np.quantile(rows.centre_m[:, axis], share) + 0.013  # not in the middle of a voxel
     expected = ((rows.centre_m >= box[0]) & (rows.centre_m <= box[1])).all(1)
-    assert_found(grid.search(None, 0.0, Filter(box_m=box)), rows, expected)
+    assert_found(grid.reading().search(None, 0.0, Filter(box_m=box)), rows, expected)
     assert 100 < expected.sum() < len(expected) - 100
 
 
 @pytest.mark.parametrize(("centre", "radius"), [((0.0, 1.5, 0.5), 0.8), ((-1.5, 0.1, 0.2), 0.45), ((0, 0, 50), 3.0)])
 def test_ball(grid, rows, centre, radius):
     centre = np.array(centre, float)
-    found = grid.search(None, 0.0, Filter(centre_m=centre, radius_m=radius))
+    found = grid.reading().search(None, 0.0, Filter(centre_m=centre, radius_m=radius))
     expected = np.linalg.norm(rows.centre_m - centre, axis=1) <= radius
     assert_found(found, rows, expected)
     assert len(found) <= found.scanned < len(rows.voxel) and (len(found) > 20) == (centre[2] < 50)
@@ -148,7 +148,7 @@ def test_ball(grid, rows, centre, radius):
 
 @pytest.mark.parametrize(("since", "until"), [(3_000, 5_000), (0, 2_999), (6_001, 2**63 - 1), (4_000, 4_000)])
 def test_times_include_both_ends(grid, rows, since, until):
-    found = grid.search(None, 0.0, Filter(stamp_of=STAMPS, since_ns=since, until_ns=until))
+    found = grid.reading().search(None, 0.0, Filter(stamp_of=STAMPS, since_ns=since, until_ns=until))
     stamp = STAMPS[rows.last]
     expected = (stamp >= since) & (stamp <= until)
     assert_found(found, rows, expected)
@@ -159,7 +159,7 @@ def test_everything_together(grid, rows):
     query, box = unit(1, -1, 0.5, 0), np.array([(-2.6, -2.1, 0.0), (2.6, 2.1, 2.0)])
     centre, radius, least = np.array((0.0, 1.0, 0.5)), 1.8, 0.2
     chosen = Filter(box, centre, radius, STAMPS, 2_000, 7_000)
-    found = grid.search(query, least, chosen)
+    found = grid.reading().search(query, least, chosen)
     inside = ((rows.centre_m >= box[0]) & (rows.centre_m <= box[1])).all(1)
     inside &= np.linalg.norm(rows.centre_m - centre, axis=1) <= radius
     inside &= (STAMPS[rows.last] >= 2_000) & (STAMPS[rows.last] <= 7_000)
@@ -172,7 +172,7 @@ def test_any_number_of_threads_answers_alike(grid):
     answers = []
     for count in (1, 3):
         with threads(count):
-            found = grid.search(unit(1, 0.2, 0, 0), 0.3, Filter())
+            found = grid.reading().search(unit(1, 0.2, 0, 0), 0.3, Filter())
             places = found.places()
             answers.append((found.index[places], found.similarity[places]))
     for one, other in zip(*answers, strict=True):
@@ -180,7 +180,9 @@ def test_any_number_of_threads_answers_alike(grid):
 
 
 def test_an_empty_map_has_no_candidates():
-    found = SurfaceGrid(small_config(), WIDTH).search(
-        unit(1, 0, 0, 0), 0.1, Filter(box_m=np.array([(0,) * 3, (1,) * 3]))
+    found = (
+        SurfaceGrid(small_config(), WIDTH)
+        .reading()
+        .search(unit(1, 0, 0, 0), 0.1, Filter(box_m=np.array([(0,) * 3, (1,) * 3])))
     )
     assert len(found) == found.scanned == found.without_feature == 0

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from spatialmem.retrieval.hits import PRIOR_VOXELS, Scene, evidence_of
+from spatialmem.retrieval.hits import PRIOR_VOXELS, Scene, Seen, evidence_of
 from spatialmem.store.rows import DepartedRow
 from spatialmem.types import Hit, Presence
 from spatialmem.voxels.search import Filter
@@ -51,7 +51,7 @@ class DepartedTable:
 def departed_hits(
     table: DepartedTable, score: Callable[[NDArray[np.float32]], NDArray[np.float32]] | None, hit_score: float,
     calibrated: bool, chosen: Filter, scene: Scene,
-) -> list[Hit]:  # fmt: skip
+) -> list[Seen]:  # fmt: skip
     """Departed regions that answer a query; pieces that lay side by side, cleared by different frames, are one."""
     passing = np.flatnonzero(_passes(table, chosen, scene))
     values = np.ones(len(passing))
@@ -96,7 +96,7 @@ def _side_by_side(rows: Sequence[DepartedRow], gap_m: float) -> list[NDArray[np.
     return groups
 
 
-def _hit(rows: Sequence[DepartedRow], values: NDArray[np.float64], calibrated: bool, scene: Scene) -> Hit:
+def _hit(rows: Sequence[DepartedRow], values: NDArray[np.float64], calibrated: bool, scene: Scene) -> Seen:
     voxels = np.array([row.voxels for row in rows])
     total = int(voxels.sum())
     low = np.array([row.box_min_m for row in rows]).min(0)
@@ -105,7 +105,7 @@ def _hit(rows: Sequence[DepartedRow], values: NDArray[np.float64], calibrated: b
     corners = np.array([[(low, high)[i >> a & 1][a] for a in range(3)] for i in range(8)])
     frame = scene.rows.get(last)
     evidence = () if frame is None else (evidence_of(frame, scene.map_from_camera(frame), corners),)
-    return Hit(
+    hit = Hit(
         position_m=np.average([row.position_m for row in rows], axis=0, weights=voxels),
         box_min_m=low,
         box_max_m=high,
@@ -117,3 +117,4 @@ def _hit(rows: Sequence[DepartedRow], values: NDArray[np.float64], calibrated: b
         evidence=evidence,
         voxels=total,
     )
+    return Seen(hit, last)

@@ -41,17 +41,25 @@ class Scene:
     """lsn of the last frame in whose view the (N, 3) points lay"""
 
 
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """A hit with the number of the last frame that saw it: frames are in the order of the log, stamps need not be."""
+
+    hit: Hit
+    last_lsn: int
+
+
 def build_hits(
     found: Candidates, score: Callable[[NDArray[np.float32]], NDArray[np.float32]] | None, hit_score: float,
     calibrated: bool, top: int, scene: Scene,
-) -> tuple[Hit, ...]:  # fmt: skip
+) -> list[Seen]:  # fmt: skip
     """Group candidates into connected regions, score them, describe the best `top`.
 
     score maps features (N, D) to [0, 1]; None when the query had no vector, then every voxel scores 1. A
     region's score is the mean of its voxels' scores, shrunk towards 0 as if `PRIOR_VOXELS` more had scored 0.
     """
     if len(found) == 0:
-        return ()
+        return []
     regions = candidate_regions(found)
     ranked: list[tuple[float, NDArray[np.int64]]] = []
     for number in range(len(regions)):  # largest first
@@ -66,7 +74,7 @@ def build_hits(
         if mean >= hit_score:
             ranked.append((mean * certainty, members))
             ranked.sort(key=lambda entry: -entry[0])
-    return tuple(_describe(found, members, value, calibrated, scene) for value, members in ranked[:top])
+    return [_describe(found, members, value, calibrated, scene) for value, members in ranked[:top]]
 
 
 def _some(members: NDArray[np.int64], count: int) -> NDArray[np.int64]:
@@ -80,12 +88,12 @@ def _voxel_scores(found: Candidates, members: NDArray, score: Callable | None) -
     return score(found.features(_some(members, _SCORED_VOXELS)))
 
 
-def _describe(found: Candidates, members: NDArray, score: float, calibrated: bool, scene: Scene) -> Hit:
+def _describe(found: Candidates, members: NDArray, score: float, calibrated: bool, scene: Scene) -> Seen:
     summary = summary_of(found, members, len(scene.stamps_ns) - 1)
     some = _some(members, _PLACED_VOXELS)
     centres = (found.voxels(some) + 0.5) * scene.voxel_size_m
     middle = np.average(centres, axis=0, weights=found.similarity[some].astype(np.float64))
-    return Hit(
+    hit = Hit(
         position_m=centres[np.argmin(((centres - middle) ** 2).sum(1))],
         box_min_m=summary.low.astype(np.float64) * scene.voxel_size_m,
         box_max_m=(summary.high.astype(np.float64) + 1) * scene.voxel_size_m,
@@ -97,6 +105,7 @@ def _describe(found: Candidates, members: NDArray, score: float, calibrated: boo
         evidence=_evidence(found, members, summary, scene),
         voxels=len(members),
     )
+    return Seen(hit, int(summary.last_lsns[-1]))
 
 
 def _presence(summary: Summary, size: int, centres: NDArray, scene: Scene) -> Presence:
@@ -107,7 +116,7 @@ def _presence(summary: Summary, size: int, centres: NDArray, scene: Scene) -> Pr
     if summary.doubted > _DOUBTED_SHARE * size:
         return Presence.DOUBTED
     seen = int(summary.last_lsns[-1])
-    if scene.stamps_ns.max() - scene.stamps_ns[seen] <= _RECENT_NS:
+    if abs(int(scene.stamps_ns[-1]) - int(scene.stamps_ns[seen])) <= _RECENT_NS:  # clocks of sessions may differ
         return Presence.PRESENT
     looked = scene.last_looked(centres[:: max(1, len(centres) // _LOOKED_POINTS)]) > seen
     if not looked.any():
@@ -140,10 +149,12 @@ def _evidence_row(row: KeyframeRow, box_xyxy: NDArray[np.float64], voxels: int) 
     return Evidence(row.lsn, row.session_id, row.camera_id, row.seq, row.stamp_ns, (left, top, right, bottom), voxels)
 
 
-def merge_ranked(present: Sequence[Hit], gone: Sequence[Hit], top: int) -> tuple[Hit, ...]:
+def merge_ranked(present: Sequence[Seen], gone: Sequence[Seen], top: int) -> tuple[Hit, ...]:
     """What is there before what has gone, each best first; a departed region that is back is left out."""
-    back = [g for g in gone if not any(h.last_seen_ns > g.last_seen_ns and _inside(h.position_m, g) for h in present)]
-    return tuple([*present, *sorted(back, key=lambda h: -h.score)][:top])
+    away = [
+        g.hit for g in gone if not any(p.last_lsn > g.last_lsn and _inside(p.hit.position_m, g.hit) for p in present)
+    ]
+    return tuple([*(p.hit for p in present), *sorted(away, key=lambda h: -h.score)][:top])
 
 
 def _inside(point: NDArray[np.float64], hit: Hit) -> bool:

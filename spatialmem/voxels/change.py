@@ -224,4 +224,5 @@ def with_neighbours(pools, keys: np.ndarray) -> np.ndarray:
     """Sorted keys of these blocks (N,) and of the up to 26 around each, as far as they exist."""
     step = np.arange(-1, 2)
     around = ((step[:, None, None] << 42) + (step[:, None] << 21) + step).ravel()
-    return np.sort(pools.keys[distinct_blocks(pools, np.unique(keys[:, None] + around))])
+    blocks = distinct_blocks(pools, np.unique(keys[:, None] + around))
+    return np.sort(pools.keys[blocks[pools.changed[blocks] > 0]])  # not those no frame has said anything of

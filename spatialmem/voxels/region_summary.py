@@ -52,7 +52,7 @@ def _summarise(pools, index, members, low, high, last_counts):
         row = row_at(pages, block, slots[block, i])
         first = min(first, firsts[row])
         doubted += doubts[row] > 0
-        last_counts[lasts[row]] += 1
+        last_counts[min(lasts[row], last_counts.shape[0] - 1)] += 1
     low[0], low[1], low[2] = x0, y0, z0
     high[0], high[1], high[2] = x1, y1, z1
     return first, doubted

@@ -154,6 +154,13 @@ class SurfaceGrid:
             integrate.merge_blocks, plan.count, self.pools, self._touched, plan.view.pinhole, plan.view.camera_from_map,
             self.grid, plan.lsn, self._scratch, rgb, given, features is not None, grain=8,
         )  # fmt: skip
+        self._note_dispelled(self._touched[: plan.count])
+
+    def _note_dispelled(self, blocks: NDArray[np.int32]) -> None:
+        """A frame that agrees with a voxel ends its doubt: look at the doubtful ones of these blocks again."""
+        if self._doubtful:
+            doubtful = np.fromiter(self._doubtful, np.int64, len(self._doubtful))
+            self.note_doubts(blocks[np.isin(self.pools.keys[blocks], doubtful)])
 
     def look(self, view: DepthView) -> look.Look:
         """Compare a depth image with the map, before it is fused.
