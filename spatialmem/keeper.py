@@ -249,7 +249,7 @@ class Keeper:
         logged = self._logged(row)
         return Frame(
             logged.rgb, logged.depth_m, row.camera, row.world_from_camera, row.stamp_ns, row.session_id, row.camera_id,
-            row.seq, logged.valid, _sigma(row), "m", self._recordings.get(row.session_id),
+            row.seq, logged.valid, _sigma(row), depth_unit="m", recording_id=self._recordings.get(row.session_id),
         )  # fmt: skip
 
     def _logged(self, row: KeyframeRow) -> LoggedFrame:

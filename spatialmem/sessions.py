@@ -65,8 +65,10 @@ class CameraLog:
         around = [self._rows[seq] for seq in self._seqs[max(0, place - 1) : place + 1]]
         if all((frame.stamp_ns - row.stamp_ns) * (frame.seq - row.seq) > 0 for row in around):
             return None
-        stamps = " and ".join(f"frame {row.seq} {row.stamp_ns} ns" for row in around)
-        return f"frame {frame.seq} of {frame.camera_id} has stamp {frame.stamp_ns} ns, but there {stamps}"
+        others = " and ".join(f"frame {row.seq} ({row.stamp_ns} ns)" for row in around)
+        return (
+            f"frame {frame.seq} of {frame.camera_id} has stamp {frame.stamp_ns} ns, which does not fit {others} there"
+        )
 
 
 def require_place(frame: Frame, placed: bool) -> None:

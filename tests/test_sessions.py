@@ -137,7 +137,9 @@ def test_a_stamp_lies_where_its_number_does():
     log = log_of(tiny(3, FIRST_NS), tiny(7, FIRST_NS + 100))
     assert not taken(log, tiny(5, FIRST_NS + 50)) and not taken(log, tiny(1, FIRST_NS - 50))
     for seq, stamp_ns in ((5, FIRST_NS), (5, FIRST_NS - 1), (5, FIRST_NS + 100), (5, FIRST_NS + 900), (1, FIRST_NS)):
-        with pytest.raises(AnotherRecording, match=f"frame {seq} of camera has stamp {stamp_ns} ns, but there frame"):
+        with pytest.raises(
+            AnotherRecording, match=f"frame {seq} of camera has stamp {stamp_ns} ns, which does not fit frame"
+        ):
             taken(log, tiny(seq, stamp_ns))
 
 
