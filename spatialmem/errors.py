@@ -47,6 +47,10 @@ class UnplacedSession(SpatialMemError):
     """A frame of a session whose place in the map is not known."""
 
 
+class AnotherRecording(UnplacedSession):
+    """A frame of another recording than the one that its session holds; so its place in the map is not known."""
+
+
 class EncoderMismatch(SpatialMemError):
     """A query or frame was encoded by another encoder than the memory's own."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,6 +18,7 @@ from spatialmem.errors import EncoderMismatch, InvalidValue, MemoryFileError, Sp
 from spatialmem.layers import Layers, LoggedFrame, Prepared
 from spatialmem.log_entry import LogEntry, decoded, ephemeral_entry, file_entry, keyframe_row
 from spatialmem.perception import Encoder, load_encoder
+from spatialmem.sessions import CameraLog, require_place, require_same_recording
 from spatialmem.store.failures import needed
 from spatialmem.store.file import MemoryFile
 from spatialmem.store.rows import AnchorRow, KeyframeRow, SessionRow
@@ -44,28 +44,6 @@ class Keyframe:
 
 
 @final
-class CameraLog:
-    """What has been stored of one camera of one session: what numbering, cadence and the gate go by."""
-
-    def __init__(self) -> None:
-        self.stamp_ns: int | None = None
-        self.next_seq = 0
-        self.counted = {False: 0, True: 0}
-        """stored frames without and with depth"""
-        self.residuals_m: deque[float | None] = deque(maxlen=8)
-        """of its frames with depth, oldest first"""
-
-    def add(self, row: KeyframeRow) -> None:
-        """Take in the camera's next stored frame."""
-        self.stamp_ns = row.stamp_ns
-        self.next_seq = max(self.next_seq, row.seq + 1)
-        looked = row.agrees is not None  # it had depth readings to compare with the map
-        self.counted[looked] += 1
-        if looked:
-            self.residuals_m.append(row.residual_m)
-
-
-@final
 class Keeper:
     """The log of one memory, on file or (ephemeral) only as rows in RAM."""
 
@@ -80,7 +58,7 @@ class Keeper:
         self._anchors: dict[str, AnchorRow] = {}
         self._cameras: dict[tuple[str, str], CameraLog] = {}
         self._up: NDArray[np.float64] | None = None
-        self._keys: set[tuple[str, str, int]] = set()
+        self._recordings: dict[str, str] = {}
         self._round = CheckpointRound(config.checkpoint_frames)
 
     @classmethod
@@ -121,6 +99,7 @@ class Keeper:
         for anchor in file.anchors():  # after the rows: a live writer places a session before its first frame
             if anchor.valid_to is None:
                 self._anchors[anchor.session_id] = anchor
+        self._recordings = file.recordings()
         missing = sorted(set(range(1, max(self.rows, default=0) + 1)) - self.rows.keys())
         if missing:
             raise MemoryFileError(
@@ -183,11 +162,13 @@ class Keeper:
     # --- the log
 
     def refusal(self, frame: Frame) -> str | None:
-        """Why the log cannot take a frame, or None."""
-        latest_ns = self._log_of(frame.session_id, frame.camera_id).stamp_ns
-        if latest_ns is not None and frame.stamp_ns <= latest_ns:
-            return "stamp not rising"
-        return "duplicate" if frame.key in self._keys else None
+        """Why the log cannot take a frame, or None. Raises `UnplacedSession` or `AnotherRecording`."""
+        require_place(frame, self.has_session(frame.session_id))
+        log = self._log_of(frame.session_id, frame.camera_id)
+        require_same_recording(frame, log, self._recordings.get(frame.session_id))
+        if log.holds(frame.seq):
+            return "duplicate"
+        return "stamp not rising" if log.stamp_ns is not None and frame.stamp_ns <= log.stamp_ns else None
 
     def gap_ns(self, frame: Frame) -> int | None:
         """Time since the last stored frame of the same camera."""
@@ -227,26 +208,28 @@ class Keeper:
         session = None
         if row.session_id not in self._anchors:
             session = self._new_session(row.session_id, np.eye(4), "first session")
+        recording_id = None if row.session_id in self._recordings else entry.recording_id
         if self.file is not None and entry.blobs is not None:
             share = self._round.next_share(layers)
             self.file.append_frame(
                 row, entry.blobs, entry.vector, prepared.cells, departed=prepared.departed, surface=share.surface,
-                free=share.free, checkpoint=share.completed, session=session,
+                free=share.free, checkpoint=share.completed, session=session, recording_id=recording_id,
             )  # fmt: skip
             self._round.written(share)
         if session is not None:
             self._anchors[row.session_id] = session[1]
+        if recording_id is not None:
+            self._recordings[row.session_id] = recording_id
         self._remember(row)
 
     def _remember(self, row: KeyframeRow) -> None:
         self.rows[row.lsn] = row
-        self._keys.add((row.session_id, row.camera_id, row.seq))
         self._log_of(row.session_id, row.camera_id).add(row)
 
     def forget_rows(self) -> None:
         """For `reset` of an ephemeral memory."""
         self.rows.clear()
-        self._keys.clear()
+        self._recordings.clear()
         self._cameras.clear()
         self._anchors.clear()
         self._up = None
@@ -266,7 +249,7 @@ class Keeper:
         logged = self._logged(row)
         return Frame(
             logged.rgb, logged.depth_m, row.camera, row.world_from_camera, row.stamp_ns, row.session_id, row.camera_id,
-            row.seq, logged.valid, _sigma(row), depth_unit="m",
+            row.seq, logged.valid, _sigma(row), depth_unit="m", recording_id=self._recordings.get(row.session_id),
         )  # fmt: skip
 
     def _logged(self, row: KeyframeRow) -> LoggedFrame:

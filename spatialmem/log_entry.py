@@ -23,6 +23,8 @@ class LogEntry:
     """None: ephemeral"""
     vector: bytes | None
     logged: LoggedFrame
+    recording_id: str | None
+    """what the frame says of which recording it is"""
 
 
 def ephemeral_entry(
@@ -35,7 +37,7 @@ def ephemeral_entry(
         row.lsn, row.stamp_ns, row.camera, map_from_camera, frame.rgb, frame.depth_m, frame.valid, features, examined,
         row.residual_m or 0.0,
     )  # fmt: skip
-    return LogEntry(row, None, None, logged)
+    return LogEntry(row, None, None, logged, frame.recording_id)
 
 
 def file_entry(
@@ -51,7 +53,7 @@ def file_entry(
         examined=codec.encode_examined(examined),
     )
     vector = None if encoding is None else codec.encode_vector(encoding.vector)
-    return LogEntry(row, blobs, vector, decoded(row, blobs, map_from_camera))
+    return LogEntry(row, blobs, vector, decoded(row, blobs, map_from_camera), frame.recording_id)
 
 
 def decoded(row: KeyframeRow, blobs: FrameBlobs, map_from_camera: NDArray[np.float64]) -> LoggedFrame:

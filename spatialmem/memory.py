@@ -28,7 +28,7 @@ from spatialmem.arguments import (
 )
 from spatialmem.canonical import canonical_hash
 from spatialmem.config import MemoryConfig
-from spatialmem.errors import InvalidValue, ReadOnlyMemory, SpatialMemError, UnplacedSession
+from spatialmem.errors import InvalidValue, ReadOnlyMemory, SpatialMemError
 from spatialmem.gate import SUSPECT_FRAMES, pose_suspect, reason_to_store
 from spatialmem.keeper import Keeper, Keyframe
 from spatialmem.layers import Layers, MapEpoch
@@ -144,8 +144,9 @@ class SpatialMemory:
         """Keep what matters of a frame.
 
         `Stored` means: on disk, and in every layer. `Skipped` means: nothing changed. Raises `UnplacedSession` for
-        a session whose place in the map is unknown, `OutOfRoom` when a reserved pool is full, `MemoryFileError`
-        when the file cannot be written; in each case the memory stays as it was.
+        a session whose place in the map is unknown (`AnotherRecording` for one that only has the name of a known one),
+        `OutOfRoom` when a reserved pool is full, `MemoryFileError` when the file cannot be written; in each case the
+        memory stays as it was.
         """
         checked_frame(frame)
         with self._changing():
@@ -179,11 +180,6 @@ class SpatialMemory:
             return "no pose"
         if frame.depth_m is not None and not self._has_reading(frame.depth_m, frame.valid):
             return "no usable depth reading"
-        if not self._keeper.has_session(frame.session_id):
-            raise UnplacedSession(
-                f"session {frame.session_id!r} is new and its place in the map is not known; call "
-                f"add_session({frame.session_id!r}, map_from_session) first (numpy.eye(4) if it shares the map's world)"
-            )
         return self._keeper.refusal(frame)
 
     def _has_reading(self, depth_m: NDArray[np.float32], valid: NDArray[np.bool_] | None) -> bool:

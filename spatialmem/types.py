@@ -7,6 +7,7 @@ axis; `a_from_b` maps coordinates in frame b to coordinates in frame a.
 
 from __future__ import annotations
 
+import copy
 import math
 from dataclasses import dataclass, field, replace
 from enum import Enum
@@ -133,13 +134,15 @@ class Frame:
     session_id: str = "main"
     camera_id: str = "camera"
     seq: int | None = None
-    """number of the frame in its (session, camera); None: the memory numbers it on"""
+    """number of the frame in its (session, camera), rising with the stamps; None: the memory numbers it on"""
     valid: NDArray[np.bool_] | None = None
     """(H, W) bool, False where the pixel must be ignored (the robot's own body, people); None: all usable"""
     pose_sigma: tuple[float, float] | None = None
     """one-sigma uncertainty of the pose: metres, radians; None: not known"""
     depth_unit: Literal["m"] | None = field(default=None, repr=False)
     """"m" declares that depth is in metres although it never exceeds 1.0 (a wrist camera, say)"""
+    recording_id: str | None = None
+    """tells its recording from others, also from those whose session has the same name; None: not known"""
 
     def __post_init__(self) -> None:
         if not isinstance(self.camera, Camera):
@@ -166,6 +169,11 @@ class Frame:
         for name, value in (("session_id", self.session_id), ("camera_id", self.camera_id)):
             if not isinstance(value, str) or not value:
                 raise InvalidFrame(f"{name} must be a non-empty name (str); given {described(value)}; use str() on it")
+        if self.recording_id is not None and (not isinstance(self.recording_id, str) or not self.recording_id):
+            raise InvalidFrame(
+                f"recording_id must be a non-empty text (str) or None; given {described(self.recording_id)}; "
+                "use str() on it, or None when nothing tells the recording from others"
+            )
 
     @property
     def key(self) -> tuple[str, str, int | None]:
@@ -182,6 +190,12 @@ class Frame:
     def with_pose(self, world_from_camera: NDArray[np.float64]) -> Frame:
         """The same frame at another pose."""
         return replace(self, world_from_camera=world_from_camera)
+
+    def of_recording(self, recording_id: str | None) -> Frame:
+        """The same frame, said to be of this recording; arrays are shared and not looked at again."""
+        frame = copy.copy(self)
+        object.__setattr__(frame, "recording_id", recording_id)
+        return frame
 
 
 def _check_rgb(rgb: NDArray[np.uint8], camera: Camera) -> None:

@@ -85,6 +85,17 @@ def test_other_poses_under_the_same_stamps_are_another_recording(memory, tmp_pat
     assert "frame 1 of camera has another pose" in capsys.readouterr().err
 
 
+def test_what_is_said_of_another_recording_is_not_kept(room, later, tmp_path, capsys):
+    path = tmp_path / "a.mem"
+    run("build", cut_recording(tmp_path / "room", FRAMES, up=False), "--out", path, "--quiet")
+    before = path.read_bytes()
+    out = run_json(capsys, "build", later, "--out", path, "--append", "--up", 0, 0, 1, code=1)
+    assert out["kind"] == "AnotherRecording" and path.read_bytes() == before
+    run("build", tmp_path / "room", "--out", path, "--append", "--up", 0, 0, 1, "--quiet")
+    with SpatialMemory.open(path) as memory:
+        assert memory.up_in_map.tolist() == [0, 0, 1]
+
+
 def test_same_world_does_not_contradict_a_declared_place(memory, tmp_path, capsys):
     hall, away = cut_recording(tmp_path / "hall", (40, 45)), np.eye(4)
     away[0, 3] = 3.0

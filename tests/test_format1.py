@@ -55,6 +55,15 @@ def test_rows(file):
         assert_equal_values(found, golden.keyframe(lsn))
 
 
+def test_recordings_are_none_until_a_frame_names_one(path):
+    with MemoryFile.open(path, "a") as file:
+        assert file.recordings() == {}
+        row = dataclasses.replace(golden.keyframe(golden.FRAMES), lsn=golden.FRAMES + 1, seq=100)
+        file.append_frame(row, file.blobs(golden.FRAMES), recording_id="7-0a")
+    with MemoryFile.open(path) as file:
+        assert file.recordings() == {"évening": "7-0a"} and file.keyframes()[-1].lsn == row.lsn
+
+
 @pytest.mark.parametrize("lsn", range(1, golden.FRAMES + 1))
 def test_frames(file, lsn):
     expected, blobs, camera = golden.frame(lsn), file.blobs(lsn), golden.keyframe(lsn).camera

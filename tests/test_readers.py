@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import random
 import shutil
 import tempfile
@@ -108,6 +109,38 @@ def test_session_is_the_name_of_the_recording(originals, name, monkeypatch):
 @pytest.mark.parametrize("name", FORMATS)
 def test_session_is_the_readers_option(originals, name):
     assert {frame.session_id for frame in read(originals[name], session_id="tuesday")} == {"tuesday"}
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_copy_is_the_same_recording_and_another_is_not(originals, tmp_path, name):
+    path = originals[name]
+    (shutil.copytree if path.is_dir() else shutil.copyfile)(path, tmp_path / f"copy{path.suffix}")
+    (tmp_path / "one").mkdir()
+    (tmp_path / "two").mkdir()
+    known = read(path).recording_id
+    assert known == read(tmp_path / f"copy{path.suffix}", format=name.split("-")[0]).recording_id
+    assert {frame.recording_id for frame in read(path)} == {known}
+    assert read(WRITERS[name](tmp_path / "one" / path.name, walk(COUNT + 1))).recording_id == known
+    assert read(WRITERS[name](tmp_path / "two" / path.name, walk(COUNT + 1)[1:])).recording_id not in (known, None)
+
+
+@pytest.mark.parametrize("name", OF_IMAGES)
+def test_recordings_that_begin_at_the_same_pose_and_time_differ(tmp_path, name):
+    """As where the first camera makes the world and the format has no stamps."""
+    names = set()
+    for i, frame in enumerate((walk(1)[0], walk(30)[29])):
+        moved = dataclasses.replace(frame, world_from_camera=np.eye(4), stamp_ns=10**9)
+        names.add(read(WRITERS[name](tmp_path / str(i) / "room", [moved])).recording_id)
+    assert len(names) == 2 and None not in names
+
+
+@pytest.mark.parametrize("name", OF_IMAGES)
+def test_a_damaged_first_image_makes_no_other_recording(copy, originals, name):
+    path = copy(name)
+    first = images(path, depth=False)[0]
+    first.write_bytes(bytes(first.stat().st_size))
+    assert len(list(read(path))) == COUNT - 1
+    assert read(path).recording_id == read(originals[name]).recording_id
 
 
 @pytest.mark.parametrize("name", OF_IMAGES)

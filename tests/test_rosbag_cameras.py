@@ -53,6 +53,8 @@ def test_two_cameras_are_never_guessed_between(tmp_path):
     reader = read(path, rgb_topic="/front/color/image_raw")
     assert reader.depth.name == "/front/depth/image_raw"
     np.testing.assert_array_equal(reader[1].rgb, FRAMES[1].rgb)
+    rear = read(path, rgb_topic="/rear/color/image_raw", camera_frame="camera_optical")
+    assert rear.recording_id == reader.recording_id == reader[0].recording_id  # one session may take both
     with pytest.raises(UnknownName, match="did you mean '/front/color/image_raw'"):
         read(path, rgb_topic="/front/color/image_rw")
 

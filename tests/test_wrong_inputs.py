@@ -57,6 +57,8 @@ def memory(tmp_path_factory):
         ({"session_id": 3}, "3", "session_id must be a non-empty name"),
         ({"camera_id": b"left"}, "b'left'", "camera_id must be a non-empty name"),
         ({"camera_id": None}, "None", "camera_id must be a non-empty name"),
+        ({"recording_id": 7}, "7", "recording_id must be a non-empty text (str) or None"),
+        ({"recording_id": ""}, "''", "recording_id must be a non-empty text (str) or None"),
         ({"depth_unit": "mm"}, "'mm'", 'depth_unit must be "m" or None'),
     ],
 )

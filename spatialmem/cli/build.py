@@ -157,8 +157,11 @@ class Build:
         from spatialmem.cli.remember import remember
 
         place_session(memory, reader, self.same_world)
-        self._declare_up(memory, reader)
+        if not self.append:
+            self._declare_up(memory, reader)
         tally = remember(memory, reader, self.max_frames, self.quiet, stop)
+        if self.append:  # now that its frames were not refused as another recording's
+            self._declare_up(memory, reader)
         if self.estimate_up and memory.up_in_map is None and memory.estimate_up() is None:
             say("up could not be estimated: no large level surface, or the camera was held in every direction")
         return tally

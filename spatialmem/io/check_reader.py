@@ -49,7 +49,7 @@ def check_reader(reader: Reader, max_frames: int = 20) -> list[str]:
 def same_frame(a: Frame, b: Frame) -> bool:
     """Whether two frames hold exactly the same values."""
     pairs = ((a.rgb, b.rgb), (a.depth_m, b.depth_m), (a.valid, b.valid), (a.world_from_camera, b.world_from_camera))
-    plain = a.key == b.key and a.stamp_ns == b.stamp_ns and a.camera == b.camera
+    plain = (a.key, a.stamp_ns, a.camera, a.recording_id) == (b.key, b.stamp_ns, b.camera, b.recording_id)
     return plain and all(_same_array(x, y) for x, y in pairs)
 
 

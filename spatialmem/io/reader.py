@@ -7,10 +7,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import cached_property
 from pathlib import Path
 from typing import ClassVar
 
 from spatialmem.errors import InvalidValue, ReadError
+from spatialmem.io.recording_id import first_frame_id
 from spatialmem.types import Frame
 
 _log = logging.getLogger(__name__)
@@ -148,9 +150,28 @@ class Reader(ABC):
         if not 0 <= position < len(self):
             raise IndexError(f"{self.path} lists {len(self)} frames; there is no frame {index}")
         try:
-            return self.read_frame(position)
+            return self._named(self.read_frame(position))
         except (ReadError, InvalidValue, OSError) as error:
             raise self._as_bad(error, position) from error
+
+    @cached_property
+    def recording_id(self) -> str | None:
+        """What every frame is given as its `recording_id`, unless it brings one; None: nothing is known.
+
+        Made from stamp and pose of the first good frame. A subclass may set `self.recording_id` in its constructor:
+        to one text for all readers of a recording that has a reader a camera, to None for what is no recording.
+        """
+        for index in range(len(self)):
+            try:
+                return _id_of(self.read_frame(index))
+            except (ReadError, InvalidValue, OSError):
+                continue
+        return None
+
+    def _named(self, frame: Frame) -> Frame:
+        if frame.recording_id is not None or self.recording_id is None:
+            return frame
+        return frame.of_recording(self.recording_id)
 
     def outcomes(self) -> Iterator[Frame | BadFrame]:
         """Every listed frame in order, a bad one as the `BadFrame` that says why. Streams override this."""
@@ -173,7 +194,7 @@ class Reader(ABC):
             checked = _in_order(outcome, last_ns)
             if isinstance(checked, Frame):
                 report.delivered += 1
-                yield checked
+                yield self._named(checked)
                 continue
             if self.strict:
                 raise checked
@@ -193,6 +214,13 @@ class StreamReader(Reader):
     """A recording that is read from its start each time: a subclass gives `outcomes`."""
 
     is_stream = True
+    recording_id: str | None = None
+    """as of `Reader`, but known only with the first frame: a stream is not begun just to look ahead"""
+
+    def _named(self, frame: Frame) -> Frame:
+        if "recording_id" not in vars(self):
+            self.recording_id = _id_of(frame)
+        return super()._named(frame)
 
     def __len__(self) -> int:
         raise TypeError(f"{self.path} is a stream: iterate over it, it has no length")
@@ -216,6 +244,7 @@ class FramesReader(StreamReader):
 
     def __init__(self, frames: Iterable[Frame], *, strict: bool = False) -> None:
         super().__init__("frames from memory", strict=strict)  # its frames bring their own sessions
+        self.recording_id = None  # they may be a robot's, that goes on with a session
         self._frames = frames
 
     def outcomes(self) -> Iterator[Frame | BadFrame]:
@@ -225,6 +254,10 @@ class FramesReader(StreamReader):
 def recording_name(path: Path) -> str:
     """Name of the file or folder, however the path to it is written."""
     return path.resolve().name or "main"  # the root folder has no name
+
+
+def _id_of(first: Frame) -> str | None:
+    return None if first.world_from_camera is None else first_frame_id(first.stamp_ns, first.world_from_camera)
 
 
 def _in_order(outcome: Frame | BadFrame, last_ns: dict[tuple[str, str], int]) -> Frame | BadFrame:

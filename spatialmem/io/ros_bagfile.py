@@ -110,6 +110,12 @@ class BagFile:
                 found[connection.topic] = Topic(connection.topic, connection.msgtype, before + connection.msgcount)
         return found
 
+    @property
+    def start_ns(self) -> int:
+        """Time at which the first message was recorded."""
+        with self._lock, self.guarded("is damaged"):
+            return int(self._reader.start_time)
+
     def scan(self, topics: set[str]) -> Iterator[tuple[MessageRef, bytes]]:
         """Every message of `topics` as it was recorded, in order of recording, with where to find it again."""
         wanted = [c for c in self._connections if c.topic in topics]

@@ -95,6 +95,7 @@ class RosbagReader(Reader):
             self._frames = self._paired(index, round(pair_tolerance_s * 1e9))
             undo.pop_all()
         self.frame_id = self._poses.world_frame
+        self.recording_id = f"{self._bag.start_ns}-{self.frame_id}"  # of every camera in the bag
         self._report(index, info, ros_distro)
 
     @classmethod

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from spatialmem.errors import InvalidValue, ReadError
 from spatialmem.io.images import image_size, number_in, read_depth_m, read_rgb
 from spatialmem.io.reader import BadFrame, BadReason, Reader
+from spatialmem.io.recording_id import first_frame_id
 from spatialmem.types import Camera, Frame
 
 _NS = 1_000_000_000
@@ -50,6 +52,19 @@ class ShotsReader(Reader):
 
     def describe(self, index: int) -> str:
         return f"frame {index} ({self.shots[index].rgb.name})"
+
+    @cached_property
+    def recording_id(self) -> str | None:
+        """From the first shot with a pose, and the sizes of its files: some formats have no stamps of their own."""
+        for shot in self.shots:
+            try:
+                pose = self.pose_of(shot)
+                if pose is not None and np.isfinite(pose).all():
+                    sizes = [file.stat().st_size for file in (shot.rgb, shot.depth) if file is not None]
+                    return first_frame_id(shot.stamp_ns, pose, *sizes)
+            except (ReadError, InvalidValue, OSError):
+                continue
+        return None
 
     def read_frame(self, index: int) -> Frame:
         shot = self.shots[index]

@@ -103,7 +103,7 @@ class MemoryFile:
 
     # --- writing
 
-    def append_frame(
+    def append_frame(  # noqa: PLR0913  one transaction holds it all
         self,
         row: KeyframeRow,
         blobs: FrameBlobs,
@@ -116,6 +116,7 @@ class MemoryFile:
         free: Iterable[BlockRow] = (),
         checkpoint: CheckpointRow | None = None,
         session: tuple[SessionRow, AnchorRow] | None = None,
+        recording_id: str | None = None,
     ) -> None:
         """One stored frame and everything that comes with it, in one transaction; on disk when this returns.
 
@@ -127,6 +128,7 @@ class MemoryFile:
             surface, free: this frame's share of a checkpoint round.
             checkpoint: given with the last share of a round.
             session: given with the first frame of a session that comes into being with it.
+            recording_id: given with the first frame of its session that says of which recording it is.
         """
         writer = self._for_writing()
         if row.lsn != self._last_lsn + 1:
@@ -135,6 +137,8 @@ class MemoryFile:
             with writer.transaction(f"storing frame {row.lsn} in") as connection:
                 if session is not None:
                     maintenance.insert_session(connection, *session)
+                if recording_id is not None:
+                    maintenance.put_recording(connection, row.session_id, recording_id)
                 maintenance.insert_frame(connection, row, blobs, vector, cells)
                 maintenance.insert_departed(connection, departed)
                 maintenance.close_departed(connection, closed_departed, row.lsn)
@@ -248,6 +252,11 @@ class MemoryFile:
     def sessions(self) -> list[SessionRow]:
         """Sessions in order of arrival."""
         return [rec.session_row(values) for values in self._rows(sch.SESSIONS, "ORDER BY ordinal")]
+
+    def recordings(self) -> dict[str, str]:
+        """Recording of each session that is known to hold one, by session."""
+        return {key.removeprefix(sch.RECORDING): value for key, value in self.meta().items()
+                if key.startswith(sch.RECORDING) and value is not None}  # fmt: skip
 
     def anchors(self) -> list[AnchorRow]:
         """All anchors by session and revision, replaced ones included."""

@@ -99,6 +99,11 @@ def insert_session(connection: sqlite3.Connection, row: SessionRow, anchor: Anch
         insert_anchor(connection, anchor)
 
 
+def put_recording(connection: sqlite3.Connection, session_id: str, recording_id: str) -> None:
+    """Of which recording a session is: a row of `meta`, which files of earlier releases have room for."""
+    connection.execute(sch.META.replace, sch.with_crc((sch.RECORDING + session_id, recording_id)))
+
+
 def insert_anchor(connection: sqlite3.Connection, row: AnchorRow) -> None:
     """A revision of an anchor; the revision that held so far ends where this one begins."""
     current = connection.execute(

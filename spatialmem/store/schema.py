@@ -74,6 +74,7 @@ def _table(name: str, columns: str, *constraints: str) -> Table:
 _BLOCK = "key INTEGER PRIMARY KEY, lsn INTEGER NOT NULL, codec INTEGER NOT NULL, data BLOB NOT NULL"
 
 META = _table("meta", "key TEXT PRIMARY KEY, value TEXT")
+RECORDING = "recording:"  # what the key of a row of meta begins with that says of which recording a session is
 SESSIONS = _table("sessions", "session_id TEXT PRIMARY KEY, ordinal INTEGER NOT NULL UNIQUE, world_frame TEXT NOT NULL")
 ANCHORS = _table(
     "anchors",

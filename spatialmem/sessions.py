@@ -1,0 +1,110 @@
+"""Which frames go on with a session of the log, and which only bear its name.
+
+Within one camera of one session numbers and stamps rise together, and a number names one frame for good. So a frame
+that has the number of a logged one but another stamp or pose, or whose stamp does not lie where its number does,
+comes from another recording, whose place in the map is not known.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect
+from collections import deque
+from typing import final
+
+import numpy as np
+
+from spatialmem.errors import AnotherRecording, UnplacedSession
+from spatialmem.geometry import pose_difference
+from spatialmem.store.rows import KeyframeRow
+from spatialmem.types import Frame
+
+_POSE_TOLERANCE = 1e-6  # entries of the matrix: a logged pose is the frame's own, to the bit or nearly
+
+
+@final
+class CameraLog:
+    """What has been stored of one camera of one session: what numbering, cadence and the gate go by."""
+
+    def __init__(self) -> None:
+        self.stamp_ns: int | None = None
+        self.next_seq = 0
+        self.counted = {False: 0, True: 0}
+        """stored frames without and with depth"""
+        self.residuals_m: deque[float | None] = deque(maxlen=8)
+        """of its frames with depth, oldest first"""
+        self._rows: dict[int, KeyframeRow] = {}
+        self._seqs: list[int] = []
+        self._rising = True  # earlier releases also stored frames whose numbers fell
+
+    def add(self, row: KeyframeRow) -> None:
+        """Take in the camera's next stored frame."""
+        self._rising &= row.seq >= self.next_seq
+        self._rows[row.seq] = row
+        self._seqs.append(row.seq)
+        self.stamp_ns = row.stamp_ns
+        self.next_seq = max(self.next_seq, row.seq + 1)
+        looked = row.agrees is not None  # it had depth readings to compare with the map
+        self.counted[looked] += 1
+        if looked:
+            self.residuals_m.append(row.residual_m)
+
+    def holds(self, seq: int | None) -> bool:
+        """Whether a frame of this number is stored."""
+        return seq in self._rows
+
+    def contradiction(self, frame: Frame) -> str | None:
+        """What shows that a frame is not of the recording whose frames are stored here; None when nothing does."""
+        if frame.seq is None:
+            return None
+        held = self._rows.get(frame.seq)
+        if held is not None:
+            return _difference(held, frame)
+        if not self._rising or frame.seq >= self.next_seq:
+            return None
+        place = bisect(self._seqs, frame.seq)
+        around = [self._rows[seq] for seq in self._seqs[max(0, place - 1) : place + 1]]
+        if all((frame.stamp_ns - row.stamp_ns) * (frame.seq - row.seq) > 0 for row in around):
+            return None
+        others = " and ".join(f"frame {row.seq} ({row.stamp_ns} ns)" for row in around)
+        return (
+            f"frame {frame.seq} of {frame.camera_id} has stamp {frame.stamp_ns} ns, which does not fit {others} there"
+        )
+
+
+def require_place(frame: Frame, placed: bool) -> None:
+    """`UnplacedSession` unless the session of the frame has a place in the map."""
+    if not placed:
+        raise UnplacedSession(
+            f"session {frame.session_id!r} is new and its place in the map is not known; call "
+            f"add_session({frame.session_id!r}, map_from_session) first (numpy.eye(4) if it shares the map's world)"
+        )
+
+
+def require_same_recording(frame: Frame, log: CameraLog, recording_id: str | None) -> None:
+    """`AnotherRecording` when it shows that the frame is not of the recording that its session holds.
+
+    `recording_id` is what the session's first frame that named its recording called it. A frame without `seq` and
+    without `recording_id`, as of a robot that goes on with its session, shows nothing.
+    """
+    found = log.contradiction(frame)
+    if found is None and None not in (frame.recording_id, recording_id) and frame.recording_id != recording_id:
+        found = f"it is {frame.recording_id!r}, the session is {recording_id!r}"
+    if found is not None:
+        raise AnotherRecording(
+            f"this is not the recording that the memory holds as session {frame.session_id!r}: {found}. Give it a "
+            "session of its own (session_id=..., or --session NEWNAME), placed with add_session(session_id, "
+            "map_from_session), or by --same-world if its poses are in the map's frame. A robot that goes on with "
+            f"this session numbers its frames from {log.next_seq} on, or leaves seq None"
+        )
+
+
+def _difference(held: KeyframeRow, frame: Frame) -> str | None:
+    """How a frame differs from the stored one of the same number."""
+    name = f"frame {frame.seq} of {frame.camera_id}"
+    if frame.stamp_ns != held.stamp_ns:
+        return f"{name} has another stamp ({held.stamp_ns} ns there, {frame.stamp_ns} ns here)"
+    corrected = held.pose_revision > 0  # what was observed is no longer in its row
+    if corrected or np.allclose(frame.pose, held.world_from_camera, rtol=0, atol=_POSE_TOLERANCE):
+        return None
+    distance_m, angle_rad = pose_difference(held.world_from_camera, frame.pose)
+    return f"{name} has another pose ({float(distance_m):.3g} m and {np.degrees(float(angle_rad)):.3g} degrees away)"
