@@ -52,7 +52,10 @@ class Epochs(Generic[T]):
             with self._changed:
                 while self._taken:
                     self._changed.wait()
-                if threading.get_ident() != self._writer:  # who reads between its own frames is in nobody's way
+                if self._writer not in (
+                    None,
+                    threading.get_ident(),
+                ):  # who reads between its own frames is in nobody's way
                     self._aside = _ASIDE_FRAMES
                 entry = self._current
                 entry.readers.add(me)

@@ -214,15 +214,33 @@ class Layers:
         departed = self._departed(self.surface.cleared(verdicts), frame.lsn) if verdicts.clears else ()
         before = self._in_use()
         try:
+            free, fusion = self._planned(view, frame.lsn, before)
+        except OutOfRoom:
+            if self._in_use() == (len(self.surface), len(self.free)):
+                raise
+            self._let_readers_finish()  # what is full of versions for them may have room for the frame
+            before = self._in_use()
+            free, fusion = self._planned(view, frame.lsn, before)
+        return Prepared(frame, verdicts, fusion, free, _cells_blob(free), departed, before)
+
+    def _planned(self, view: DepthView, lsn: int, in_use: tuple[int, int]) -> tuple[FreePlan, FusionPlan]:
+        try:
             with self._adding():  # empty blocks, where there are none yet
                 free = self.free.plan(view)
             with self._adding():
                 touched = self.surface.touch(view)
-            fusion = self.surface.plan(view, frame.lsn, touched)
+            return free, self.surface.plan(view, lsn, touched)
         except OutOfRoom:
-            self._take_back(before)
+            self._take_back(in_use)
             raise
-        return Prepared(frame, verdicts, fusion, free, _cells_blob(free), departed, before)
+
+    def _let_readers_finish(self) -> None:
+        try:
+            self.epochs.take(wait=True)
+            self.surface.reclaim(())
+            self.free.reclaim(())
+        finally:
+            self.epochs.give_back()
 
     def give_up(self, prepared: Prepared) -> None:
         """Undo `prepare`: the frame was refused."""

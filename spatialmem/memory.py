@@ -31,7 +31,8 @@ from spatialmem.config import MemoryConfig
 from spatialmem.errors import InvalidValue, ReadOnlyMemory, SpatialMemError
 from spatialmem.gate import SUSPECT_FRAMES, pose_suspect, reason_to_store
 from spatialmem.keeper import Keeper, Keyframe
-from spatialmem.layers import Layers, MapEpoch
+from spatialmem.layers import Layers, MapEpoch, Prepared
+from spatialmem.log_entry import LogEntry
 from spatialmem.perception import Encoder
 from spatialmem.question import Question, ask
 from spatialmem.retrieval.departed import DepartedTable, departed_hits
@@ -164,14 +165,7 @@ class SpatialMemory:
             suspect = pose_suspect(outcome.residual_m, earlier_m, self.config.voxel_size_m)
             entry = self._keeper.entry(frame, map_from_camera, reason, suspect, outcome, examined)
             prepared = self._layers.prepare(entry.logged)
-            try:
-                self._keeper.commit(entry, prepared, self._layers)
-            except SpatialMemError:  # the file refused the frame: nothing has changed
-                self._layers.give_up(prepared)
-                raise
-            except BaseException:  # Ctrl-C, say
-                self._in_doubt = True
-                raise
+            self._log(entry, prepared)
             self._layers.apply(prepared)
             return Stored(entry.row.lsn, reason, suspect)
 
@@ -181,6 +175,16 @@ class SpatialMemory:
         if frame.depth_m is not None and not self._has_reading(frame.depth_m, frame.valid):
             return "no usable depth reading"
         return self._keeper.refusal(frame)
+
+    def _log(self, entry: LogEntry, prepared: Prepared) -> None:
+        try:
+            self._keeper.commit(entry, prepared, self._layers)
+        except SpatialMemError:  # the file refused the frame: nothing has changed
+            self._layers.give_up(prepared)
+            raise
+        except BaseException:  # Ctrl-C, say
+            self._in_doubt = True
+            raise
 
     def _has_reading(self, depth_m: NDArray[np.float32], valid: NDArray[np.bool_] | None) -> bool:
         with np.errstate(invalid="ignore"):

@@ -49,6 +49,17 @@ def change(path: Path, *statements: str) -> None:
     connection.close()
 
 
+def test_a_log_that_ends_before_its_layers_is_refused(path):
+    last = "WHERE lsn = (SELECT max(lsn) FROM {})"
+    change(path, f"DELETE FROM frames {last.format('frames')}", f"DELETE FROM keyframes {last.format('keyframes')}")
+    with pytest.raises(MemoryFileError, match="the log ends with frame 19, but its layers contain frame 20") as raised:
+        SpatialMemory.open(path)
+    assert ADVICE in str(raised.value)
+    SpatialMemory.repair(path)
+    with SpatialMemory.open(path) as memory:
+        assert len(memory.trajectory()) == 19 and len(memory.points().position_m) > 1000
+
+
 def assert_refused_then_repaired(path: Path, expected: str) -> None:
     for mode in ("r", "a"):
         with pytest.raises(MemoryFileError, match=ADVICE):

@@ -10,6 +10,7 @@ from voxel_scenes import WIDTH, camera, contents, patch_features, small_config, 
 from spatialmem.voxels.keys import unpack_keys
 from spatialmem.voxels.pools import PAGE, PAGES_FREE
 from spatialmem.voxels.surface import SurfaceGrid
+from spatialmem.voxels.versions import live_blocks
 
 CAM = camera()
 ASIDE = look((0.0, 0.15, 1.0), (1.0, 0.0, 0.0))
@@ -33,10 +34,10 @@ def keys_of(blocks):
 def assert_pages_are_sound(grid):
     """Every page is either in use by one block or free, and no block keeps one it does not need."""
     p = grid.pools
-    used = [p.pages[b, : -(-int(p.n_rows[b]) // PAGE)] for b in range(len(grid))]
+    used = [p.pages[b, : -(-int(p.n_rows[b]) // PAGE)] for b in live_blocks(p.table_keys, p.table_blocks)]
     pages = np.concatenate([*used, p.free_pages[: p.counters[PAGES_FREE]]])
     np.testing.assert_array_equal(np.sort(pages), np.arange(len(p.free_pages)))
-    for b in range(len(grid)):
+    for b in live_blocks(p.table_keys, p.table_blocks):
         slots = p.slot[b][p.slot[b] > 0]
         np.testing.assert_array_equal(np.sort(slots), 1 + np.arange(p.n_rows[b]))
 

@@ -106,10 +106,10 @@ def _pages_of(n_rows, blocks):
     return total
 
 
-def room_for_copies(pools: Pools, blocks: NDArray[np.int64]) -> bool:
-    """Whether the pools can hold these blocks once more."""
+def room_for_copies(pools: Pools, blocks: NDArray[np.int64], pages: int) -> bool:
+    """Whether the pools can hold these blocks once more, and `pages` more pages."""
     left = pools.free_blocks.shape[0] - int(pools.counters[BLOCKS_USED])
-    return len(blocks) <= left and _pages_of(pools.n_rows, blocks) <= int(pools.counters[PAGES_FREE])
+    return len(blocks) <= left and _pages_of(pools.n_rows, blocks) + pages <= int(pools.counters[PAGES_FREE])
 
 
 @leaf

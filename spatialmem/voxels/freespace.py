@@ -297,10 +297,14 @@ class FreeSpaceGrid:
 
     def step_aside(self, in_use: Sequence[int]) -> None:
         """From now on changes are not to be seen before the next `publish`; in_use: numbers of epochs that are read."""
-        self._versions.reclaim(in_use, lambda blocks: _release_blocks(self.pools, blocks))
+        self.reclaim(in_use)
         self.pools = self.pools._replace(
             table_keys=self.pools.table_keys.copy(), table_blocks=self.pools.table_blocks.copy()
         )
+
+    def reclaim(self, in_use: Sequence[int]) -> None:
+        """Take back blocks that no reader needs any more; in_use: numbers of epochs that are read."""
+        self._versions.reclaim(in_use, lambda blocks: _release_blocks(self.pools, blocks))
 
     def renew(self, plan: FreePlan) -> bool:
         """Put copies in place of the blocks that a frame will change and readers see; False when there is no room."""

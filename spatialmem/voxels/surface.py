@@ -28,6 +28,8 @@ class FusionPlan:
     lsn: int
     count: int
     """number of touched blocks, the first entries of the grid's scratch"""
+    pages: int
+    """pages that new rows will take"""
 
 
 @final
@@ -96,10 +98,14 @@ class SurfaceGrid:
 
     def step_aside(self, in_use: Sequence[int]) -> None:
         """From now on changes are not to be seen before the next `publish`; in_use: numbers of epochs that are read."""
-        self._versions.reclaim(in_use, lambda blocks: release_blocks(self.pools, blocks))
+        self.reclaim(in_use)
         self.pools = self.pools._replace(
             table_keys=self.pools.table_keys.copy(), table_blocks=self.pools.table_blocks.copy()
         )
+
+    def reclaim(self, in_use: Sequence[int]) -> None:
+        """Take back blocks that no reader needs any more; in_use: numbers of epochs that are read."""
+        self._versions.reclaim(in_use, lambda blocks: release_blocks(self.pools, blocks))
 
     def renew(self, plan: FusionPlan, verdicts: look.Verdicts) -> look.Verdicts | None:
         """Put copies in place of the blocks that a frame will change and readers see; None when there is no room.
@@ -108,7 +114,7 @@ class SurfaceGrid:
         """
         changing = np.union1d(self._touched[: plan.count], verdicts.blocks)
         old = self._versions.seen(changing)
-        if not room_for_copies(self.pools, old):
+        if not room_for_copies(self.pools, old, plan.pages):
             return None
         new = np.empty(len(old), np.int64)
         copy_blocks(self.pools, old, new)
@@ -144,7 +150,7 @@ class SurfaceGrid:
                 f"{self.config.ram_bytes / 2**20:.0f} MiB reserved; create the memory with a larger ram_bytes or "
                 "voxel size"
             )
-        return FusionPlan(view, lsn, count)
+        return FusionPlan(view, lsn, count, int(wanted))
 
     def apply(self, plan: FusionPlan, rgb: NDArray[np.uint8], features: NDArray[np.float32] | None) -> None:
         """Average a planned frame in. rgb (H, W, 3); features (h, w, D) patch grid or None."""
