@@ -28,6 +28,7 @@ READERS: dict[str, str] = {
     "redwood": "spatialmem.io.redwood:RedwoodReader",
     "replica": "spatialmem.io.replica:ReplicaReader",
     "scannet": "spatialmem.io.scannet:ScanNetReader",
+    "sens": "spatialmem.io.sens:SensReader",
     "folder": "spatialmem.io.folder:FolderReader",
     "rosbag": "spatialmem.io.rosbag:RosbagReader",
 }

@@ -1,0 +1,30 @@
+"""What the tests of several readers ask of one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from spatialmem.io import BadFrame, BadReason, read
+from spatialmem.types import Frame
+
+
+def assert_one_bad(path: Path, reason: BadReason, mentioned: str, frames: Sequence[Frame]) -> None:
+    """Frame 2 is skipped, counted and reported; the others are as they were; strict makes it an error."""
+    reader = read(path)
+    delivered = list(reader)
+    assert reader.report.skipped == {reason: 1}
+    assert mentioned in reader.report.examples[reason][0]
+    assert reason.value in str(reader.report)
+    assert len(delivered) == len(frames) - 1
+    for frame, original in zip(delivered, [*frames[:2], *frames[3:]], strict=True):
+        np.testing.assert_allclose(frame.world_from_camera, original.world_from_camera, atol=2e-6)
+        np.testing.assert_allclose(frame.depth_m, original.depth_m, atol=6e-4)
+    with pytest.raises(BadFrame, match=reason.value) as caught:
+        list(read(path, strict=True))
+    assert caught.value.reason is reason
+    with pytest.raises(BadFrame):
+        reader[2]
