@@ -12,8 +12,13 @@ from spatialmem.io import BadFrame, BadReason, read
 from spatialmem.types import Frame
 
 
-def assert_one_bad(path: Path, reason: BadReason, mentioned: str, frames: Sequence[Frame]) -> None:
-    """Frame 2 is skipped, counted and reported; the others are as they were; strict makes it an error."""
+def assert_one_bad(path: Path, reason: BadReason, mentioned: str, frames: Sequence[Frame],
+                   moved: np.ndarray | None = None) -> None:  # fmt: skip
+    """Frame 2 is skipped, counted and reported; the others are as they were; strict makes it an error.
+
+    `moved` takes the room of the frames to the world of the recording.
+    """
+    moved = np.eye(4) if moved is None else moved
     reader = read(path)
     delivered = list(reader)
     assert reader.report.skipped == {reason: 1}
@@ -21,7 +26,7 @@ def assert_one_bad(path: Path, reason: BadReason, mentioned: str, frames: Sequen
     assert reason.value in str(reader.report)
     assert len(delivered) == len(frames) - 1
     for frame, original in zip(delivered, [*frames[:2], *frames[3:]], strict=True):
-        np.testing.assert_allclose(frame.world_from_camera, original.world_from_camera, atol=2e-6)
+        np.testing.assert_allclose(frame.world_from_camera, moved @ original.world_from_camera, atol=2e-6)
         np.testing.assert_allclose(frame.depth_m, original.depth_m, atol=6e-4)
     with pytest.raises(BadFrame, match=reason.value) as caught:
         list(read(path, strict=True))

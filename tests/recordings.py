@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 from bags import KINDS as BAG_KINDS
 from bags import write_bag
+from phones import ARKIT_FROM_ROOM, write_stray
 from scipy.spatial.transform import Rotation
 from synthetic import render_room, room_frame
 
@@ -160,9 +161,15 @@ WRITERS: dict[str, Writer] = {
     "replica": write_replica,
     "scannet": write_scannet,
     "sens": write_sens,
+    "stray": write_stray,
     **{f"rosbag-{kind}": bag_writer(kind) for kind in BAG_KINDS},
 }
 """format -> writer; what follows a dash names a variant"""
+
+
+def world_from_room(name: str, frames: Sequence[Frame]) -> np.ndarray:
+    """(4, 4) from the room of the frames to the world that a recording in this format gives its poses in."""
+    return ARKIT_FROM_ROOM if name == "stray" else np.eye(4)
 
 
 def save(path: Path, rgb: np.ndarray) -> None:

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from reader_checks import assert_one_bad
-from recordings import WRITERS, walk
+from recordings import WRITERS, walk, world_from_room
 
 from spatialmem.errors import SpatialMemError
 from spatialmem.io import READERS, BadFrame, BadReason, read
@@ -23,7 +23,7 @@ from spatialmem.types import Frame
 COUNT = 6
 FORMATS = sorted(WRITERS)
 WORDS = ["nan", "-inf", "1e400", "0", "-1", "1e30", "{}", "[", "\n", "99999999999999999999", "rgb/0.png", "-0.5"]
-PACKED = ("rosbag", "sens")
+PACKED = ("rosbag", "sens", "stray")
 """formats that keep the images of all frames in one file; their bad frames are tested beside their other traits"""
 OF_IMAGES = [name for name in FORMATS if name.split("-")[0] not in PACKED]
 
@@ -63,8 +63,9 @@ def test_a_recording_is_recognised_and_sound(originals, name):
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_frames_are_what_was_recorded(originals, frames, name):
+    moved = world_from_room(name, frames)
     for read_back, frame in zip(read(originals[name]), frames, strict=True):
-        np.testing.assert_allclose(read_back.world_from_camera, frame.world_from_camera, atol=2e-6)
+        np.testing.assert_allclose(read_back.world_from_camera, moved @ frame.world_from_camera, atol=2e-6)
         assert pytest.approx(frame.camera.K, abs=1e-5) == read_back.camera.K
         np.testing.assert_allclose(read_back.depth_m, frame.depth_m, atol=6e-4)
         usable = np.ones(frame.rgb.shape[:2], bool) if read_back.valid is None else read_back.valid
@@ -82,6 +83,13 @@ def test_poses_and_depth_of_neighbours_agree(originals, name):
         assert found.overlap > 0.5
         assert found.median_m < 0.02
         assert found.within_5cm > 0.9
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_up_is_up_where_it_is_declared(originals, frames, name):
+    up = read(originals[name]).up_in_world
+    if up is not None:
+        np.testing.assert_allclose(up, world_from_room(name, frames)[:3, 2], atol=1e-9)
 
 
 @pytest.mark.parametrize("name", FORMATS)

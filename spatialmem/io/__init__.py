@@ -29,6 +29,7 @@ READERS: dict[str, str] = {
     "replica": "spatialmem.io.replica:ReplicaReader",
     "scannet": "spatialmem.io.scannet:ScanNetReader",
     "sens": "spatialmem.io.sens:SensReader",
+    "stray": "spatialmem.io.stray:StrayReader",
     "folder": "spatialmem.io.folder:FolderReader",
     "rosbag": "spatialmem.io.rosbag:RosbagReader",
 }
