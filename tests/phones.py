@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import zipfile
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 
 import av
 import cv2
+import lzfse
 import numpy as np
 from scipy.spatial.transform import Rotation
 from synthetic import render_room
@@ -88,3 +91,45 @@ def write_stray(path: Path, frames: Sequence[Frame], first_tick: int = -1) -> Pa
 def write_grey(path: Path, image: np.ndarray) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     assert cv2.imwrite(str(path), image)
+
+
+def record3d_world(frames: Sequence[Frame]) -> np.ndarray:
+    """(4, 4) from the room to the world of Record3D, which is the first camera, looking along -z."""
+    assert frames[0].world_from_camera is not None
+    return np.linalg.inv(frames[0].world_from_camera @ OPENCV_FROM_ARKIT_CAMERA)
+
+
+def write_record3d(path: Path, frames: Sequence[Frame], lenses: bool = True) -> Path:
+    """The folder of an .r3d file, as the app's author describes it."""
+    moved, poses = record3d_world(frames), []
+    (path / "rgbd").mkdir(parents=True)
+    for i, frame in enumerate(frames):
+        assert frame.depth_m is not None and frame.world_from_camera is not None
+        pose = moved @ frame.world_from_camera @ OPENCV_FROM_ARKIT_CAMERA
+        poses.append([*Rotation.from_matrix(pose[:3, :3]).as_quat(), *pose[:3, 3]])
+        rgb = colour_image(frame)
+        assert cv2.imwrite(str(path / "rgbd" / f"{i}.jpg"), rgb[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 95])
+        confidence = np.where(frame.depth_m < 2.0, 2, 1).astype(np.uint8)
+        (path / "rgbd" / f"{i}.depth").write_bytes(lzfse.compress(frame.depth_m.astype("<f4").tobytes()))
+        (path / "rgbd" / f"{i}.conf").write_bytes(lzfse.compress(confidence.tobytes()))
+    c, depth = colour_camera(frames[0]), frames[0].camera
+    metadata = {
+        "w": c.width, "h": c.height, "dw": depth.width, "dh": depth.height, "fps": 30, "K": c.K.T.ravel().tolist(),
+        "poses": poses, "initPose": [0, 0, 0, 1, 0, 0, 0], "frameTimestamps": [f.stamp_ns / 1e9 for f in frames],
+        "cameraType": 1,
+    }  # fmt: skip
+    if lenses:
+        metadata["perFrameIntrinsicCoeffs"] = [[c.fx, c.fy, c.cx, c.cy]] * len(frames)
+    (path / "metadata").write_text(json.dumps(metadata))
+    (path / "icon").write_bytes((path / "rgbd" / "0.jpg").read_bytes())
+    return path
+
+
+def write_r3d(path: Path, frames: Sequence[Frame]) -> Path:
+    """The same as one file."""
+    folder = write_record3d(path / "unpacked", frames)
+    file = path / "2026-03-01--10-00-00.r3d"
+    with zipfile.ZipFile(file, "w") as archive:
+        for part in sorted(folder.rglob("*")):
+            archive.write(part, part.relative_to(folder).as_posix())
+    return file

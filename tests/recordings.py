@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 from bags import KINDS as BAG_KINDS
 from bags import write_bag
-from phones import ARKIT_FROM_ROOM, write_stray
+from phones import ARKIT_FROM_ROOM, record3d_world, write_r3d, write_record3d, write_stray
 from scipy.spatial.transform import Rotation
 from synthetic import render_room, room_frame
 
@@ -162,6 +162,8 @@ WRITERS: dict[str, Writer] = {
     "scannet": write_scannet,
     "sens": write_sens,
     "stray": write_stray,
+    "record3d": write_record3d,
+    "record3d-r3d": write_r3d,
     **{f"rosbag-{kind}": bag_writer(kind) for kind in BAG_KINDS},
 }
 """format -> writer; what follows a dash names a variant"""
@@ -169,6 +171,8 @@ WRITERS: dict[str, Writer] = {
 
 def world_from_room(name: str, frames: Sequence[Frame]) -> np.ndarray:
     """(4, 4) from the room of the frames to the world that a recording in this format gives its poses in."""
+    if name.startswith("record3d"):
+        return record3d_world(frames)
     return ARKIT_FROM_ROOM if name == "stray" else np.eye(4)
 
 

@@ -23,8 +23,8 @@ from spatialmem.types import Frame
 COUNT = 6
 FORMATS = sorted(WRITERS)
 WORDS = ["nan", "-inf", "1e400", "0", "-1", "1e30", "{}", "[", "\n", "99999999999999999999", "rgb/0.png", "-0.5"]
-PACKED = ("rosbag", "sens", "stray")
-"""formats that keep the images of all frames in one file; their bad frames are tested beside their other traits"""
+PACKED = ("rosbag", "sens", "stray", "record3d")
+"""formats that do not keep each image in an image file; their bad frames are tested beside their other traits"""
 OF_IMAGES = [name for name in FORMATS if name.split("-")[0] not in PACKED]
 
 

@@ -30,6 +30,7 @@ READERS: dict[str, str] = {
     "scannet": "spatialmem.io.scannet:ScanNetReader",
     "sens": "spatialmem.io.sens:SensReader",
     "stray": "spatialmem.io.stray:StrayReader",
+    "record3d": "spatialmem.io.record3d:Record3dReader",
     "folder": "spatialmem.io.folder:FolderReader",
     "rosbag": "spatialmem.io.rosbag:RosbagReader",
 }
