@@ -13,7 +13,7 @@ from spatialmem.types import Frame
 
 
 def assert_one_bad(path: Path, reason: BadReason, mentioned: str, frames: Sequence[Frame],
-                   moved: np.ndarray | None = None) -> None:  # fmt: skip
+                   moved: np.ndarray | None = None, depth_atol_m: float = 6e-4) -> None:  # fmt: skip
     """Frame 2 is skipped, counted and reported; the others are as they were; strict makes it an error.
 
     `moved` takes the room of the frames to the world of the recording.
@@ -27,7 +27,7 @@ def assert_one_bad(path: Path, reason: BadReason, mentioned: str, frames: Sequen
     assert len(delivered) == len(frames) - 1
     for frame, original in zip(delivered, [*frames[:2], *frames[3:]], strict=True):
         np.testing.assert_allclose(frame.world_from_camera, moved @ original.world_from_camera, atol=2e-6)
-        np.testing.assert_allclose(frame.depth_m, original.depth_m, atol=6e-4)
+        np.testing.assert_allclose(frame.depth_m, original.depth_m, atol=depth_atol_m)
     with pytest.raises(BadFrame, match=reason.value) as caught:
         list(read(path, strict=True))
     assert caught.value.reason is reason

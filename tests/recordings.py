@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 from bags import KINDS as BAG_KINDS
 from bags import write_bag
+from lerobot_data import write_lerobot
 from phones import ARKIT_FROM_ROOM, record3d_world, write_r3d, write_record3d, write_stray
 from scipy.spatial.transform import Rotation
 from synthetic import render_room, room_frame
@@ -164,9 +165,14 @@ WRITERS: dict[str, Writer] = {
     "stray": write_stray,
     "record3d": write_record3d,
     "record3d-r3d": write_r3d,
+    "lerobot": write_lerobot,
+    "lerobot-images": lambda path, frames: write_lerobot(path, frames, videos=False),
     **{f"rosbag-{kind}": bag_writer(kind) for kind in BAG_KINDS},
 }
 """format -> writer; what follows a dash names a variant"""
+
+DEPTH_TOLERANCE_M = {"lerobot": 1.3e-3}
+"""where a format rounds depth more coarsely than to a millimetre"""
 
 
 def world_from_room(name: str, frames: Sequence[Frame]) -> np.ndarray:

@@ -31,6 +31,7 @@ READERS: dict[str, str] = {
     "sens": "spatialmem.io.sens:SensReader",
     "stray": "spatialmem.io.stray:StrayReader",
     "record3d": "spatialmem.io.record3d:Record3dReader",
+    "lerobot": "spatialmem.io.lerobot:LeRobotReader",
     "folder": "spatialmem.io.folder:FolderReader",
     "rosbag": "spatialmem.io.rosbag:RosbagReader",
 }

@@ -20,6 +20,7 @@ _PNG_START = b"\x89PNG\r\n\x1a\n"
 _JPEG_START = b"\xff\xd8"
 _JPEG_END = b"\xff\xd9"
 _JPEG_TAIL_BYTES = 4096  # cameras may pad or append after the end marker
+_TIFF_STARTS = (b"II*\0", b"MM\0*")
 _NPY_START = b"\x93NUMPY"
 _LARGEST_PIXELS = 64 * 1024 * 1024
 _LARGEST_BYTES = 1 << 30
@@ -63,18 +64,29 @@ def read_depth_m(path: Path, scale: float, size: tuple[int, int] | None = None) 
     """
     if path.suffix == ".npy":
         return depth_from_raw(_read_npy(path, size), scale)
-    return depth_m_in(_bytes_of(path), path, scale, size)
+    raw = raw_depth_in(_bytes_of(path), path, size)
+    if raw.dtype != np.uint16:
+        raise BadFrame(BadReason.UNREADABLE, f"{path} holds {raw.dtype} {raw.shape}; depth must be 16-bit, one channel")
+    return depth_from_raw(raw, scale)
 
 
-def depth_m_in(data: bytes, name: Path | str, scale: float, size: tuple[int, int] | None = None) -> NDArray[np.float32]:
-    """As `read_depth_m`, from the bytes of a 16-bit PNG file that lies inside another one; `name` is for messages."""
+def raw_depth_in(data: bytes, name: Path | str, size: tuple[int, int] | None = None) -> NDArray:
+    """(H, W) uint16 or float32 as stored, from the bytes of a PNG or TIFF file; `name` is for messages.
+
+    Raises `BadFrame` as `read_depth_m` does.
+    """
     import cv2
 
-    _check_whole(name, data, size)
+    if data[:4] not in _TIFF_STARTS:
+        _check_whole(name, data, size)
     raw = _decode(name, data, cv2.IMREAD_UNCHANGED)
-    if raw.dtype != np.uint16 or raw.ndim != 2:
-        raise BadFrame(BadReason.UNREADABLE, f"{name} holds {raw.dtype} {raw.shape}; depth must be 16-bit, one channel")
-    return depth_from_raw(raw, scale)
+    if raw.dtype not in (np.uint16, np.float32) or raw.ndim != 2:
+        raise BadFrame(
+            BadReason.UNREADABLE, f"{name} holds {raw.dtype} {raw.shape}; depth must be 16-bit or float32, one channel"
+        )
+    if size is not None and raw.shape[::-1] != size:
+        raise BadFrame(BadReason.SIZE_MISMATCH, "{} is {} x {}; expected {} x {}".format(name, *raw.shape[::-1], *size))
+    return raw
 
 
 def read_mask(path: Path, size: tuple[int, int] | None = None) -> NDArray[np.bool_]:
