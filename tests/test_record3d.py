@@ -66,6 +66,15 @@ def test_depth_is_exact(original, frames):
         np.testing.assert_array_equal(read_back.depth_m, frame.depth_m)
 
 
+def test_values_of_any_bits_are_readings_or_none(path, frames):
+    depth_m = np.array(frames[2].depth_m)
+    depth_m.view(np.uint32)[:4, 0] = 0x7F800001, 0xFFC00000, 0x7F800000, 0xFF7FFFFF  # signalling NaN, NaN, inf, -max
+    (path / "rgbd" / "2.depth").write_bytes(lzfse.compress(depth_m.tobytes()))
+    read_back = read(path)[2].depth_m
+    assert np.isnan(read_back[:4, 0]).all()
+    np.testing.assert_array_equal(read_back[4:], depth_m[4:])
+
+
 def test_every_frame_has_its_own_intrinsics_where_they_are_stored(path, original):
     lenses = [[430.0 + i, 431.0 + i, 320.0, 240.0] for i in range(COUNT)]
     change(path, perFrameIntrinsicCoeffs=lenses)

@@ -108,7 +108,8 @@ def read_levels(path: Path, size: tuple[int, int] | None = None) -> NDArray[np.u
 
 def depth_from_raw(raw: NDArray, scale: float) -> NDArray[np.float32]:
     """(H, W) float32 metres with NaN where there is no reading, from raw integer or floating values."""
-    depth_m = np.multiply(raw, np.float32(1.0 / scale), dtype=np.float32, casting="unsafe")
+    with np.errstate(invalid="ignore", over="ignore"):  # floating raw values may be anything, signalling NaN too
+        depth_m = np.multiply(raw, np.float32(1.0 / scale), dtype=np.float32, casting="unsafe")
     if np.issubdtype(raw.dtype, np.integer):
         depth_m[(raw <= 0) | (raw == _RAW_SATURATED)] = np.nan
     else:
