@@ -7,6 +7,8 @@ format adds it before tests are collected, or here.
 from __future__ import annotations
 
 import json
+import struct
+import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -14,6 +16,8 @@ import cv2
 import numpy as np
 from bags import KINDS as BAG_KINDS
 from bags import write_bag
+from lerobot_data import write_lerobot
+from phones import ARKIT_FROM_ROOM, record3d_world, write_r3d, write_record3d, write_stray
 from scipy.spatial.transform import Rotation
 from synthetic import render_room, room_frame
 
@@ -113,11 +117,33 @@ def write_scannet(path: Path, frames: Sequence[Frame]) -> Path:
         save_depth(path / "depth" / f"{i}.png", frame, 1000.0)
         save_text(path / "pose" / f"{i}.txt", matrix_rows(frame.world_from_camera))
     for name, camera in (("color", SCANNET_COLOUR), ("depth", frames[0].camera)):
-        k = np.eye(4)
-        k[:3, :3] = camera.K
-        save_text(path / "intrinsic" / f"intrinsic_{name}.txt", matrix_rows(k))
+        save_text(path / "intrinsic" / f"intrinsic_{name}.txt", matrix_rows(homogeneous(camera.K)))
         save_text(path / "intrinsic" / f"extrinsic_{name}.txt", matrix_rows(np.eye(4)))
     return path
+
+
+def write_sens(path: Path, frames: Sequence[Frame], colour_kind: int = 2, depth_kind: int = 1) -> Path:
+    """ScanNet's container, version 4, as its C++ writes it; colour of another size and focal length than depth."""
+    camera, no_move = frames[0].camera, np.eye(4)
+    out = struct.pack("<IQ", 4, len(b"StructureSensor")) + b"StructureSensor"
+    for matrix in (homogeneous(SCANNET_COLOUR.K), no_move, homogeneous(camera.K), no_move):
+        out += struct.pack("<16f", *matrix.ravel())
+    sizes = (SCANNET_COLOUR.width, SCANNET_COLOUR.height, camera.width, camera.height)
+    out += struct.pack("<2i4IfQ", colour_kind, depth_kind, *sizes, 1000.0, len(frames))
+    for frame in frames:
+        assert frame.world_from_camera is not None and frame.depth_m is not None
+        rgb, _ = render_room(frame.world_from_camera, SCANNET_COLOUR)
+        colour = rgb.tobytes() if colour_kind == 0 else encoded({1: ".png", 2: ".jpg"}[colour_kind], rgb)
+        raw = np.rint(np.nan_to_num(frame.depth_m) * 1000.0).astype("<u2").tobytes()
+        depth = zlib.compress(raw, 8) if depth_kind == 1 else raw
+        stamp_us = frame.stamp_ns // 1000
+        out += struct.pack("<16f", *frame.world_from_camera.ravel())
+        out += struct.pack("<4Q", stamp_us, stamp_us + 3000, len(colour), len(depth)) + colour + depth
+    out += struct.pack("<Q", 1) + struct.pack("<15dQ", *range(15), frames[0].stamp_ns // 1000)  # one IMU reading
+    path.mkdir(parents=True, exist_ok=True)
+    file = path / "scene0000_00.sens"
+    file.write_bytes(out)
+    return file
 
 
 def bag_writer(kind: str) -> Writer:
@@ -135,14 +161,44 @@ WRITERS: dict[str, Writer] = {
     "redwood": write_redwood,
     "replica": write_replica,
     "scannet": write_scannet,
+    "sens": write_sens,
+    "stray": write_stray,
+    "record3d": write_record3d,
+    "record3d-r3d": write_r3d,
+    "lerobot": write_lerobot,
+    "lerobot-images": lambda path, frames: write_lerobot(path, frames, videos=False),
     **{f"rosbag-{kind}": bag_writer(kind) for kind in BAG_KINDS},
 }
 """format -> writer; what follows a dash names a variant"""
+
+DEPTH_TOLERANCE_M = {"lerobot": 1.3e-3}
+"""where a format rounds depth more coarsely than to a millimetre"""
+
+
+def world_from_room(name: str, frames: Sequence[Frame]) -> np.ndarray:
+    """(4, 4) from the room of the frames to the world that a recording in this format gives its poses in."""
+    if name.startswith("record3d"):
+        return record3d_world(frames)
+    return ARKIT_FROM_ROOM if name == "stray" else np.eye(4)
 
 
 def save(path: Path, rgb: np.ndarray) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     assert cv2.imwrite(str(path), rgb[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 97])
+
+
+def encoded(suffix: str, rgb: np.ndarray) -> bytes:
+    """The bytes `save` would write."""
+    done, data = cv2.imencode(suffix, rgb[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 97])
+    assert done
+    return data.tobytes()
+
+
+def homogeneous(k: np.ndarray) -> np.ndarray:
+    """(4, 4) of a (3, 3) matrix."""
+    whole = np.eye(4)
+    whole[:3, :3] = k
+    return whole
 
 
 def save_depth(path: Path, frame: Frame, scale: float, invalid: int = 0) -> None:

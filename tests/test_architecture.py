@@ -24,7 +24,7 @@ BEYOND_FOUNDATION = {
     "bridges": {"memory", "io"},
 }
 """what a room may import besides the foundation and itself; every other room, each layer among them, nothing"""
-HEAVY = ("torch", "open3d", "numba", "cv2", "scipy", "sqlite3", "rosbags", "open_clip")
+HEAVY = ("torch", "open3d", "numba", "cv2", "scipy", "sqlite3", "rosbags", "open_clip", "av", "lzfse", "pyarrow")
 PICKLERS = {"pickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
 FILE_LINES, FUNCTION_LINES, MEDIAN_FUNCTION_LINES = 400, 60, 12
 

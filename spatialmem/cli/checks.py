@@ -32,6 +32,8 @@ _APT = {
 _EXTRAS = {
     "clip": ("open_clip", "open-clip-torch", "things by any words, not by colour alone"),
     "ros": ("rosbags", "rosbags", "reading ROS 1 and ROS 2 bags and MCAP files"),
+    "phone": ("av", "av", "reading recordings of the iPhone apps Stray Scanner and Record3D"),
+    "lerobot": ("pyarrow", "pyarrow", "reading LeRobot data sets with depth"),
 }
 
 

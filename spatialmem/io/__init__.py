@@ -28,6 +28,10 @@ READERS: dict[str, str] = {
     "redwood": "spatialmem.io.redwood:RedwoodReader",
     "replica": "spatialmem.io.replica:ReplicaReader",
     "scannet": "spatialmem.io.scannet:ScanNetReader",
+    "sens": "spatialmem.io.sens:SensReader",
+    "stray": "spatialmem.io.stray:StrayReader",
+    "record3d": "spatialmem.io.record3d:Record3dReader",
+    "lerobot": "spatialmem.io.lerobot:LeRobotReader",
     "folder": "spatialmem.io.folder:FolderReader",
     "rosbag": "spatialmem.io.rosbag:RosbagReader",
 }

@@ -20,6 +20,7 @@ _PNG_START = b"\x89PNG\r\n\x1a\n"
 _JPEG_START = b"\xff\xd8"
 _JPEG_END = b"\xff\xd9"
 _JPEG_TAIL_BYTES = 4096  # cameras may pad or append after the end marker
+_TIFF_STARTS = (b"II*\0", b"MM\0*")
 _NPY_START = b"\x93NUMPY"
 _LARGEST_PIXELS = 64 * 1024 * 1024
 _LARGEST_BYTES = 1 << 30
@@ -38,9 +39,15 @@ def read_rgb(path: Path, size: tuple[int, int] | None = None) -> NDArray[np.uint
     Raises:
         BadFrame: missing, truncated, damaged, not an image, or of another size.
     """
+    return rgb_in(_bytes_of(path), path, size)
+
+
+def rgb_in(data: bytes, name: Path | str, size: tuple[int, int] | None = None) -> NDArray[np.uint8]:
+    """As `read_rgb`, from the bytes of a PNG or JPEG file that lies inside another one; `name` is for messages."""
     import cv2
 
-    bgr = _decode(path, _whole_image(path, size), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+    _check_whole(name, data, size)
+    bgr = _decode(name, data, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
     return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB, dst=bgr), dtype=np.uint8)
 
 
@@ -56,31 +63,53 @@ def read_depth_m(path: Path, scale: float, size: tuple[int, int] | None = None) 
         BadFrame: missing, truncated, damaged, of another kind or size.
     """
     if path.suffix == ".npy":
-        raw = _read_npy(path, size)
-    else:
-        import cv2
-
-        raw = _decode(path, _whole_image(path, size), cv2.IMREAD_UNCHANGED)
-        if raw.dtype != np.uint16 or raw.ndim != 2:
-            raise BadFrame(
-                BadReason.UNREADABLE, f"{path} holds {raw.dtype} {raw.shape}; depth must be 16-bit, one channel"
-            )
+        return depth_from_raw(_read_npy(path, size), scale)
+    raw = raw_depth_in(_bytes_of(path), path, size)
+    if raw.dtype != np.uint16:
+        raise BadFrame(BadReason.UNREADABLE, f"{path} holds {raw.dtype} {raw.shape}; depth must be 16-bit, one channel")
     return depth_from_raw(raw, scale)
+
+
+def raw_depth_in(data: bytes, name: Path | str, size: tuple[int, int] | None = None) -> NDArray:
+    """(H, W) uint16 or float32 as stored, from the bytes of a PNG or TIFF file; `name` is for messages.
+
+    Raises `BadFrame` as `read_depth_m` does.
+    """
+    import cv2
+
+    if data[:4] not in _TIFF_STARTS:
+        _check_whole(name, data, size)
+    raw = _decode(name, data, cv2.IMREAD_UNCHANGED)
+    if raw.dtype not in (np.uint16, np.float32) or raw.ndim != 2:
+        raise BadFrame(
+            BadReason.UNREADABLE, f"{name} holds {raw.dtype} {raw.shape}; depth must be 16-bit or float32, one channel"
+        )
+    if size is not None and raw.shape[::-1] != size:
+        raise BadFrame(BadReason.SIZE_MISMATCH, "{} is {} x {}; expected {} x {}".format(name, *raw.shape[::-1], *size))
+    return raw
 
 
 def read_mask(path: Path, size: tuple[int, int] | None = None) -> NDArray[np.bool_]:
     """(H, W) bool, True where an 8-bit image of one channel is not 0; raises as `read_rgb`."""
+    return read_levels(path, size) > 0
+
+
+def read_levels(path: Path, size: tuple[int, int] | None = None) -> NDArray[np.uint8]:
+    """(H, W) uint8, the values of an 8-bit image of one channel as they are; raises as `read_rgb`."""
     import cv2
 
-    mask = _decode(path, _whole_image(path, size), cv2.IMREAD_UNCHANGED)
-    if mask.dtype != np.uint8 or mask.ndim != 2:
-        raise BadFrame(BadReason.UNREADABLE, f"{path} holds {mask.dtype} {mask.shape}; a mask is 8-bit, one channel")
-    return mask > 0
+    data = _bytes_of(path)
+    _check_whole(path, data, size)
+    levels = _decode(path, data, cv2.IMREAD_UNCHANGED)
+    if levels.dtype != np.uint8 or levels.ndim != 2:
+        raise BadFrame(BadReason.UNREADABLE, f"{path} holds {levels.dtype} {levels.shape}; expected 8-bit, one channel")
+    return np.asarray(levels)
 
 
 def depth_from_raw(raw: NDArray, scale: float) -> NDArray[np.float32]:
     """(H, W) float32 metres with NaN where there is no reading, from raw integer or floating values."""
-    depth_m = np.multiply(raw, np.float32(1.0 / scale), dtype=np.float32, casting="unsafe")
+    with np.errstate(invalid="ignore", over="ignore"):  # floating raw values may be anything, signalling NaN too
+        depth_m = np.multiply(raw, np.float32(1.0 / scale), dtype=np.float32, casting="unsafe")
     if np.issubdtype(raw.dtype, np.integer):
         depth_m[(raw <= 0) | (raw == _RAW_SATURATED)] = np.nan
     else:
@@ -90,7 +119,7 @@ def depth_from_raw(raw: NDArray, scale: float) -> NDArray[np.float32]:
 
 def image_size(path: Path) -> tuple[int, int]:
     """Width and height of a PNG, JPEG or .npy file, from its header; `BadFrame` when it is none of these."""
-    return _size_in(path, _bytes_of(path))
+    return size_in(_bytes_of(path), path)
 
 
 def image_files(folder: Path, depth: bool = False) -> list[Path]:
@@ -123,44 +152,44 @@ def _bytes_of(path: Path) -> bytes:
         raise BadFrame(BadReason.UNREADABLE, f"{path}: {error.strerror or error}") from error
 
 
-def _whole_image(path: Path, size: tuple[int, int] | None) -> bytes:
-    data = _bytes_of(path)
-    found = _size_in(path, data)
+def _check_whole(name: Path | str, data: bytes, size: tuple[int, int] | None) -> None:
+    """`BadFrame` unless `data` is a whole PNG or JPEG file, of this size where one is given."""
+    found = size_in(data, name)
     if size is not None and found != size:
         raise BadFrame(
-            BadReason.SIZE_MISMATCH, f"{path} is {found[0]} x {found[1]}; the camera of this recording is "
+            BadReason.SIZE_MISMATCH, f"{name} is {found[0]} x {found[1]}; the camera of this recording is "
             f"{size[0]} x {size[1]}"
         )  # fmt: skip
     whole = _png_is_whole(data) if data.startswith(_PNG_START) else _JPEG_END in data[-_JPEG_TAIL_BYTES:]
     if not whole:
-        raise BadFrame(BadReason.UNREADABLE, f"{path} is truncated or damaged ({len(data)} bytes)")
-    return data
+        raise BadFrame(BadReason.UNREADABLE, f"{name} is truncated or damaged ({len(data)} bytes)")
 
 
-def _decode(path: Path, data: bytes, flags: int) -> NDArray:
+def _decode(name: Path | str, data: bytes, flags: int) -> NDArray:
     import cv2
 
     try:
         image = cv2.imdecode(np.frombuffer(data, dtype=np.uint8), flags)
     except cv2.error as error:
-        raise BadFrame(BadReason.UNREADABLE, f"{path} cannot be decoded: {error.err}") from error
+        raise BadFrame(BadReason.UNREADABLE, f"{name} cannot be decoded: {error.err}") from error
     if image is None:
-        raise BadFrame(BadReason.UNREADABLE, f"{path} cannot be decoded ({len(data)} bytes)")
+        raise BadFrame(BadReason.UNREADABLE, f"{name} cannot be decoded ({len(data)} bytes)")
     return image
 
 
-def _size_in(path: Path, data: bytes) -> tuple[int, int]:
+def size_in(data: bytes, name: Path | str) -> tuple[int, int]:
+    """As `image_size`, from the bytes of such a file; `name` is for messages."""
     if data.startswith(_PNG_START) and data[12:16] == b"IHDR" and len(data) >= 24:
         size = int.from_bytes(data[16:20], "big"), int.from_bytes(data[20:24], "big")
     elif data.startswith(_JPEG_START):
         size = _jpeg_size(data)
     elif data.startswith(_NPY_START):
-        height, width = _npy_header(path, data)[1]
+        height, width = _npy_header(name, data)[1]
         size = width, height
     else:
         size = None
     if size is None or not 0 < size[0] * size[1] <= _LARGEST_PIXELS:
-        raise BadFrame(BadReason.UNREADABLE, f"{path} is no PNG or JPEG image ({len(data)} bytes, size {size})")
+        raise BadFrame(BadReason.UNREADABLE, f"{name} is no PNG or JPEG image ({len(data)} bytes, size {size})")
     return size
 
 
@@ -192,7 +221,7 @@ def _jpeg_size(data: bytes) -> tuple[int, int] | None:
     return None
 
 
-def _npy_header(path: Path, data: bytes) -> tuple[np.dtype, tuple[int, int], int]:
+def _npy_header(path: Path | str, data: bytes) -> tuple[np.dtype, tuple[int, int], int]:
     """dtype, (H, W) and offset of the values (NumPy enhancement proposal 1), parsed without evaluating anything."""
     wide = data[6:7] != b"\x01"
     start = 12 if wide else 10

@@ -81,8 +81,14 @@ class ScanNetReader(ShotsReader):
         files = [self.path / "intrinsic" / f"extrinsic_{name}.txt" for name in ("color", "depth")]
         if not all(file.is_file() for file in files):
             return None
-        try:
-            rig_from_colour, rig_from_depth = (checked_transform(matrix(file)) for file in files)
-        except ValueError as error:
-            raise ReadError(f"{self.path / 'intrinsic'}: extrinsics are no rigid transforms: {error}") from error
-        return inverse(rig_from_colour) @ rig_from_depth
+        return colour_from_depth(self.path / "intrinsic", *(matrix(file) for file in files))
+
+
+def colour_from_depth(
+    path: Path, rig_from_colour: NDArray[np.float64], rig_from_depth: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """(4, 4) from depth to colour camera axes, by the extrinsics in `path`; `ReadError` when these are none."""
+    try:
+        return inverse(checked_transform(rig_from_colour)) @ checked_transform(rig_from_depth)
+    except ValueError as error:
+        raise ReadError(f"{path}: extrinsics are no rigid transforms: {error}") from error

@@ -52,15 +52,14 @@ def read_settings(folder: Path) -> FolderSettings:
     values = read_json(path)
     reject_unknown(path, values, [f.name for f in fields(FolderSettings)])
     for key, allowed in _CHOICES.items():
-        if key in values and values[key] not in allowed:
-            raise ReadError(f"{path}: {key!r} must be one of {', '.join(allowed)}; found {values[key]!r}")
+        _check_choice(path, values, key, allowed)
     for key in ("depth_scale", "fps"):
         if key in values and not number_of(path, values, key) > 0:
             raise ReadError(f"{path}: {key!r} must be positive; found {values[key]}")
     if "frame_id" in values and not (isinstance(values["frame_id"], str) and values["frame_id"]):
         raise ReadError(f"{path}: 'frame_id' must be a name; found {values['frame_id']!r}")
     if "up" in values:
-        values["up"] = _unit(path, values["up"])
+        values["up"] = unit_vector(path, "up", values["up"])
     return FolderSettings(**values)
 
 
@@ -74,12 +73,23 @@ def reject_unknown(path: Path, values: dict[str, Any], known: Iterable[str], rem
             raise ReadError(f"{path}: unknown key {key!r}; {hint}" + (f" ({remark})" if remark else ""))
 
 
-def _unit(path: Path, given: Any) -> tuple[float, float, float]:
+def check_camera_axes(path: Path, values: dict[str, Any]) -> None:
+    """`ReadError` when values["camera_axes"] is given and names no axes."""
+    _check_choice(path, values, "camera_axes", _CHOICES["camera_axes"])
+
+
+def unit_vector(path: Path, key: str, given: Any) -> tuple[float, float, float]:
+    """`given`, three numbers, at unit length; `ReadError` naming the key when it is no direction."""
     if not isinstance(given, list) or len(given) != 3:
-        raise ReadError(f"{path}: 'up' must be three numbers; found {given!r}")
-    up = np.array([number_of(path, {"up": value}, "up") for value in given])
-    length = float(np.linalg.norm(up))
+        raise ReadError(f"{path}: {key!r} must be three numbers; found {given!r}")
+    vector = np.array([number_of(path, {key: value}, key) for value in given])
+    length = float(np.linalg.norm(vector))
     if not 1e-6 < length < 1e6:
-        raise ReadError(f"{path}: 'up' must be a direction; found {given!r}")
-    x, y, z = (float(value) for value in up / length)
+        raise ReadError(f"{path}: {key!r} must be a direction; found {given!r}")
+    x, y, z = (float(value) for value in vector / length)
     return x, y, z
+
+
+def _check_choice(path: Path, values: dict[str, Any], key: str, allowed: tuple[str, ...]) -> None:
+    if key in values and values[key] not in allowed:
+        raise ReadError(f"{path}: {key!r} must be one of {', '.join(allowed)}; found {values[key]!r}")
