@@ -277,3 +277,26 @@ def test_any_order_of_poses_and_changes(tmp_path_factory, choices, every, encode
             assert memory.canonical_hash() == expected
             memory.rebuild()
             assert memory.canonical_hash() == expected
+
+
+@pytest.mark.parametrize("seed", [1, 4, 7])
+def test_closing_and_opening_between_frames_changes_nothing(tmp_path, seed):
+    """Thin things that come and go leave doubts behind: what is known of them must survive a reopening."""
+    rng = np.random.default_rng(seed)
+    places = zip(rng.uniform(-0.8, 0.8, 12), rng.uniform(0.5, 1.6, 12), strict=True)
+    sticks = [room.Box(f"stick {k}", (1.0, y, z), (1.05, y + 0.05, z + 0.05), (200, 30, 30)) for k, (y, z) in
+              enumerate(places)]  # fmt: skip
+    options = {"checkpoint_frames": 1000, "voxel_size_m": 0.03}
+    with mh.create(tmp_path / "open.mem", **options) as memory:
+        mh.create(tmp_path / "closed.mem", **options).close()
+        for i in range(12):
+            there = rng.random() < 0.5 or i < 2
+            position = np.array([-0.8, 0, 1.1]) + rng.normal(0, 0.12, 3)
+            boxes = [*mh.without("red"), *(sticks if there else [])]
+            frame = mh.frame_at(position, np.array([1.75, 0, 0.95]) - position, i, boxes, (320, 240))
+            mh.observe_all(memory, [frame])
+            with SpatialMemory.open(tmp_path / "closed.mem", "a") as reopened:
+                mh.observe_all(reopened, [frame])
+                assert reopened.canonical_hash() == memory.canonical_hash(), f"after frame {i}"
+                examined = "SELECT examined FROM frames ORDER BY lsn DESC LIMIT 1"
+                assert reopened.sql(examined) == memory.sql(examined)
