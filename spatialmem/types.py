@@ -355,7 +355,7 @@ class View:
     depth_m: NDArray[np.float32]
     """(H, W) metres along the optical axis, NaN where the map has no surface"""
     normal: NDArray[np.float32]
-    """(H, W, 3) unit normals in the map frame, towards the observed side; NaN where there is no surface"""
+    """(H, W, 3) unit normals in the map frame, towards the observed side; NaN without surface or beside its border"""
     rgb: NDArray[np.uint8]
     """(H, W, 3) colour, black where there is no surface"""
     feature: NDArray[np.float32] | None

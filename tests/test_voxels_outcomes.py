@@ -96,7 +96,7 @@ def test_outcomes_in_the_room_after_a_box_was_taken():
         depth = room_depth(pose, ROOM_CAM, removed=True, seed=20 + n)[1]
         view, found, *_ = watch.judge(depth, pose, ROOM_CAM)
         grid = watch.grid.grid
-        surface = cast_depth(watch.grid.pools, grid, pose, ROOM_CAM, 3, 1)
+        surface = cast_depth(watch.grid.pools, grid, pose, ROOM_CAM, 3, 1, gap_voxels=0.0)
         counts, median, through = outcomes(view.packed[1::3, 1::3], surface, float(grid.voxel))
         assert found.outcome.rays == counts.sum()
         np.testing.assert_allclose(found.outcome[:4], counts / counts.sum())

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from reference.march import DenseField, march
+from hypothesis import given
+from hypothesis import strategies as st
+from reference.march import DenseField, march, march_across
 from synthetic import look, render_room, room_camera, room_frame, room_pose
 from voxel_scenes import FORWARD, WIDTH, camera, fuse, patch_features, plane_depth, small_config, smooth_rgb
 
 from spatialmem.types import Camera
 from spatialmem.voxels import raycast
-from spatialmem.voxels.cast import _depth_ranges, cast_depth
+from spatialmem.voxels.cast import GAP_VOXELS, _depth_ranges, cast_depth
+from spatialmem.voxels.integrate import DIST_ONE, add_block
+from spatialmem.voxels.keys import pack_key
 from spatialmem.voxels.surface import SurfaceGrid
 from spatialmem.voxels.views import pinhole
 
@@ -110,7 +114,7 @@ def test_the_room_from_between(room, step):
 def test_equals_a_march_in_tiny_steps(room, field, step):
     cam, pose = camera(60, 45), room_pose(step, 16)
     pose[:3, 3] += (0.2, 0.1, -0.2)
-    seen = cast(room, pose, cam)
+    seen = cast_depth(room.pools, room.grid, pose, cam, gap_voxels=0.0)
     direction = rays(cam, pose).reshape(-1, 3) / VOXEL
     marched = march(field, pose[:3, 3] / VOXEL, direction, 0.05, 5.5, 0.1 * VOXEL).reshape(seen.shape)
     both = ~np.isnan(seen) & ~np.isnan(marched)
@@ -129,8 +133,8 @@ def test_tile_ranges_never_cut_a_hit(room, stride, offset, step):
     rows, columns = seen.shape
     near, far = _depth_ranges(room.pools, room.grid, pose, cam, stride, offset, rows, columns)
     full = np.empty_like(seen)
-    raycast.cast_rows(0, rows, room.pools, pose, pinhole(cam), VOXEL, float(room.grid.truncation), 1, stride, offset,
-                      np.full(near.shape, 0.05), np.full(far.shape, 60.0), full)  # fmt: skip
+    raycast.cast_rows(0, rows, room.pools, pose, pinhole(cam), VOXEL, float(room.grid.truncation), 1, GAP_VOXELS,
+                      stride, offset, np.full(near.shape, 0.05), np.full(far.shape, 60.0), full)  # fmt: skip
     j, i = np.nonzero(~np.isnan(full))
     tile = (j // raycast.TILE, i // raycast.TILE)
     assert len(j) > 0.7 * full.size
@@ -148,6 +152,82 @@ def test_rays_of_a_strided_cast_are_those_pixels(room):
         assert part.shape == picked.shape
         assert (np.isnan(part) == np.isnan(picked)).mean() > 0.99
         assert np.nanquantile(np.abs(part - picked), 0.99) < 0.25 * VOXEL
+
+
+def columns_of(distances):
+    """A grid of one block at the origin whose voxels have the distance (voxels) of their x, or were not observed."""
+    grid = SurfaceGrid(small_config(), WIDTH)
+    block = add_block(grid.pools, pack_key(0, 0, 0))
+    assert block == 0
+    known = ~np.isnan(distances)
+    grid.pools.dist[block] = np.tile(np.where(known, np.nan_to_num(distances) / 3.0 * DIST_ONE, 0).astype(np.int16), 64)
+    grid.pools.weight[block] = np.tile(np.where(known, 8, 0).astype(np.uint8), 64)
+    grid.pools.changed[block] = 1
+    return grid
+
+
+AT_THE_BLOCK = look((-0.5, 4 * VOXEL, 4 * VOXEL), (1.0, 0.0, 0.0))
+NARROW = Camera(400.0, 400.0, 29.5, 29.5, 60, 60)
+NONE = np.nan
+
+
+def shares_hit(distances):
+    """Share of rays with a surface, from eyes at several phases of the march; and their x in voxels."""
+    grid, found = columns_of(np.array(distances)), []
+    for phase in np.linspace(0, VOXEL, 9):
+        pose = AT_THE_BLOCK.copy()
+        pose[0, 3] -= phase
+        found.append((cast(grid, pose, NARROW) + pose[0, 3]) / VOXEL)
+    x = np.concatenate(found)
+    return (~np.isnan(x)).mean(), x[~np.isnan(x)]
+
+
+def test_a_surface_is_inferred_in_one_unobserved_voxel_and_not_in_four():
+    share, x = shares_hit([3.0, 2.0, 1.0, NONE, -1.0, -2.0, -3.0, NONE])  # at 3.5
+    assert share == 1 and np.abs(x - 3.5).max() < 0.75
+    assert shares_hit([1.5, NONE, NONE, NONE, NONE, -2.5, -3.0, NONE])[0] == 0
+    assert shares_hit([3.0, 2.0, NONE, NONE, NONE, NONE, NONE, NONE])[0] == 0
+    assert shares_hit([NONE, NONE, NONE, NONE, -1.0, -2.0, -3.0, NONE])[0] == 0
+    assert shares_hit([-2.0, -1.0, NONE, 1.0, 2.0, 3.0, NONE, NONE])[0] == 0, "not from behind"
+
+
+def test_an_inferred_surface_does_not_hide_an_observed_one():
+    share, x = shares_hit([1.0, NONE, -0.5, -1.0, 1.0, 0.25, -0.75, -1.0])
+    assert share == 1 and np.abs(x - 5.75).max() < 0.5
+
+
+@given(st.lists(st.one_of(st.just(NONE), st.floats(-3.0, 3.0)), min_size=8, max_size=8))
+def test_gaps_only_add_surfaces(distances):
+    grid = columns_of(np.array(distances))
+    observed = cast_depth(grid.pools, grid.grid, AT_THE_BLOCK, NARROW, gap_voxels=0.0)
+    seen = cast(grid, AT_THE_BLOCK, NARROW)
+    hit = ~np.isnan(observed)
+    np.testing.assert_array_equal(seen[hit], observed[hit])
+
+
+@pytest.mark.parametrize("step", [0.4, 5.3, 9.7])
+def test_inferred_surfaces_are_those_of_a_march_in_tiny_steps(step):
+    grid, cam = SurfaceGrid(small_config(), WIDTH), room_camera(120, 90)
+    for lsn, at in enumerate((step - 0.4, step + 0.4), 1):
+        fuse(grid, render_room(room_pose(at, 16), cam)[1], room_pose(at, 16), cam, lsn)
+    used, pose = len(grid), room_pose(step, 16)
+    field = DenseField(grid.pools.keys[:used], grid.pools.dist[:used], grid.pools.weight[:used])
+    observed = cast_depth(grid.pools, grid.grid, pose, cam, gap_voxels=0.0)
+    seen = cast(grid, pose, cam)
+    inferred = ~np.isnan(seen) & np.isnan(observed)
+    assert np.median(np.abs(seen - render_room(pose, cam)[1])[inferred]) < 0.5 * VOXEL
+    unknown = np.isnan(observed)
+    direction = rays(cam, pose)[unknown]
+    depth_of_voxel_m = VOXEL / np.linalg.norm(direction, axis=-1)
+
+    def marched(gap_voxels):
+        gap_m = gap_voxels * depth_of_voxel_m
+        return march_across(field, pose[:3, 3] / VOXEL, direction / VOXEL, 0.05, 5.5, 0.05 * VOXEL, gap_m)
+
+    # the kernel takes two steps of 0.8 voxels in a gap, and one of up to 2.4 into it
+    narrow, wide = np.isnan(marched(0.0)) & ~np.isnan(marched(1.6)), marched(4.0)
+    assert narrow.sum() > 30 and inferred[unknown][narrow].mean() > 0.9
+    assert (np.abs(wide - seen[unknown]) < VOXEL)[inferred[unknown]].mean() > 0.9
 
 
 def test_an_empty_grid_and_a_view_away_from_it_have_no_surface():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,21 +18,26 @@ from spatialmem.voxels.views import pinhole
 
 MIN_WEIGHT = 1
 """weight (eighths of an observation) from which a voxel counts as observed"""
+GAP_VOXELS = math.sqrt(3.0)
+"""longest way through one voxel: a surface in one that was not observed is inferred from those on both sides"""
 _NEAR_M, _FAR_M = 0.05, 60.0
 
 
 def cast_depth(
     pools: Pools, grid: Grid, map_from_camera: NDArray[np.float64], camera: Camera, stride: int = 1, offset: int = 0,
-    min_weight: int = MIN_WEIGHT,
+    min_weight: int = MIN_WEIGHT, gap_voxels: float = GAP_VOXELS,
 ) -> NDArray[np.float32]:  # fmt: skip
-    """(rows, columns) float32 z-depth in metres of every `stride`-th pixel from `offset` on; NaN without surface."""
+    """(rows, columns) float32 z-depth in metres of every `stride`-th pixel from `offset` on; NaN without surface.
+
+    gap_voxels: unobserved way that a surface is inferred across, 0 for observed surfaces alone; see `raycast.cast_ray`.
+    """
     rows = max(0, -(-(camera.height - offset) // stride))
     columns = max(0, -(-(camera.width - offset) // stride))
     near, far = _depth_ranges(pools, grid, map_from_camera, camera, stride, offset, rows, columns)
     out = np.empty((rows, columns), np.float32)
     DISPATCHER.run(
         raycast.cast_rows, rows, pools, map_from_camera, pinhole(camera), float(grid.voxel), float(grid.truncation),
-        min_weight, stride, offset, near, far, out, grain=4,
+        min_weight, gap_voxels, stride, offset, near, far, out, grain=4,
     )  # fmt: skip
     return out
 

@@ -57,9 +57,12 @@ class Cleared:
 
 
 def look(pools: Pools, grid: Grid, view: DepthView) -> Look:
-    """Cast every stride-th pixel and sort the readings into agrees, seen through, occluded, no return."""
+    """Cast every stride-th pixel and sort the readings into agrees, seen through, occluded, no return.
+
+    Only observed surfaces can be contradicted: none is inferred across gaps.
+    """
     stride = view.ray_stride
-    cast = cast_depth(pools, grid, view.map_from_camera, view.camera, stride, stride // 2)
+    cast = cast_depth(pools, grid, view.map_from_camera, view.camera, stride, stride // 2, gap_voxels=0.0)
     counts = np.zeros(4, np.int64)
     residuals, examined = np.empty(cast.size, np.float32), np.empty(cast.size, np.int64)
     n_residuals, n_examined = change.compare(

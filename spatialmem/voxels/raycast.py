@@ -3,7 +3,9 @@
 Rays march in z-depth t, so that t is the depth a camera would measure. Unallocated space is skipped
 block by block; inside a block the step follows the stored distance (sphere tracing, Hart 1996, on a
 truncated field as in KinectFusion, Newcombe et al., ISMAR 2011). A hit is a change of sign from the
-observed side, placed by the trilinear distances on both sides of it.
+observed side, placed by the trilinear distances on both sides of it. Where a ray meets none, a change of
+sign across a short unobserved gap stands in for it: what was observed ends in steps of a voxel, and a ray
+along that border leaves and enters by turns. An inferred surface never hides an observed one behind it.
 """
 
 from __future__ import annotations
@@ -151,32 +153,39 @@ def _block_exit(px, py, pz, dx, dy, dz):
 
 
 @leaf
-def cast_ray(field, min_weight, truncation_voxels, ox, oy, oz, dx, dy, dz, near, far):
-    """First surface from the observed side along o + t d (voxels; t is z-depth in metres); NaN when there is none."""
+def cast_ray(field, min_weight, truncation_voxels, gap_voxels, ox, oy, oz, dx, dy, dz, near, far):
+    """First surface from the observed side along o + t d (voxels; t is z-depth in metres); NaN when there is none.
+
+    When all changes of sign lie across gaps: the first whose gap is at most `gap_voxels`, in steps of the march.
+    """
     speed = math.sqrt(dx * dx + dy * dy + dz * dz)  # voxels per metre of depth
     min_step = _MIN_STEP / speed
-    t, before_t, before_d = near, near, _NOT_OBSERVED
+    max_gap = gap_voxels / speed
+    t, before_t, before_d, gap = near, near, _NOT_OBSERVED, 0.0
+    t0, d0, t1, d1 = np.nan, 0.0, np.nan, 0.0  # both sides of the first gap with a change of sign
     key, block = np.int64(-1), np.int32(NO_BLOCK)
     for _ in range(_MAX_STEPS):
         if t > far:
-            return np.nan
+            break
         px, py, pz = ox + t * dx, oy + t * dy, oz + t * dz
         d, key, block, allocated = _sample(
             field, min_weight, int(math.floor(px)), int(math.floor(py)), int(math.floor(pz)), key, block
         )
-        if not allocated:
-            before_d = _NOT_OBSERVED
-            t += _block_exit(px, py, pz, dx, dy, dz) + 1e-4 / speed
-            continue
         if d == _NOT_OBSERVED:
-            before_d = _NOT_OBSERVED
-            t += 2.0 * min_step
+            step = 2.0 * min_step if allocated else _block_exit(px, py, pz, dx, dy, dz) + 1e-4 / speed
+            gap += step
+            t += step
             continue
         if d <= 0.0 and before_d != _NOT_OBSERVED and before_d > 0.0:
-            return _crossing(field, min_weight, ox, oy, oz, dx, dy, dz, before_t, before_d, t, d, min_step)
-        before_t, before_d = t, d
+            if gap == 0.0:
+                return _crossing(field, min_weight, ox, oy, oz, dx, dy, dz, before_t, before_d, t, d, min_step)
+            if gap <= max_gap and np.isnan(t1):
+                t0, d0, t1, d1 = before_t, before_d, t, d
+        before_t, before_d, gap = t, d, 0.0
         t += max(min_step, 0.8 * abs(d) * truncation_voxels / speed)
-    return np.nan
+    if np.isnan(t1):
+        return np.nan
+    return _crossing(field, min_weight, ox, oy, oz, dx, dy, dz, t0, d0, t1, d1, min_step)
 
 
 @leaf
@@ -214,7 +223,20 @@ def _crossing(field, min_weight, ox, oy, oz, dx, dy, dz, t0, d0, t1, d1, step):
 
 @leaf
 def cast_rows(
-    start, stop, pools, map_from_camera, camera, voxel, truncation, min_weight, stride, offset, near, far, out
+    start,
+    stop,
+    pools,
+    map_from_camera,
+    camera,
+    voxel,
+    truncation,
+    min_weight,
+    gap_voxels,
+    stride,
+    offset,
+    near,
+    far,
+    out,
 ):
     """Rows start..stop-1 of a depth image (rows, columns): ray (j, i) goes through pixel offset + stride * (i, j)."""
     field = Field(pools.table_keys, pools.table_blocks, pools.weight, pools.dist, pools.changed)
@@ -233,7 +255,7 @@ def cast_rows(
             dx = (m[0, 0] * x + m[0, 1] * y + m[0, 2]) * per_voxel
             dy = (m[1, 0] * x + m[1, 1] * y + m[1, 2]) * per_voxel
             dz = (m[2, 0] * x + m[2, 1] * y + m[2, 2]) * per_voxel
-            out[j, i] = cast_ray(field, min_weight, truncation_voxels, ox, oy, oz, dx, dy, dz, low, high)
+            out[j, i] = cast_ray(field, min_weight, truncation_voxels, gap_voxels, ox, oy, oz, dx, dy, dz, low, high)
 
 
 @leaf

@@ -32,6 +32,12 @@ class DenseField:
             total += self.field[x, y, z] * np.where(step, share, 1 - share).prod(1)
         return np.where(inside, total, np.nan)
 
+    def nearest(self, points):
+        """(N,) distance of the voxel at (N, 3) points in voxels; NaN where it was never observed."""
+        voxel = np.floor(points).astype(int) - self.low
+        inside = ((voxel >= 0) & (voxel < self.field.shape)).all(1)
+        return np.where(inside, self.field[tuple(np.where(inside[:, None], voxel, 0).T)], np.nan)
+
     def gradient(self, points):
         """(N, 3) unit gradient by central differences of one voxel."""
         steps = np.eye(3)
@@ -52,3 +58,23 @@ def march(field: DenseField, eye_voxels, ray_voxels, near_m, far_m, step_m):
         previous[open_rays] = d
         open_rays = open_rays[~hit]
     return depth
+
+
+def march_across(field: DenseField, eye_voxels, ray_voxels, near_m, far_m, step_m, gap_m):
+    """As `march`, by the nearest distances; without a change between neighbouring samples, the first across a gap.
+
+    The gap is the unobserved way between the two samples, at most `gap_m` in depth.
+    """
+    last, last_t = np.full(len(ray_voxels), np.nan), np.full(len(ray_voxels), np.nan)
+    observed, inferred = np.full(len(ray_voxels), np.nan), np.full(len(ray_voxels), np.nan)
+    for t in np.arange(near_m, far_m, step_m):
+        d = field.nearest(eye_voxels + t * ray_voxels)
+        gap = t - last_t - step_m
+        with np.errstate(invalid="ignore", divide="ignore"):
+            crossed = (last > 0) & (d <= 0) & (gap <= gap_m + 1e-9)
+            next_to = gap < 0.5 * step_m
+            depth = last_t + (t - last_t) * last / (last - d)
+        observed = np.where(crossed & next_to & np.isnan(observed), depth, observed)
+        inferred = np.where(crossed & ~next_to & np.isnan(inferred), depth, inferred)
+        last, last_t = np.where(np.isnan(d), last, d), np.where(np.isnan(d), last_t, t)
+    return np.where(np.isnan(observed), inferred, observed)
