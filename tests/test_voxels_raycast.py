@@ -12,8 +12,9 @@ from voxel_scenes import FORWARD, WIDTH, camera, fuse, patch_features, plane_dep
 
 from spatialmem.types import Camera
 from spatialmem.voxels import raycast
+from spatialmem.voxels.allocate import add_block
 from spatialmem.voxels.cast import GAP_VOXELS, _depth_ranges, cast_depth
-from spatialmem.voxels.integrate import DIST_ONE, add_block
+from spatialmem.voxels.integrate import DIST_ONE
 from spatialmem.voxels.keys import pack_key
 from spatialmem.voxels.surface import SurfaceGrid
 from spatialmem.voxels.views import pinhole

@@ -9,8 +9,8 @@ from synthetic import look
 
 from spatialmem.config import MemoryConfig
 from spatialmem.types import Camera
+from spatialmem.voxels.allocate import row_at
 from spatialmem.voxels.dispatch import DISPATCHER
-from spatialmem.voxels.integrate import row_at
 from spatialmem.voxels.keys import VOXELS, unpack_keys
 from spatialmem.voxels.surface import DepthView, SurfaceGrid
 

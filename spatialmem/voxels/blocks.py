@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spatialmem.errors import OutOfRoom
+from spatialmem.voxels.allocate import add_block, reserve_rows, row_at, take_block
 from spatialmem.voxels.compiled import leaf
 from spatialmem.voxels.free_reading import FreePools
-from spatialmem.voxels.integrate import add_block, reserve_rows, row_at, take_block
 from spatialmem.voxels.keys import NO_BLOCK, VOXELS, find, lead_to
 from spatialmem.voxels.pools import BLOCKS_USED, PAGE, PAGES_FREE, Pools
 from spatialmem.voxels.versions import live_blocks

@@ -6,8 +6,9 @@ import math
 
 import numpy as np
 
+from spatialmem.voxels.allocate import release_pages, row_at
 from spatialmem.voxels.compiled import kernel, leaf
-from spatialmem.voxels.integrate import block_origin, release_pages, row_at
+from spatialmem.voxels.integrate import block_origin
 from spatialmem.voxels.keys import BLOCK, VOXELS, find, pack_key
 from spatialmem.voxels.weights import DEPTH_UNIT_M, axial_sigma
 

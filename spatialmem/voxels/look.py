@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 from spatialmem.types import Outcome
 from spatialmem.voxels import change
+from spatialmem.voxels.allocate import row_at
 from spatialmem.voxels.cast import cast_depth
 from spatialmem.voxels.dispatch import DISPATCHER
-from spatialmem.voxels.integrate import Grid, row_at
+from spatialmem.voxels.integrate import Grid
 from spatialmem.voxels.keys import BLOCK, VOXELS, unpack_keys
 from spatialmem.voxels.pools import Pools
 from spatialmem.voxels.views import DepthView

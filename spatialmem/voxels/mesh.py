@@ -12,8 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from spatialmem.voxels.allocate import row_at
 from spatialmem.voxels.compiled import kernel, leaf
-from spatialmem.voxels.integrate import DIST_ONE, row_at
+from spatialmem.voxels.integrate import DIST_ONE
 from spatialmem.voxels.keys import BLOCK, KEY_MASK, KEY_OFFSET, NO_BLOCK, VOXELS, find, pack_key
 from spatialmem.voxels.pools import Pools
 from spatialmem.voxels.raycast import Field, Rows, gradient, nearest_row

@@ -16,9 +16,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from spatialmem.voxels.allocate import row_at
 from spatialmem.voxels.compiled import leaf
 from spatialmem.voxels.half import half_to_float
-from spatialmem.voxels.integrate import DIST_ONE, row_at
+from spatialmem.voxels.integrate import DIST_ONE
 from spatialmem.voxels.keys import BLOCK, KEY_MASK, KEY_OFFSET, NO_BLOCK, find, pack_key
 
 TILE = 8

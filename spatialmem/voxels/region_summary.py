@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spatialmem.types import Camera
+from spatialmem.voxels.allocate import row_at
 from spatialmem.voxels.compiled import leaf
-from spatialmem.voxels.integrate import row_at
 from spatialmem.voxels.keys import VOXELS, voxel_at
 from spatialmem.voxels.search import Candidates
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from spatialmem.voxels.allocate import row_at
 from spatialmem.voxels.compiled import fast_leaf, kernel, leaf
 from spatialmem.voxels.dispatch import DISPATCHER
 from spatialmem.voxels.half import half_to_float
-from spatialmem.voxels.integrate import row_at
 from spatialmem.voxels.keys import BLOCK, VOXELS, unpack_keys, voxel_at
 from spatialmem.voxels.pools import PAGE, Pools
 from spatialmem.voxels.versions import live_blocks

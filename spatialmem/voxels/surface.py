@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from spatialmem.config import MemoryConfig
 from spatialmem.errors import OutOfRoom
-from spatialmem.voxels import change, integrate, look, pools
+from spatialmem.voxels import allocate, change, integrate, look, pools
 from spatialmem.voxels.blocks import BlockArrays, copy_blocks, release_blocks, room_for_copies, write_block
 from spatialmem.voxels.dispatch import DISPATCHER
 from spatialmem.voxels.keys import BLOCK, KEY_OFFSET, refill_table
@@ -142,7 +142,7 @@ class SurfaceGrid:
             integrate.sample_blocks, count, self.pools, self._touched, readings, view.pinhole, view.camera_from_map,
             self.grid, lsn, self._scratch, grain=8,
         )  # fmt: skip
-        wanted = integrate.pages_needed(self.pools, self._touched, count, self._scratch.needs)
+        wanted = allocate.pages_needed(self.pools, self._touched, count, self._scratch.needs)
         free = int(self.pools.counters[pools.PAGES_FREE])
         if wanted > free:
             raise OutOfRoom(
@@ -154,7 +154,7 @@ class SurfaceGrid:
 
     def apply(self, plan: FusionPlan, rgb: NDArray[np.uint8], features: NDArray[np.float32] | None) -> None:
         """Average a planned frame in. rgb (H, W, 3); features (h, w, D) patch grid or None."""
-        integrate.reserve_pages(self.pools, self._touched, plan.count, self._scratch.near, self._scratch.near_count)
+        allocate.reserve_pages(self.pools, self._touched, plan.count, self._scratch.near, self._scratch.near_count)
         given = self._no_features if features is None else np.ascontiguousarray(features, np.float32)
         DISPATCHER.run(
             integrate.merge_blocks, plan.count, self.pools, self._touched, plan.view.pinhole, plan.view.camera_from_map,
