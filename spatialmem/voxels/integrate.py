@@ -262,46 +262,86 @@ def _merge_distances(dist, weight, block, new_dist, new_weight, n):
 
 
 @leaf
-def merge_blocks(start, stop, pools, touched, camera, camera_from_map, grid, lsn, scratch, rgb, features, has_features):
-    """Average the scratch of `sample_blocks` into the map: distance, weight, and rows near the surface.
+def _project(near, count, origin, r, voxel, camera, us, vs):
+    """Pixel coordinates of the first `count` voxels in `near`."""
+    for n in range(count):
+        i = np.int64(near[n])
+        x = (i % BLOCK) * voxel
+        y = (i // BLOCK % BLOCK) * voxel
+        z = (i // (BLOCK * BLOCK)) * voxel
+        pz = np.float32(origin[2] + r[2, 0] * x + r[2, 1] * y + r[2, 2] * z)
+        us[n] = np.float32((origin[0] + r[0, 0] * x + r[0, 1] * y + r[0, 2] * z) / pz * camera.fx + camera.cx)
+        vs[n] = np.float32((origin[1] + r[1, 0] * x + r[1, 1] * y + r[1, 2] * z) / pz * camera.fy + camera.cy)
 
-    rgb: (H, W, 3) uint8; features: (h, w, D) float32 patch grid over the whole image. What is called for every row
-    gets the arrays it needs: handing the tuple of all pools over would copy it each time.
-    """
-    new_dist, new_weight, new_near, new_count, _ = scratch
-    r = camera_from_map
+
+@leaf
+def _rows_for(pools, block, near, count, rows):
+    """Rows of the first `count` voxels in `near`, made where there are none."""
+    slots, pages = pools.slot, pools.pages
+    for n in range(count):
+        slot = slots[block, near[n]]
+        rows[n] = row_at(pages, block, slot) if slot > 0 else new_row(pools, block, np.int64(near[n]))
+
+
+@leaf
+def _merge_colours(pools, rows, count, us, vs, camera, rgb, lsn):
+    colour, weight, first, last, doubt = pools.colour, pools.colour_weight, pools.first, pools.last, pools.doubt
+    half = np.float32(0.5)
+    for n in range(count):
+        row = rows[n]
+        pixel_u = min(max(int(us[n] + half), 0), camera.width - 1)
+        pixel_v = min(max(int(vs[n] + half), 0), camera.height - 1)
+        _blend_colour(colour, weight, row, rgb, pixel_u, pixel_v)
+        if first[row] == 0:
+            first[row] = lsn
+        last[row] = lsn
+        doubt[row] = 0
+
+
+@leaf
+def _merge_features(feature, weight, rows, count, us, vs, camera, features):
     to_grid_u = np.float32(features.shape[1] / camera.width)
     to_grid_v = np.float32(features.shape[0] / camera.height)
     half = np.float32(0.5)
-    slots, pages, feature_weight = pools.slot, pools.pages, pools.feature_weight
+    for n in range(count):
+        row = rows[n]
+        seen = np.float32(min(weight[row] + 1, ROW_WEIGHT_CAP))
+        weight[row] = np.uint8(seen)
+        gu, gv = (us[n] + half) * to_grid_u - half, (vs[n] + half) * to_grid_v - half
+        _blend_feature(feature, row, features, gu, gv, np.float32(1) / seen)
+
+
+@kernel
+def merge_blocks(start, stop, pools, touched, camera, camera_from_map, grid, lsn, scratch, rgb, features, has_features):
+    """Average the scratch of `sample_blocks` into the map: distance, weight, and rows near the surface.
+
+    rgb: (H, W, 3) uint8; features: (h, w, D) float32 patch grid over the whole image.
+    """
+    rows, us, vs = np.empty(VOXELS, np.int64), np.empty(VOXELS, np.float32), np.empty(VOXELS, np.float32)
+    _merge_blocks(
+        start, stop, pools, touched, camera, camera_from_map, grid, lsn, scratch, rgb, features, has_features, rows, us,
+        vs,
+    )  # fmt: skip
+
+
+@leaf
+def _merge_blocks(
+    start, stop, pools, touched, camera, camera_from_map, grid, lsn, scratch, rgb, features, has_features, rows, us, vs
+):
+    """A loop for each kind of work: the processor then fetches the rows to come while it averages one.
+
+    What is called for every row gets the arrays it needs: handing the tuple of all pools over would copy it each time.
+    """
+    new_dist, new_weight, new_near, new_count, _ = scratch
     for n in range(start, stop):
-        block = touched[n]
+        block, near, count = touched[n], new_near[n], new_count[n]
         if lsn <= pools.contains[block]:
             continue
         if _merge_distances(pools.dist, pools.weight, block, new_dist, new_weight, n):
             pools.changed[block] = lsn
-        origin = block_origin(pools.keys[block], grid.voxel, r)
-        for at in range(new_count[n]):
-            i = np.int64(new_near[n, at])
-            x = (i % BLOCK) * grid.voxel
-            y = (i // BLOCK % BLOCK) * grid.voxel
-            z = (i // (BLOCK * BLOCK)) * grid.voxel
-            pz = np.float32(origin[2] + r[2, 0] * x + r[2, 1] * y + r[2, 2] * z)
-            u = np.float32((origin[0] + r[0, 0] * x + r[0, 1] * y + r[0, 2] * z) / pz * camera.fx + camera.cx)
-            v = np.float32((origin[1] + r[1, 0] * x + r[1, 1] * y + r[1, 2] * z) / pz * camera.fy + camera.cy)
-            slot = slots[block, i]
-            row = row_at(pages, block, slot) if slot > 0 else new_row(pools, block, i)
-            pixel_u = min(max(int(u + half), 0), camera.width - 1)
-            pixel_v = min(max(int(v + half), 0), camera.height - 1)
-            _blend_colour(pools.colour, pools.colour_weight, row, rgb, pixel_u, pixel_v)
-            if has_features:
-                count = np.float32(min(feature_weight[row] + 1, ROW_WEIGHT_CAP))
-                feature_weight[row] = np.uint8(count)
-                _blend_feature(
-                    pools.feature, row, features, (u + half) * to_grid_u - half, (v + half) * to_grid_v - half,
-                    np.float32(1) / count,
-                )  # fmt: skip
-            if pools.first[row] == 0:
-                pools.first[row] = lsn
-            pools.last[row] = lsn
-            pools.doubt[row] = 0
+        origin = block_origin(pools.keys[block], grid.voxel, camera_from_map)
+        _project(near, count, origin, camera_from_map, grid.voxel, camera, us, vs)
+        _rows_for(pools, block, near, count, rows)
+        _merge_colours(pools, rows, count, us, vs, camera, rgb, lsn)
+        if has_features:
+            _merge_features(pools.feature, pools.feature_weight, rows, count, us, vs, camera, features)
