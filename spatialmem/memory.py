@@ -21,6 +21,7 @@ from spatialmem.arguments import (
     checked_frame,
     checked_lsn,
     checked_name,
+    checked_opening,
     checked_points,
     checked_sql,
     checked_up,
@@ -89,6 +90,7 @@ class SpatialMemory:
 
         Raises `MemoryFileError` when it is not a sound memory, `MemoryLocked` when it has a writer already.
         """
+        checked_opening(path, encoder)
         keeper = Keeper.open(path, mode)
         try:
             if encoder is not None:
@@ -105,6 +107,7 @@ class SpatialMemory:
         All or nothing: interrupted, it leaves the file as it was. Raises `MemoryLocked` when the file has a writer,
         `MemoryFileError` naming the frame when the log itself is damaged.
         """
+        checked_opening(path)
         keeper = Keeper.open(path, "a")
         try:
             keeper.rebuilt_layers()
