@@ -33,8 +33,8 @@ def checked_creation(path: Any, encoder: Any, config: Any) -> MemoryConfig:
     return config
 
 
-def checked_opening(path: Any, encoder: Any = None) -> None:
-    """What `open` and `repair` are given."""
+def checked_opening(path: Any, encoder: Any = None) -> str | Path:
+    """What `open` and `repair` are given; the path."""
     if not isinstance(path, (str, Path)) or not str(path).strip():
         raise InvalidValue(
             f"path must name a memory file; given {described(path)}; one made without a path has no file"
@@ -44,6 +44,7 @@ def checked_opening(path: Any, encoder: Any = None) -> None:
             f"encoder must be an Encoder or None; given {described(encoder)}; leave it out where a name leads to the "
             "encoder: the file holds that name"
         )
+    return path
 
 
 def checked_frame(frame: Any) -> Frame:
