@@ -296,7 +296,7 @@ def test_reset_makes_an_interrupted_memory_sound_again(monkeypatch):
             raise KeyboardInterrupt
 
         with monkeypatch.context() as patched:
-            patched.setattr(type(memory._layers), "apply", interrupted)
+            patched.setattr(type(memory._layers), "_change", interrupted)
             with pytest.raises(KeyboardInterrupt):
                 memory.observe(room.room_frame(2, 8))
         with pytest.raises(SpatialMemError, match=r"interrupted; call reset\(\)"):
