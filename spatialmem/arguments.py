@@ -33,6 +33,20 @@ def checked_creation(path: Any, encoder: Any, config: Any) -> MemoryConfig:
     return config
 
 
+def checked_opening(path: Any, encoder: Any = None) -> str | Path:
+    """What `open` and `repair` are given; the path."""
+    if not isinstance(path, (str, Path)) or not str(path).strip():
+        raise InvalidValue(
+            f"path must name a memory file; given {described(path)}; one made without a path has no file"
+        )
+    if encoder is not None and not isinstance(encoder, Encoder):
+        raise InvalidValue(
+            f"encoder must be an Encoder or None; given {described(encoder)}; leave it out where a name leads to the "
+            "encoder: the file holds that name"
+        )
+    return path
+
+
 def checked_frame(frame: Any) -> Frame:
     """The frame that `observe` is given."""
     if not isinstance(frame, Frame):

@@ -21,6 +21,7 @@ from spatialmem.arguments import (
     checked_frame,
     checked_lsn,
     checked_name,
+    checked_opening,
     checked_points,
     checked_sql,
     checked_up,
@@ -89,7 +90,7 @@ class SpatialMemory:
 
         Raises `MemoryFileError` when it is not a sound memory, `MemoryLocked` when it has a writer already.
         """
-        keeper = Keeper.open(path, mode)
+        keeper = Keeper.open(checked_opening(path, encoder), mode)
         try:
             if encoder is not None:
                 keeper.use_encoder(encoder)
@@ -105,7 +106,7 @@ class SpatialMemory:
         All or nothing: interrupted, it leaves the file as it was. Raises `MemoryLocked` when the file has a writer,
         `MemoryFileError` naming the frame when the log itself is damaged.
         """
-        keeper = Keeper.open(path, "a")
+        keeper = Keeper.open(checked_opening(path), "a")
         try:
             keeper.rebuilt_layers()
         finally:

@@ -167,7 +167,7 @@ class Frame:
         object.__setattr__(self, "seq", checked_seq(self.seq))
         object.__setattr__(self, "pose_sigma", checked_sigma(self.pose_sigma))
         for name, value in (("session_id", self.session_id), ("camera_id", self.camera_id)):
-            if not isinstance(value, str) or not value:
+            if not isinstance(value, str) or not value.strip():
                 raise InvalidFrame(f"{name} must be a non-empty name (str); given {described(value)}; use str() on it")
         if self.recording_id is not None and (not isinstance(self.recording_id, str) or not self.recording_id):
             raise InvalidFrame(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 
 import cv2
@@ -94,6 +95,28 @@ def test_what_is_said_of_another_recording_is_not_kept(room, later, tmp_path, ca
     run("build", tmp_path / "room", "--out", path, "--append", "--up", 0, 0, 1, "--quiet")
     with SpatialMemory.open(path) as memory:
         assert memory.up_in_map.tolist() == [0, 0, 1]
+
+
+def test_the_same_recording_under_another_name_goes_on_as_it_is_told_to(memory, room, tmp_path, capsys):
+    renamed = tmp_path / "renamed"
+    shutil.copytree(room, renamed)
+    run("build", renamed, "--out", memory, "--append", code=1)
+    said = capsys.readouterr().err
+    assert "very recording of one of these sessions under another name" in said and "goes on" not in said
+    assert run_json(capsys, "build", renamed, "--out", memory, "--append", "--session", "room")["stored"] == 0
+
+
+def test_a_recording_of_which_nothing_is_stored_leaves_no_session(memory, tmp_path, capsys):
+    before, blind = memory.read_bytes(), cut_recording(tmp_path / "blind", (40, 45))
+    depth = {path: path.read_bytes() for path in (blind / "depth").iterdir()}
+    for path in depth:
+        cv2.imwrite(str(path), np.zeros((240, 320), np.uint16))
+    arguments = ("build", blind, "--out", memory, "--append", "--same-world")
+    out = run_json(capsys, *arguments)
+    assert out["stored"] == 0 and out["skipped"] == {"no usable depth reading": 2}
+    assert memory.read_bytes() == before
+    min(depth).write_bytes(depth[min(depth)])  # its first frame can be used now
+    assert run_json(capsys, *arguments)["stored"] == 1 and sessions(memory) == ["room"] * len(FRAMES) + ["blind"]
 
 
 def test_same_world_does_not_contradict_a_declared_place(memory, tmp_path, capsys):

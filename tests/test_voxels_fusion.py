@@ -51,8 +51,8 @@ class Pair:
         return [(held[key], observed[key]) for key in held]
 
 
-def assert_pair(pair: Pair, feature_tolerance: float, least_sure: float = 0.98) -> None:
-    sure, voxels, rows = 0, 0, 0
+def assert_pair(pair: Pair, least_sure: float = 0.98) -> None:
+    sure, voxels, rows, off = 0, 0, 0, []
     for (dist, weight, row_voxels, feature, colour, colour_n, feature_n, first, last, doubt), block in pair.blocks():
         ok = block.sure
         sure, voxels = sure + ok.sum(), voxels + ok.size
@@ -70,7 +70,9 @@ def assert_pair(pair: Pair, feature_tolerance: float, least_sure: float = 0.98) 
         np.testing.assert_array_equal(last[kept], block.last[at])
         assert (doubt[kept] == 0).all()
         assert np.abs(colour[kept].astype(int) - block.colour[at]).max(initial=0) <= 1
-        assert np.abs(feature[kept].view(np.float16) - block.feature[at]).max(initial=0) <= feature_tolerance
+        off.append(np.abs(feature[kept].view(np.float16) - block.feature[at]))
+    off = np.concatenate(off)
+    assert (off > 0).mean() < 0.001 and off.max() <= 2.0**-8  # a mean so near a half that float32 rounds it elsewhere
     assert sure > least_sure * voxels and rows > 300
 
 
@@ -81,7 +83,7 @@ def test_a_walk_through_the_room(truncation_voxels):
         frame = room_frame(lsn, 24, 80, 60, noise=True)
         features = patch_features(lsn) if lsn % 2 else None
         pair.add(frame.depth_m, frame.world_from_camera, frame.camera, lsn, smooth_rgb(frame.camera, lsn), features)
-    assert_pair(pair, feature_tolerance=4 * 2.0**-9)
+    assert_pair(pair)
 
 
 def test_a_long_look_reaches_every_cap():
@@ -91,7 +93,7 @@ def test_a_long_look_reaches_every_cap():
         pose = look((0.0, 0.01 * (lsn % 5), 1.0), (1.0, 0.02 * (lsn % 3), 0.0))
         features = patch_features(lsn)
         pair.add(plane_depth(cam, 1.0 + 0.002 * (lsn % 7)), pose, cam, lsn, smooth_rgb(cam, lsn), features)
-    assert_pair(pair, feature_tolerance=33 * 2.0**-9, least_sure=0.95)
+    assert_pair(pair, least_sure=0.95)
     held = list(contents(pair.grid).values())
     assert max(f[1].max() for f in held) == 255
     assert max(f[5].max(initial=0) for f in held) == max(f[6].max(initial=0) for f in held) == 32

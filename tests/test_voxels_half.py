@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numba import njit
 
-from spatialmem.voxels.half import float_to_half, half_to_float
+from spatialmem.voxels.half import eight_bits, float_to_half, half_to_float
 
 
 @njit
@@ -19,6 +19,12 @@ def widen(bits, out):
 def narrow(values, out):
     for i in range(values.shape[0]):
         out[i] = float_to_half(values[i])
+
+
+@njit
+def shorten(bits, out):
+    for i in range(bits.shape[0]):
+        out[i] = eight_bits(bits[i])
 
 
 def narrowed(values):
@@ -72,3 +78,21 @@ def test_narrowing_any_value():
     special = np.array([0.0, -0.0, np.inf, -np.inf, 65504, 65519.996, 65520, 1e-8, 5.9604645e-08], np.float32)
     for given in (values, common, special):
         np.testing.assert_array_equal(narrowed(given), numpy_bits(given))
+
+
+def test_eight_bits_are_the_nearest_ones_halves_away_from_zero(patterns):
+    bits, wide = patterns
+    bits, value = bits[np.isfinite(wide)], wide[np.isfinite(wide)].astype(np.float64)
+    short = np.empty_like(bits)
+    shorten(bits, short)
+    eight = np.arange(128.0, 256.0)
+    scale = [np.ldexp(eight, n) for n in range(30)]
+    expressible = np.ldexp(np.concatenate([eight - 128, *scale, [np.ldexp(1.0, 37)]]), -21)  # all from 0 to 2^16
+    above = np.searchsorted(expressible, np.abs(value))
+    up, down = expressible[above], expressible[np.maximum(above - 1, 0)]
+    nearest = np.where(up - np.abs(value) <= np.abs(value) - down, up, down)
+    given = short.view(np.float16).astype(np.float64)
+    np.testing.assert_array_equal(
+        np.where(np.isinf(given), np.copysign(65536.0, given), given), nearest * np.sign(value)
+    )
+    np.testing.assert_array_equal(np.signbit(given), np.signbit(value))

@@ -106,9 +106,8 @@ def test_the_room_from_between(room, step):
     pose[:3, 3] += (0.1, -0.15, 0.1)
     _, depth = render_room(pose, cam)
     seen, smooth = cast(room, pose, cam), away_from_edges(depth)
-    assert np.isnan(seen[smooth]).mean() < 0.002
-    error = np.abs(seen - depth)[smooth & ~np.isnan(seen)]
-    assert np.quantile(error, 0.99) < 0.5 * VOXEL
+    assert not np.isnan(seen[smooth]).any()
+    assert np.abs(seen - depth)[smooth].max() < 0.5 * VOXEL
 
 
 @pytest.mark.parametrize("step", [0.0, 2.3, 7.7, 12.6])
@@ -121,8 +120,11 @@ def test_equals_a_march_in_tiny_steps(room, field, step):
     both = ~np.isnan(seen) & ~np.isnan(marched)
     assert both.mean() > 0.9
     assert (np.isnan(seen) == np.isnan(marched)).mean() > 0.985
-    error = np.abs(seen - marched)[both]
-    assert np.quantile(error, 0.985) < 0.5 * VOXEL and np.median(error) < 0.02 * VOXEL
+    assert (np.isnan(seen) & ~np.isnan(marched)).mean() <= 0.001, "missed"
+    error = (seen - marched)[both]
+    assert (error > 0.5 * VOXEL).mean() <= 0.002, "surfaces that were stepped over"
+    within_95, within_985 = np.quantile(np.abs(error), (0.95, 0.985))
+    assert within_95 < 0.02 * VOXEL and within_985 < 0.05 * VOXEL
 
 
 @pytest.mark.parametrize(("stride", "offset"), [(1, 0), (8, 4), (3, 1), (8, 0)])
@@ -248,9 +250,9 @@ def test_shading_of_the_room(room, field):
     np.testing.assert_array_equal(hit, ~np.isnan(cast(room, pose, cam)))
     length = np.linalg.norm(view.normal, axis=-1)
     known = ~np.isnan(length)
-    assert known[hit].mean() > 0.96 and not known[~hit].any()
+    smooth = away_from_edges(depth) & hit
+    assert known[hit].mean() > 0.96 and known[smooth].all() and not known[~hit].any()
     assert np.abs(length[known] - 1).max() < 1e-5
-    smooth = away_from_edges(depth) & known
     expected = room_normals(pose, cam, depth)
     cosine = (view.normal * expected).sum(-1)[smooth]
     assert np.median(cosine) > 0.999 and np.quantile(cosine, 0.02) > 0.97
@@ -258,9 +260,11 @@ def test_shading_of_the_room(room, field):
     assert (view.rgb[~hit] == 0).all() and (view.feature[~hit] == 0).all()
     assert (np.linalg.norm(view.feature[smooth], axis=-1) > 0.05).mean() > 0.95
     points = pose[:3, 3] + view.depth_m[..., None] * rays(cam, pose)
-    gradient = field.gradient(points[smooth] / VOXEL)
-    there = ~np.isnan(gradient).any(1)
-    assert there.mean() > 0.9 and np.abs(gradient - view.normal[smooth])[there].max() < 1e-3
+    gradient = np.full_like(points, np.nan)
+    gradient[hit] = field.gradient(points[hit] / VOXEL)
+    there = ~np.isnan(gradient).any(-1)
+    assert there[smooth].mean() > 0.9 and known[there].all()
+    assert np.abs(gradient - view.normal)[there & smooth].max() < 1e-3
 
 
 def room_normals(pose, cam, depth):
@@ -272,8 +276,8 @@ def room_normals(pose, cam, depth):
     return out * np.where((out * (points - pose[:3, 3])).sum(-1) > 0, -1.0, 1.0)[..., None]
 
 
-@pytest.mark.parametrize("normal", [(0, 0, -1), (0.5, 0.2, -1), (-0.3, 0.6, -1)])
-def test_normals_of_a_plane(normal):
+@pytest.mark.parametrize(("normal", "most_unknown"), [((0, 0, -1), 0), ((0.5, 0.2, -1), 0), ((-0.3, 0.6, -1), 8)])
+def test_normals_of_a_plane(normal, most_unknown):
     cam = camera()
     grid = SurfaceGrid(small_config(), WIDTH)
     for lsn in range(1, 4):
@@ -282,7 +286,7 @@ def test_normals_of_a_plane(normal):
     assert view.feature is None
     expected = FORWARD[:3, :3] @ (np.array(normal) / np.linalg.norm(normal))
     cosine = (view.normal @ expected)[4:-4, 4:-4]
-    assert np.isnan(cosine).mean() < 0.005  # where the plane runs away, a pixel is wider than a voxel
+    assert np.isnan(cosine).sum() <= most_unknown  # where the plane runs away, a pixel is wider than a voxel
     assert np.degrees(np.arccos(np.nanquantile(cosine, 0.03))) < 8.0
     assert np.abs(view.rgb.astype(int) - smooth_rgb(cam))[4:-4, 4:-4].max() <= 40
     assert np.median(np.abs(view.rgb.astype(int) - smooth_rgb(cam))[4:-4, 4:-4]) <= 4

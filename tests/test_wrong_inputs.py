@@ -12,6 +12,7 @@ import synthetic as room
 from spatialmem.config import GateConfig, MemoryConfig
 from spatialmem.errors import InvalidFrame, InvalidValue, SpatialMemError
 from spatialmem.memory import SpatialMemory
+from spatialmem.perception.colours import Colours
 from spatialmem.question import ask
 from spatialmem.types import Camera, Frame, checked_transform
 
@@ -59,6 +60,8 @@ def memory(tmp_path_factory):
         ({"camera_id": None}, "None", "camera_id must be a non-empty name"),
         ({"recording_id": 7}, "7", "recording_id must be a non-empty text (str) or None"),
         ({"recording_id": ""}, "''", "recording_id must be a non-empty text (str) or None"),
+        ({"session_id": " "}, "' '", "session_id must be a non-empty name"),
+        ({"camera_id": "\t"}, "'\\t'", "camera_id must be a non-empty name"),
         ({"depth_unit": "mm"}, "'mm'", 'depth_unit must be "m" or None'),
     ],
 )
@@ -175,6 +178,19 @@ def test_creation(arguments, given, expected):
         SpatialMemory.create(**arguments)
 
 
+@pytest.mark.parametrize("path", [None, 5, b"a.mem", "", " "])
+@pytest.mark.parametrize("call", [SpatialMemory.open, SpatialMemory.repair])
+def test_files_to_open(call, path):
+    with pytest.raises(InvalidValue, match=says(repr(path), "path must name a memory file")):
+        call(path)
+
+
+@pytest.mark.parametrize("encoder", ["colours", 5, Colours])
+def test_encoders_to_open_with(memory, encoder):
+    with pytest.raises(InvalidValue, match=says(repr(encoder)[:10], "encoder must be an Encoder or None")):
+        SpatialMemory.open(memory.path, encoder=encoder)
+
+
 QUERIES = [
     ({"text": 5}, "5", "text must be a str"),
     ({"text": b"red"}, "b'red'", "text must be a str"),
@@ -280,7 +296,7 @@ def test_reset_makes_an_interrupted_memory_sound_again(monkeypatch):
             raise KeyboardInterrupt
 
         with monkeypatch.context() as patched:
-            patched.setattr(type(memory._layers), "apply", interrupted)
+            patched.setattr(type(memory._layers), "_change", interrupted)
             with pytest.raises(KeyboardInterrupt):
                 memory.observe(room.room_frame(2, 8))
         with pytest.raises(SpatialMemError, match=r"interrupted; call reset\(\)"):

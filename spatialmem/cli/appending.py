@@ -27,14 +27,12 @@ def place_session(memory: SpatialMemory, reader: Reader, same_world: bool) -> No
     if name in known:
         if same_world and not np.allclose(known[name], np.eye(4), rtol=0, atol=1e-9):
             raise InvalidValue(f"session {name!r} has another place in the map already; leave --same-world out")
-    elif same_world:
-        memory.add_session(name, np.eye(4), "declared on the command line")
-    elif known:
+    elif known and not same_world:
         raise UnplacedSession(
             f"{reader.path} is session {name!r}, which this memory does not know (it holds {_listed(known)}), and its "
-            "place in the map is not known. If its poses are in the map's frame, add --same-world; if it goes on with "
-            "one of these sessions, name that with --session NAME; if it has a world of its own, place it in Python "
-            f"with memory.add_session({name!r}, map_from_session)"
+            "place in the map is not known. If its poses are in the map's frame, add --same-world; if this is the very "
+            "recording of one of these sessions under another name, give that with --session NAME; if it has a world "
+            f"of its own, place it in Python with memory.add_session({name!r}, map_from_session)"
         )
 
 

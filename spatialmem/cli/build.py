@@ -159,7 +159,7 @@ class Build:
         place_session(memory, reader, self.same_world)
         if not self.append:
             self._declare_up(memory, reader)
-        tally = remember(memory, reader, self.max_frames, self.quiet, stop)
+        tally = remember(memory, reader, self.max_frames, self.quiet, stop, self.same_world)
         if self.append:  # now that its frames were not refused as another recording's
             self._declare_up(memory, reader)
         if self.estimate_up and memory.up_in_map is None and memory.estimate_up() is None:

@@ -7,9 +7,12 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, final
 
+import numpy as np
+
 from spatialmem.cli.interrupt import Interrupt
 from spatialmem.cli.progress import peak_bytes, progress_for
-from spatialmem.types import Skipped, Stored
+from spatialmem.errors import UnplacedSession
+from spatialmem.types import Frame, Skipped, Stored
 from spatialmem.view.words import size
 
 if TYPE_CHECKING:
@@ -55,19 +58,35 @@ class Tally:
         return self.frames / self.seconds if self.seconds > 0 else 0.0
 
 
-def remember(memory: SpatialMemory, reader: Reader, max_frames: int | None, quiet: bool, stop: Interrupt) -> Tally:
-    """Observe the frames of a reader until they end, `max_frames` are seen, or `stop` is asked for."""
+def remember(
+    memory: SpatialMemory, reader: Reader, max_frames: int | None, quiet: bool, stop: Interrupt,
+    same_world: bool = False,
+) -> Tally:  # fmt: skip
+    """Observe the frames of a reader until they end, `max_frames` are seen, or `stop` is asked for.
+
+    With `same_world` a new session lies in the map as it is; it is added with the first frame that can be stored.
+    """
     tally, started = Tally(), time.monotonic()
     listed = None if reader.is_stream else len(reader)
     total = max_frames if listed is None else min(listed, max_frames or listed)
     with progress_for(total, quiet) as progress:
         for frame in reader:
-            tally.count(memory.observe(frame))
+            tally.count(_observed(memory, frame, same_world))
             progress.step(tally.frames, tally.stored_total)
             if stop.asked or tally.frames == max_frames:
                 break
     tally.seconds, tally.interrupted = time.monotonic() - started, stop.asked
     return tally
+
+
+def _observed(memory: SpatialMemory, frame: Frame, same_world: bool) -> Stored | Skipped:
+    try:
+        return memory.observe(frame)
+    except UnplacedSession:  # not before: a recording of which nothing can be stored leaves no session behind
+        if not same_world or memory.sql("SELECT 1 FROM sessions WHERE session_id = ?", (frame.session_id,)):
+            raise
+        memory.add_session(frame.session_id, np.eye(4), "declared on the command line")
+        return memory.observe(frame)
 
 
 def tally_values(tally: Tally, reader: Reader) -> dict[str, Any]:

@@ -7,6 +7,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, final
 
+from spatialmem.errors import MemoryFileError
+
 if TYPE_CHECKING:
     from spatialmem.store.lock import WriterLock
 
@@ -15,14 +17,14 @@ _BESIDE = ("-wal", "-shm", "-journal")
 
 @final
 class Replacement:
-    """While entered, `out` is locked and stays as it is; a new memory is made at `path` in the same folder.
+    """While entered, `out` is locked and keeps what it holds; a new memory is made at `path` in the same folder.
 
     `complete` puts the new one, closed by then, in place of the old one. Without it, leaving removes the new one; what
     a killed process leaves of it is removed by the next replacement of the same file.
     """
 
     def __init__(self, out: Path) -> None:
-        """Raises `MemoryFileError` when `out` is no memory, `MemoryLocked` (on entering) while somebody writes it."""
+        """Raises `MemoryFileError` when `out` is no memory; on entering, `MemoryLocked` while somebody writes it."""
         from spatialmem.store.header import check_header
 
         self._out = out.resolve()  # a link goes on pointing to the memory
@@ -34,12 +36,16 @@ class Replacement:
         from spatialmem.store.lock import WriterLock
 
         self._lock = WriterLock(self._out)
-        _unlink(self.path, ("", *_BESIDE, "-lock"))  # whoever makes it holds the lock that is held now
+        try:
+            _fold(self._out)  # nobody writes from here on, so the old memory is whole without a log until the very end
+            _unlink(self.path, ("", *_BESIDE, "-lock"))  # whoever makes it holds the lock that is held now
+        except BaseException:
+            self._lock.release()
+            raise
         return self
 
     def complete(self) -> None:
         """The new memory takes the name; the old one is gone."""
-        _fold(self._out)
         _unlink(self._out, _BESIDE)  # the log of a killed writer must not be taken for one of the new file
         os.replace(self.path, self._out)
         folder = os.open(self._out.parent, os.O_RDONLY)
@@ -49,9 +55,12 @@ class Replacement:
             os.close(folder)
 
     def __exit__(self, *exception: object) -> None:
-        _unlink(self.path, ("", *_BESIDE))
-        if self._lock is not None:
-            self._lock.release()
+        try:
+            _unlink(self.path, ("", *_BESIDE))
+            _tidy(self._out)
+        finally:
+            if self._lock is not None:
+                self._lock.release()
 
 
 def remove_memory(path: Path) -> None:
@@ -71,14 +80,32 @@ def remove_memory(path: Path) -> None:
 
 
 def _fold(path: Path) -> None:
-    """Bring what a killed writer left into its file, so that the old memory is whole until the very end."""
+    """Bring what a killed writer left into its file. `MemoryFileError` when that cannot be done now."""
     import sqlite3
 
     from spatialmem.store.access import fold_log
+    from spatialmem.store.failures import explained
     from spatialmem.store.header import sidecars
 
-    if sidecars(path):
-        with contextlib.suppress(sqlite3.Error):  # damaged: there is nothing whole to keep
+    if not sidecars(path):
+        return
+    with explained(path, "replacing"):
+        try:
+            fold_log(path)
+        except sqlite3.OperationalError:  # a full disk, say
+            raise
+        except sqlite3.DatabaseError:  # damaged: there is nothing whole to keep
+            pass
+
+
+def _tidy(path: Path) -> None:
+    """Remove the empty log that readers made while the file was locked: SQLite does it on closing, when alone."""
+    import sqlite3
+
+    from spatialmem.store.access import fold_log
+
+    if any(path.with_name(path.name + suffix).exists() for suffix in _BESIDE):
+        with contextlib.suppress(sqlite3.Error, MemoryFileError):  # what stays is empty and harms nobody
             fold_log(path)
 
 

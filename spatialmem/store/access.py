@@ -51,6 +51,8 @@ class Access(ABC):
     """One way of reading. `read` may be called from any thread."""
 
     detail: str
+    inode: tuple[int, int]
+    """of the file that is read: another file under its name is another memory"""
 
     @abstractmethod
     def read(self, function: Callable[[sqlite3.Connection], T], fresh: bool = False) -> T:
@@ -66,6 +68,7 @@ class KeptConnection(Access):
 
     def __init__(self, path: Path, options: str) -> None:
         self._path, self._options = path, options
+        self.inode = fingerprint(path).inode
         self._guard = threading.Lock()
         self._connection = connect(path, options)
         try:
@@ -118,8 +121,7 @@ class Immutable(KeptConnection):
 
     def _stale(self) -> bool:
         now = fingerprint(self._path)
-        if now.inode != self._seen.inode:
-            raise MemoryFileError(f"{self._path} was replaced by another file while it was open; open it again")
+        _require_same_file(self._path, now.inode, self._seen.inode)
         return now != self._seen
 
 
@@ -131,17 +133,20 @@ class Attached(Access):
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self.inode = fingerprint(path).inode
         self.read(lambda connection: check_tables(connection, path))
 
     def read(self, function: Callable[[sqlite3.Connection], T], fresh: bool = False) -> T:
         if not is_locked(self._path):
             raise Changed
         try:
-            return _with_new_connection(self._path, "mode=ro", function)
+            result = _with_new_connection(self._path, "mode=ro", function)
         except sqlite3.Error as error:
             if is_locked(self._path):
                 raise
             raise Changed from error
+        _require_same_file(self._path, fingerprint(self._path).inode, self.inode)
+        return result
 
     def close(self) -> None:
         """Nothing is held between reads."""
@@ -154,6 +159,7 @@ class RecoveredCopy(KeptConnection):
     detail = "recovered copy"
 
     def __init__(self, path: Path, version: int) -> None:
+        inode = fingerprint(path).inode
         self._folder = tempfile.TemporaryDirectory(prefix="spatialmem-", ignore_cleanup_errors=True)
         try:
             copy = Path(self._folder.name) / path.name
@@ -164,6 +170,7 @@ class RecoveredCopy(KeptConnection):
                 copy = migrated(copy, version, copy.with_name("migrated.mem"))
                 self.detail = "migrated copy"
             super().__init__(copy, "mode=rw")
+            self.inode = inode
             self._connection.execute("PRAGMA query_only = ON")
         except BaseException:
             self._folder.cleanup()
@@ -202,7 +209,13 @@ class Reading:
     def _renew(self, old: Access) -> None:
         with self._guard:
             if self._access is old:
-                self._access = _open_access(self._path)
+                new = _open_access(self._path)
+                try:
+                    _require_same_file(self._path, new.inode, old.inode)
+                except MemoryFileError:
+                    new.close()
+                    raise
+                self._access = new
                 old.close()
 
     def close(self) -> None:
@@ -211,12 +224,22 @@ class Reading:
 
 
 def fold_log(path: Path) -> None:
-    """Bring a write-ahead log or journal into the file itself."""
+    """Bring a write-ahead log or journal into the file itself; `MemoryFileError` when a reader keeps it from that."""
     connection = connect(path, "mode=rw")
     try:
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
     finally:
         connection.close()
+    if busy:
+        raise MemoryFileError(
+            f"a killed writer left frames in {path.name}-wal, and somebody reads them, so they cannot be brought into "
+            f"{path}; end what reads it, then try again: nothing was changed"
+        )
+
+
+def _require_same_file(path: Path, now: tuple[int, int], before: tuple[int, int]) -> None:
+    if now != before:
+        raise MemoryFileError(f"{path} was replaced by another file while it was open; open it again")
 
 
 def _with_new_connection(path: Path, options: str, function: Callable[[sqlite3.Connection], T]) -> T:

@@ -77,10 +77,19 @@ def _fuse_rows(block, near, u, v, colour, camera, features, lsn) -> None:
     if features is not None:
         count = np.minimum(block.feature_count + 1, ROW_CAP)
         for i in np.flatnonzero(near):
-            block.feature[i] += (bilinear(features, u[i], v[i], camera) - block.feature[i]) / count[i]
+            mean = block.feature[i] + (bilinear(features, u[i], v[i], camera) - block.feature[i]) / count[i]
+            block.feature[i] = eight_significant_bits(mean.astype(np.float16))  # as section 5 of the page says
         block.feature_count = np.where(near, count, block.feature_count)
     block.first = np.where(near & (block.first == 0), lsn, block.first)
     block.last = np.where(near, lsn, block.last)
+
+
+def eight_significant_bits(values):
+    """Values of float16, each rounded to the nearest multiple of the last of 8 bits, halves away from zero; float64."""
+    value = np.asarray(values).astype(np.float64)
+    _, exponent = np.frexp(value)
+    last = np.exp2(np.maximum(exponent, -13) - 8.0)  # below 2^-14 the bits of a float16 stand for fixed amounts
+    return np.copysign(np.floor(np.abs(value) / last + 0.5) * last, value)
 
 
 def bilinear(features, u, v, camera):
