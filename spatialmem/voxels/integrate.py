@@ -18,12 +18,15 @@ from spatialmem.voxels.allocate import add_block, new_row, row_at
 from spatialmem.voxels.compiled import kernel, leaf
 from spatialmem.voxels.half import eight_bits, float_to_half, half_to_float
 from spatialmem.voxels.keys import BLOCK, KEY_MASK, KEY_OFFSET, NO_BLOCK, VOXELS, pack_key
+from spatialmem.voxels.prefetch import prefetch
 from spatialmem.voxels.ways import LONGEST_WAY, way
 from spatialmem.voxels.weights import DEPTH_UNIT_M
 
 DIST_ONE = 32767
 WEIGHT_CAP = 255
 ROW_WEIGHT_CAP = 32
+_ROWS_AHEAD = 6
+_LINE = 32  # float16 numbers in a cache line
 
 
 class Pinhole(NamedTuple):
@@ -289,6 +292,11 @@ def _merge_colours(pools, rows, count, us, vs, camera, rgb, lsn):
     half = np.float32(0.5)
     for n in range(count):
         row = rows[n]
+        ahead = rows[min(n + _ROWS_AHEAD, count - 1)]
+        prefetch(colour, (ahead, 0))
+        prefetch(first, (ahead,))
+        prefetch(last, (ahead,))
+        prefetch(doubt, (ahead,))
         pixel_u = min(max(int(us[n] + half), 0), camera.width - 1)
         pixel_v = min(max(int(vs[n] + half), 0), camera.height - 1)
         _blend_colour(colour, weight, row, rgb, pixel_u, pixel_v)
@@ -305,6 +313,9 @@ def _merge_features(feature, weight, rows, count, us, vs, camera, features):
     half = np.float32(0.5)
     for n in range(count):
         row = rows[n]
+        ahead = rows[min(n + _ROWS_AHEAD, count - 1)]
+        for k in range(0, feature.shape[1], _LINE):
+            prefetch(feature, (ahead, k))
         seen = np.float32(min(weight[row] + 1, ROW_WEIGHT_CAP))
         weight[row] = np.uint8(seen)
         gu, gv = (us[n] + half) * to_grid_u - half, (vs[n] + half) * to_grid_v - half
