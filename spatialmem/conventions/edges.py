@@ -20,7 +20,7 @@ _STEP_SHARE = 0.1  # an edge of depth: something this share farther away within 
 _INSIDE = 0.3  # of the edges must fall into the colour image
 _ZOOMS = tuple(np.geomspace(0.6, 1.7, 27).tolist())
 _SHIFTS = tuple(range(-24, 25, 8))
-_COARSE_BLUR = 5.0
+_COARSE_BLUR, _COARSE_EVERY, _CLIMBS = 5.0, 3, 6
 _ROUNDS: Final = ((4.0, 0.02, 6.0), (2.5, 0.01, 3.0), (1.5, 0.005, 1.5))
 """of the search: blur, step of the zoom, step of the shifts"""
 SHARP = _ROUNDS[-1][0]
@@ -74,6 +74,11 @@ class Edges:
         number = np.cumsum(use) - 1
         return Edges(self.declared[kept], self.shared[kept], self.depth_m[kept], number[self.frame[kept]],
                      self.gradients[use], self.colour)  # fmt: skip
+
+    def thinned(self, every: int) -> Edges:
+        """Every so many of them, for a first search."""
+        return Edges(self.declared[::every], self.shared[::every], self.depth_m[::every], self.frame[::every],
+                     self.gradients, self.colour)  # fmt: skip
 
     def under(self, relation: Relation | None) -> NDArray[np.float64]:
         """(N, 2) pixels of the edges in colour; by the declared relation for None."""
@@ -134,15 +139,26 @@ def search(edges: Edges) -> Relation:
     """The relation with most contrast: zoom and shift on a wide grid, then everything in ever finer steps."""
     shifts = [shift * edges.scale for shift in _SHIFTS]
     grid = [Relation(zoom, 0.0, right, down) for zoom in _ZOOMS for right in shifts for down in shifts]
-    best = max([Relation(), *grid], key=edges.blurred(_COARSE_BLUR).mean_contrast)
+    best = max([Relation(), *grid], key=edges.thinned(_COARSE_EVERY).blurred(_COARSE_BLUR).mean_contrast)
     for blur, zoom_step, shift_step in _ROUNDS:
-        px = shift_step * edges.scale
+        best = _climbed(edges.blurred(blur), best, zoom_step, shift_step * edges.scale)
+    return best
+
+
+def _climbed(edges: Edges, start: Relation, zoom_step: float, shift_px: float) -> Relation:
+    """The best of a relation and its neighbours on the grid, again and again while there is a better one."""
+    best, score = start, edges.mean_contrast(start)
+    for _ in range(_CLIMBS):
         around = [
-            Relation(best.zoom + a * zoom_step, best.parallax_px_m + b * 2 * px, best.right_px + c * px,
-                     best.down_px + d * px)
-            for a, b, c, d in itertools.product((0, -1, 1, -2, 2), repeat=4)
+            Relation(best.zoom + a * zoom_step, best.parallax_px_m + b * 2 * shift_px, best.right_px + c * shift_px,
+                     best.down_px + d * shift_px)
+            for a, b, c, d in itertools.product((0, -1, 1), repeat=4)
         ]  # fmt: skip
-        best = max(around, key=edges.blurred(blur).mean_contrast)
+        scores = [edges.mean_contrast(relation) for relation in around]
+        highest = int(np.argmax(scores))
+        if not scores[highest] > score:
+            break
+        best, score = around[highest], scores[highest]
     return best
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from spatialmem.conventions.poses import PoseAnswer
 from spatialmem.conventions.readings import understood
@@ -15,7 +15,7 @@ from spatialmem.up import estimate_up
 _UNIT = "angle to the up that the surfaces show, degrees; small is good"
 _SAME_DEG = 12.0  # a tripod, a mocap room and a floor agree to a few degrees
 _AXIS_DEG = 10.0
-_ALONG_VIEW_DEG = 35.0
+_ALONG_VIEW_DEG, _NEAR_DEG = 35.0, 10.0
 _COLUMNS = 80
 AXES = {"x": (1, 0, 0), "y": (0, 1, 0), "z": (0, 0, 1), "-x": (-1, 0, 0), "-y": (0, -1, 0), "-z": (0, 0, -1)}
 """names of the directions that up usually has"""
@@ -35,7 +35,8 @@ def up_finding(samples: Samples, poses: PoseAnswer, declared_up: tuple[float, fl
     for sample, pose in zip(samples.frames, world_from_camera, strict=True):
         seen = cloud(sample, _COLUMNS).normals.reshape(-1, 3)
         normals.append(seen[np.isfinite(seen[:, 0])] @ pose[:3, :3].T)
-    up = estimate_up(np.concatenate(normals), -world_from_camera[:, :3, 1])
+    known = np.concatenate(normals)
+    up = estimate_up(known, -world_from_camera[:, :3, 1])
     if up is None:
         reason = "no large level surface is in view, or the camera was held in every direction"
         return Finding("up", Verdict.UNCERTAIN, declared, None, (), {}, _UNIT, reason)
@@ -49,8 +50,9 @@ def up_finding(samples: Samples, poses: PoseAnswer, declared_up: tuple[float, fl
     if off_deg <= _SAME_DEG:
         return Finding("up", Verdict.FITS, declared, declared, (declared,), residuals, _UNIT, reason)
     view = world_from_camera[:, :3, 2].mean(axis=0)
-    if min(_degrees(view, np.array(declared_up)), _degrees(-view, np.array(declared_up))) < _ALONG_VIEW_DEG:
-        reason = "the camera looks along the declared up, and how it was held says nothing then"
+    along_view = min(_degrees(view, np.array(declared_up)), _degrees(-view, np.array(declared_up))) < _ALONG_VIEW_DEG
+    if along_view and _share(known, declared_up) > _share(known, up.up_in_map):
+        reason = "the camera looks along the declared up, at a surface across it: a floor or a wall"
         return Finding("up", Verdict.UNCERTAIN, declared, found, (declared, found), residuals, _UNIT, reason)
     return Finding("up", Verdict.WRONG, declared, found, (found,), residuals, _UNIT, reason)
 
@@ -67,6 +69,11 @@ def named(up: tuple[float, ...]) -> str | tuple[float, float, float]:
 def direction(found: str | tuple[float, float, float]) -> list[float]:
     """Three numbers of what `named` gives."""
     return [float(value) for value in (AXES[found] if isinstance(found, str) else found)]
+
+
+def _share(normals: NDArray[np.float64], up: ArrayLike) -> float:
+    """Share of the normals (N, 3) that point up or down."""
+    return float((np.abs(normals @ np.asarray(up)) > np.cos(np.deg2rad(_NEAR_DEG))).mean())
 
 
 def _degrees(a: NDArray, b: NDArray) -> float:
