@@ -81,12 +81,14 @@ def _print(report: Report) -> None:
     from rich.markup import escape
     from rich.padding import Padding
 
+    said = ""
     for finding in report.findings:
         print(f"{_coloured(finding.verdict.value)}[bold]{finding.question}[/]: {escape(_answer(finding))}")
         tried = ", ".join(f"{name} {_number(value)}" for name, value in finding.residuals.items())
         for line in (finding.reason, f"{tried} ({finding.unit})" if tried else ""):
-            if line:
+            if line and line != said:  # one reason may hold for several questions
                 print(Padding(escape(line), (0, 0, 0, _INDENT)))
+        said = finding.reason
     _print_combinations(report)
     for note in report.notes:
         print(f"note: {escape(note)}")

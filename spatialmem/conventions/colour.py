@@ -17,6 +17,7 @@ _UNIT = "colour gradient at edges of depth / mean gradient; large is good"
 _LEAST_FRAMES = 4
 _TOLERANCE = 0.0125
 """of the image width (8 pixels of 640): closer than this colour counts as registered"""
+_TOLERANCE_PX = 4.0  # and closer than this: edges are only found to a pixel or two
 _CLEAR_GAIN, _STANDARD_ERRORS = 1.1, 2.5
 _ELSEWHERE_PX = 24.0
 _KINECT_FOCAL_WIDTHS, _KINECT_BASELINE_M = 525.0 / 640.0, 0.025
@@ -36,7 +37,7 @@ def colour_finding(samples: Samples, depth_factor: float) -> Finding:
     sharp, best, kinect = edges.blurred(SHARP), search(edges), _kinect(edges.colour)
     tried = {"declared": None, REGISTERED: Relation(), "kinect_v1": kinect, "best found": best}
     residuals = {name: float(np.nanmean(sharp.contrast(relation))) for name, relation in tried.items()}
-    limit_px = _TOLERANCE * edges.colour.width
+    limit_px = max(_TOLERANCE * edges.colour.width, _TOLERANCE_PX)
     away_px = edges.apart_px(best, None)
     if away_px <= limit_px:
         return _kept(declared, residuals, sharp, away_px)

@@ -9,9 +9,9 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from spatialmem.conventions.compare import ENOUGH_OVERLAP, jackknife_of, score_all
+from spatialmem.conventions.compare import ENOUGH_OVERLAP, jackknife, jackknife_of, score_all
 from spatialmem.conventions.poses import PoseAnswer
-from spatialmem.conventions.readings import PoseReading, understood
+from spatialmem.conventions.readings import understood
 from spatialmem.conventions.report import Finding, Verdict
 from spatialmem.conventions.samples import Samples
 from spatialmem.conventions.shape import Cloud, cloud
@@ -24,8 +24,9 @@ _ROOM_M = (0.2, 12.0)
 """what the median depth of a recording can be"""
 _SAME = 1.1  # scales closer than this factor are not told apart
 _STANDARD_ERRORS, _LEAST_SHARE = 2.5, 0.06
+_CLEAR_LOSS, _LEAST_LOSS = 3.0, 5e-3  # standard errors, and agreement, that a scale must lose to be refuted
 _NARROW = 1.3  # a range this narrow names a scale of its own
-_COLUMNS, _ROUNDS, _GATE = 106, 10, 0.1
+_COLUMNS, _ROUNDS, _GATE, _AWAY = 106, 12, 0.1, 1.3
 _LEVEL_PER_M = 2.85e-3
 _LEVEL_FRAMES, _LEVEL_BINS, _LEVELS_PER_BIN, _LEVEL_SPREAD, _READINGS_PER_LEVEL = 8, 5, 12, 1.15, 20
 
@@ -79,29 +80,31 @@ def depth_finding(samples: Samples, poses: PoseAnswer, scales: Scales) -> Findin
     declared = _whole(scales.declared)
     levels = factor_by_levels(samples)
     motion = None if poses.trouble else factor_by_motion(samples, poses)
-    residuals = {} if poses.trouble else _residuals(samples, poses.best, scales)
+    residuals, unrefuted = ({}, set()) if motion is None else _compared(samples, poses, scales, motion.best)
+    shown = {f"{scale:g}": value for scale, value in residuals.items()}
+
+    def answer(verdict: Verdict, found: float | None, fitting: list[float], reason: str) -> Finding:
+        return Finding("depth_scale", verdict, declared, found, tuple(fitting), shown, _UNIT, reason)
+
     known = _together(motion, levels)
     if known is None:
         why = poses.trouble or "the camera moves too little for its depth"
         reason = f"{why}; by plausibility (median depth {_ROOM_M[0]:g} to {_ROOM_M[1]:g} m) it is one of these"
-        candidates = tuple(scales.factors)
-        return Finding("depth_scale", Verdict.UNCERTAIN, declared, None, candidates, residuals, _UNIT, reason)
+        return answer(Verdict.UNCERTAIN, None, list(scales.factors), reason)
     reason = _reason(motion, levels, declared)
-    fitting = sorted((c for c, f in scales.factors.items() if known.holds(f)),
-                     key=lambda c: abs(np.log(scales.factors[c] / known.best)))  # fmt: skip
-    same = [c for c in fitting if 1 / _SAME < c / declared < _SAME]
+    fitting = [c for c, f in scales.factors.items() if known.holds(f) or (c in unrefuted and known is motion)]
+    fitting.sort(key=lambda c: abs(np.log(scales.factors[c] / known.best)))
+    others = [scale for scale in fitting if not 1 / _SAME < scale / declared < _SAME]
+    if declared in fitting and not others:
+        return answer(Verdict.FITS, declared, [declared], reason)
     if declared in fitting:
-        others = [c for c in fitting if c not in same]
-        if not others:
-            return Finding("depth_scale", Verdict.FITS, declared, declared, (declared,), residuals, _UNIT, reason)
-        reason += "; the camera moves too little to tell these apart"
-        best = fitting[0]
-        return Finding("depth_scale", Verdict.UNCERTAIN, declared, best, tuple(fitting), residuals, _UNIT, reason)
-    if not fitting:
-        if known.high > _NARROW * known.low:
-            return Finding("depth_scale", Verdict.UNCERTAIN, declared, None, (), residuals, _UNIT, reason)
-        fitting = [_rounded(declared / known.best)]
-    return Finding("depth_scale", Verdict.WRONG, declared, fitting[0], tuple(fitting), residuals, _UNIT, reason)
+        return answer(Verdict.UNCERTAIN, fitting[0], fitting, f"{reason}; the frames fit with any of these")
+    if fitting:
+        return answer(Verdict.WRONG, fitting[0], fitting, reason)
+    if known.high > _NARROW * known.low:
+        return answer(Verdict.UNCERTAIN, None, [], reason)
+    unusual = _rounded(declared / known.best)
+    return answer(Verdict.WRONG, unusual, [unusual], reason)
 
 
 def _reason(motion: Range | None, levels: Range | None, declared: float) -> str:
@@ -122,16 +125,27 @@ def _together(motion: Range | None, levels: Range | None) -> Range | None:
     return levels if overlap[0] <= overlap[1] else motion
 
 
-def _residuals(samples: Samples, reading: PoseReading, scales: Scales) -> dict[str, float]:
-    factors = np.array(list(scales.factors.values()))
-    if len(factors) == 0:
-        return {}
-    scores = score_all(samples, (reading,), factors)
-    over = scores.overlap[:, 0] >= ENOUGH_OVERLAP  # (P, S)
-    medians = [
-        np.median(scores.residual[over[:, s], 0, s]) if over[:, s].any() else np.nan for s in range(len(factors))
-    ]
-    return {f"{scale:g}": float(value) for scale, value in zip(scales.factors, medians, strict=True)}
+def _compared(
+    samples: Samples, poses: PoseAnswer, scales: Scales, best: float
+) -> tuple[dict[float, float], set[float]]:
+    """Residual of each scale, and the scales under which frames do not agree clearly worse than at the factor `best`.
+
+    Agreement is that of readings that meet one, so that a scale gains nothing by moving frames apart or together.
+    """
+    scores = score_all(samples, (poses.best,), np.array([best, *scales.factors.values()]))
+    over, pairs = scores.overlap[:, 0] >= ENOUGH_OVERLAP, np.array(samples.pairs)  # (P, 1 + S)
+    with np.errstate(invalid="ignore"):
+        close = scores.agreement[:, 0] / scores.overlap[:, 0]
+    residuals, unrefuted = {}, set()
+    for s, scale in enumerate(scales.factors, start=1):
+        met = scores.residual[over[:, s], 0, s]
+        residuals[scale] = float(np.median(met)) if len(met) else float("nan")
+        both = over[:, 0] & over[:, s]
+        if both.any():
+            loss, error = jackknife(close[both, 0] - close[both, s], pairs[both])
+            if loss < max(_CLEAR_LOSS * error, _LEAST_LOSS):
+                unrefuted.add(scale)
+    return residuals, unrefuted
 
 
 def factor_by_motion(samples: Samples, poses: PoseAnswer) -> Range | None:
@@ -140,35 +154,39 @@ def factor_by_motion(samples: Samples, poses: PoseAnswer) -> Range | None:
     With depth as read, the point of one frame lies on the surface of another where n . (q - R p - t / f) = 0: a line in
     1 / f, whose slope n . t is what the motion tells. Weighted least squares over all pairs (point to plane: Chen and
     Medioni, 1992; Cauchy weights), each pair with the same weight; points are matched anew in each round. The
-    range is 2.5 standard errors of the jackknife over frames, at least 6 %.
+    range is 2.5 standard errors of the jackknife over frames, at least 6 %, and holds what is reached from above and
+    from below: matches lean towards where the search is, and where the scene says little they stay there.
     """
-    reading = poses.best
-    world_from_camera = understood(np.array([sample.written for sample in samples.frames]), reading)
+    written = np.array([sample.written for sample in samples.frames])
+    world_from_camera = understood(written, poses.best)
     clouds = [cloud(sample, _COLUMNS) for sample in samples.frames]
     pairs = [samples.pairs[p] for p in poses.overlapping]
-    both = [*pairs, *((j, i) for i, j in pairs)]
-    inverse_factor = 1.0 / poses.factor
+    both = [(i, j, inverse(world_from_camera[j]) @ world_from_camera[i]) for i, j in pairs]
+    both += [(j, i, inverse(moved)) for i, j, moved in both]
+    found = [_solve(clouds, both, away / poses.factor) for away in (_AWAY, 1.0 / _AWAY)]
+    if found[0] is None or found[1] is None:
+        return None
+    (a, a_error), (b, b_error) = found[0], found[1]
+    low, high = min(a - a_error, b - b_error), max(a + a_error, b + b_error)
+    return Range(2.0 / (a + b), 1.0 / high, 1.0 / low) if low > 0 else None
+
+
+def _solve(clouds: list[Cloud], both: list[tuple[int, int, NDArray]], start: float) -> tuple[float, float] | None:
+    """1 / f and how far it may be off, found from a start; None where nothing holds it."""
+    inverse_factor = start
     sums, used = np.empty((0, 2)), np.empty((0, 2), dtype=np.intp)
     for _ in range(_ROUNDS):
-        kept, rows = [], []
-        for i, j in both:
-            moved = inverse(world_from_camera[j]) @ world_from_camera[i]
-            row = _normal_equation(clouds[i], clouds[j], moved, inverse_factor)
-            if row is not None:
-                rows.append(row)
-                kept.append((i, j))
+        rows = [(i, j, _normal_equation(clouds[i], clouds[j], moved, inverse_factor)) for i, j, moved in both]
+        rows = [row for row in rows if row[2] is not None]
         if not rows:
             return None
-        sums, used = np.array(rows), np.array(kept)
+        sums, used = np.array([row[2] for row in rows]), np.array([row[:2] for row in rows])
         before, inverse_factor = inverse_factor, _solved(sums)
         if not inverse_factor > 0:
             return None
         if abs(inverse_factor - before) < 1e-3 * before:
             break
-    error = max(_STANDARD_ERRORS * jackknife_of(_solved, sums, used), _LEAST_SHARE * inverse_factor)
-    if not error < inverse_factor:
-        return None
-    return Range(1.0 / inverse_factor, 1.0 / (inverse_factor + error), 1.0 / (inverse_factor - error))
+    return inverse_factor, max(_STANDARD_ERRORS * jackknife_of(_solved, sums, used), _LEAST_SHARE * inverse_factor)
 
 
 def _solved(sums: NDArray[np.float64]) -> float:

@@ -108,12 +108,22 @@ def _trouble(samples: Samples, best: PoseReading, factor: float, own: Scores, re
     if overlapping < min(_LEAST_PAIRS, len(samples.pairs)):
         most = float(own.overlap.max())
         return f"the frames do not overlap (at most {most:.0%}, under any convention); take frames closer together"
+    if not residual <= _FITS_BELOW and _meeting(own, ALL_READINGS.index(samples.declared)) < _LEAST_PAIRS:
+        return (
+            "the frames do not overlap by what is declared, and no other convention fits (the best leaves "
+            f"{residual:.1%} of the depth); take frames closer together"
+        )
     if not residual <= _FITS_BELOW:
         return (
             f"no convention fits: the best leaves {residual:.1%} of the depth (sound recordings leave 0.2 to 2 %); "
             "either the frames show different places, or intrinsics, stamps or poses are wrong in another way"
         )
     return ""
+
+
+def _meeting(own: Scores, h: int) -> int:
+    """Number of pairs that overlap under a reading."""
+    return int((own.overlap[:, h] >= ENOUGH_OVERLAP).sum())
 
 
 def _motion(samples: Samples, reading: PoseReading, factor: float) -> tuple[float, float]:
