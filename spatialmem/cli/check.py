@@ -77,7 +77,7 @@ def _row_values(row: Row) -> dict[str, Any]:
 
 
 def _print(report: Report) -> None:
-    from rich import print
+    from rich import get_console, print
     from rich.markup import escape
     from rich.padding import Padding
 
@@ -93,7 +93,7 @@ def _print(report: Report) -> None:
     for note in report.notes:
         print(f"note: {escape(note)}")
     for line in report.fix:
-        print(f"[bold]{escape(line)}[/]")
+        get_console().print(f"[bold]{escape(line)}[/]", soft_wrap=True)  # to be copied
     verdict = report.verdict.value
     print(f"{_coloured(verdict)}{report.frames} frames as {report.format}, compared in {report.pairs} pairs")
 

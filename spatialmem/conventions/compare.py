@@ -19,7 +19,7 @@ TOLERANCE = 0.05
 """share of the depth at which a difference stops counting as agreement"""
 ENOUGH_OVERLAP = 0.25
 """share of readings that must fall on readings of the other frame before their residual says anything"""
-_COLUMNS = 40  # readings compared along a row
+_COLUMNS = 32  # readings compared along a row
 _NEAREST = 1e-3
 
 
