@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from recordings import WRITERS, matrix_rows, save_text, walk
+from recordings import WRITERS, matrix_rows, save_depth, save_text, walk
 from synthetic import BOXES, look, render_room, room_camera, room_pose
 
 from spatialmem.conventions import QUESTIONS, Verdict, check_recording
@@ -19,6 +19,7 @@ from spatialmem.conventions.report import Finding, Report
 from spatialmem.errors import ReadError
 from spatialmem.geometry import exp_se3, exp_so3, inverse, make_transform
 from spatialmem.io import read
+from spatialmem.io.images import natural_key
 from spatialmem.types import Frame
 
 POSES = QUESTIONS[:3]
@@ -132,6 +133,28 @@ def test_formats_that_fix_their_conventions(tmp_path, name):
     assert report["camera_axes"].verdict is report["quat_order"].verdict is Verdict.FITS
     assert "geometry.inverse(pose)" in report.fix[0] and name in report.fix[0]
     assert report.settings == {}
+
+
+SCALE_LINES = {
+    "tum": "depth_scale=1000)",
+    "redwood": "depth_scale=5000)",
+    "replica": '"scale": 1000',
+    "scannet": "raw / 5000",
+}
+
+
+@pytest.mark.parametrize("name", SCALE_LINES)
+def test_the_line_for_a_depth_scale_that_a_format_does_not_mean(tmp_path, name):
+    """Files with the depth unit of another format."""
+    frames = frames_at([room_pose(i, 60) for i in range(6)])
+    path = WRITERS[name](tmp_path / "recording", frames)
+    right = 1000.0 if "1000" in SCALE_LINES[name] else 5000.0
+    images = [file for file in path.rglob("*.png") if "depth" in f"{file.parent.name}/{file.name}"]
+    for frame, file in zip(frames, sorted(images, key=natural_key), strict=True):
+        save_depth(file, frame, right)
+    report = check_recording(read(path, format=name))
+    assert report["depth_scale"].found == right
+    assert SCALE_LINES[name] in report.fix[0]
 
 
 @pytest.mark.parametrize("reading", ALL_READINGS, ids=str)

@@ -12,12 +12,13 @@ from spatialmem.conventions.report import Finding, Verdict
 from spatialmem.io import Reader
 from spatialmem.io.folder import FolderReader
 from spatialmem.io.settings import SETTINGS_NAME
+from spatialmem.io.shots import ShotsReader
 
 _MISREAD = {
     "wxyz": "the quaternions of the poses are w x y z and were read as x y z w",
     "yzwx": "the quaternions of the poses were x y z w and somebody read them as w x y z",
 }
-_OPTION_DEPTH_SCALE = ("tum", "redwood", "replica", "rosbag")  # readers with such an option
+_OPTION_DEPTH_SCALE = ("tum", "redwood")  # readers of image files with such an option
 
 
 def advise(reader: Reader, findings: list[Finding]) -> tuple[tuple[str, ...], dict[str, Any]]:
@@ -81,8 +82,12 @@ def _pose_lines(reader: Reader, todo: dict[str, Any]) -> list[str]:
 
 
 def _depth_line(reader: Reader, scale: float) -> str:
+    if not isinstance(reader, ShotsReader):
+        return f"depth in metres as the format {reader.format_name} gives it must be divided by {scale:g}"
     if reader.format_name in _OPTION_DEPTH_SCALE:
         return f'read("{reader.path}", depth_scale={scale:g})  # the format {reader.format_name} means another one'
+    if reader.format_name == "replica":
+        return f'{reader.path / "cam_params.json"}: "scale": {scale:g}'
     return f"depth is raw / {scale:g}, which the format {reader.format_name} does not mean: write the depth images anew"
 
 

@@ -100,7 +100,8 @@ def depth_finding(samples: Samples, poses: PoseAnswer, scales: Scales) -> Findin
     if declared in fitting:
         return answer(Verdict.UNCERTAIN, fitting[0], fitting, f"{reason}; the frames fit with any of these")
     if fitting:
-        return answer(Verdict.WRONG, fitting[0], fitting, reason)
+        several = f"; {' or '.join(f'{scale:g}' for scale in fitting)} fit" if len(fitting) > 1 else ""
+        return answer(Verdict.WRONG, fitting[0], fitting, reason + several)
     if known.high > _NARROW * known.low:
         return answer(Verdict.UNCERTAIN, None, [], reason)
     unusual = _rounded(declared / known.best)
