@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -93,6 +94,18 @@ def test_sliding_sideways_leaves_the_axes_open():
     assert report["poses"].verdict is Verdict.FITS
     assert report["depth_scale"].verdict is Verdict.FITS
     assert report["up"].verdict is Verdict.UNCERTAIN
+
+
+def test_a_difference_that_noise_makes_refutes_nothing():
+    """The same slide by a hand that trembles by a hundredth of a degree, over noisy depth."""
+    rng = np.random.default_rng(1)
+    slide = [look((-1.5, 0.12 * i - 0.5, 1.4), (1.0, 0.0, -0.2)) for i in range(8)]
+    poses = [pose @ exp_se3(2e-4 * rng.standard_normal(6)) for pose in slide]
+    noisy = [replace(f, depth_m=f.depth_m * rng.normal(1.0, 0.004, f.depth_m.shape).astype(np.float32))
+             for f in frames_at(poses) if f.depth_m is not None]  # fmt: skip
+    axes = check_recording(read(noisy))["camera_axes"]
+    assert axes.verdict is Verdict.UNCERTAIN
+    assert set(axes.candidates) == {"opencv", "opengl"}
 
 
 def test_turning_on_the_spot_leaves_the_scale_open():

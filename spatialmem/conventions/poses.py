@@ -19,7 +19,7 @@ _UNIT = "median difference in depth / depth; small is good"
 _FITS_BELOW = 0.03
 """median residual of frames that fit: sensors measure to 1 %, poses of hand-held cameras are as good"""
 _TWICE = 2.0  # a rival whose residual is this many times the winner's is refuted by it
-_STANDARD_ERRORS = 3.0
+_STANDARD_ERRORS, _LEAST_LOSS = 3.0, 5e-3  # of agreement, that a rival must lose to be refuted
 _LEAST_PAIRS = 2
 _STILL_RAD, _STILL_SHARE = np.deg2rad(2.0), 0.02  # the camera stands still below this turn and this share of the depth
 _PLANE_SHARE = 0.95
@@ -90,7 +90,7 @@ def _fitting(own: Scores, residual: NDArray, order: NDArray[np.intp], pairs: NDA
         if not residual[rival] <= limit:
             continue
         loss, error = jackknife(own.agreement[:, best] - own.agreement[:, rival], pairs)
-        if loss < _STANDARD_ERRORS * error or loss < 1e-6:
+        if loss < max(_STANDARD_ERRORS * error, _LEAST_LOSS):
             fitting.append(int(rival))
     return fitting
 
