@@ -15,6 +15,7 @@ from spatialmem.errors import SpatialMemError
 VERBS: dict[str, tuple[str, str]] = {
     "demo": ("spatialmem.cli.demo:Demo", "remember the recording that comes with spatialmem and ask about it"),
     "build": ("spatialmem.cli.build:Build", "remember a recording"),
+    "check": ("spatialmem.cli.check:Check", "which conventions a recording follows: poses, axes, depth, colour, up"),
     "query": ("spatialmem.cli.query:Query", "ask a memory where something is"),
     "info": ("spatialmem.cli.info:Info", "what a memory holds; with --verify, whether it is sound"),
     "export": ("spatialmem.cli.export:Export", "points, mesh, trajectory or floor plan as files"),

@@ -13,13 +13,14 @@ from numpy.typing import NDArray
 from spatialmem.errors import InvalidValue, ReadError
 from spatialmem.geometry import inverse, opencv_pose
 from spatialmem.io import depth_scales
-from spatialmem.io.images import image_files, read_mask
+from spatialmem.io.images import image_files, read_depth_m, read_mask, read_rgb
 from spatialmem.io.intrinsics import NAMES, find_intrinsics, read_intrinsics
-from spatialmem.io.settings import FolderSettings, read_settings
+from spatialmem.io.registration import ColourRegistration
+from spatialmem.io.settings import SETTINGS_NAME, FolderSettings, read_settings
 from spatialmem.io.shots import Shot, ShotsReader, first_size, frame_stamp_ns, positive, size_of, some
 from spatialmem.io.textfiles import numbers, rows, stamp_ns
 from spatialmem.io.trajectory import pose_from_tum
-from spatialmem.types import checked_transform
+from spatialmem.types import Camera, checked_transform
 
 _TUM, _MATRIX = 8, 16
 _FPS = 30.0
@@ -30,7 +31,8 @@ class FolderReader(ShotsReader):
 
     Image i, depth i, line i belong together; a line of "nan" (as many as the format has numbers) is a lost
     pose. depth/ may be missing (colour only), a folder valid/ of 8-bit images (0: ignore the pixel) is
-    optional. Depth is registered to colour: 16-bit PNG, or .npy.
+    optional. Depth is 16-bit PNG, or .npy. Colour is registered to it, unless spatialmem.json declares a colour_camera:
+    intrinsics.txt is then of the depth camera, whose pixels the frames have.
     """
 
     format_name = "folder"
@@ -52,6 +54,7 @@ class FolderReader(ShotsReader):
         colour = image_files(self.path / "rgb")
         depth = self._partners("depth", colour)
         poses, pose_stamps = read_poses(self.path / "poses.txt", self.settings)
+        self.has_quaternions = pose_stamps is not None
         if len(poses) != len(colour):
             raise ReadError(
                 f"{self.path}: rgb/ holds {len(colour)} images and poses.txt {len(poses)} poses; expected one line for "
@@ -68,15 +71,25 @@ class FolderReader(ShotsReader):
         intrinsics = find_intrinsics(self.path)
         if intrinsics is None:
             raise ReadError(f"{self.path} has none of {', '.join(NAMES)}; write one line 'fx fy cx cy', in pixels")
-        self.camera = read_intrinsics(intrinsics, first_size(colour))
+        own = self.settings.colour_camera is not None
+        self.camera = read_intrinsics(intrinsics, first_size(depth if own and depth else colour))
+        if own:
+            self._set_registration(first_size(colour), bool(depth))
+
+    has_quaternions: bool
+    """whether the poses are written as quaternions, so that `quat_order` matters"""
 
     @classmethod
     def recognises(cls, path: Path) -> bool:
         return path.is_dir() and (path / "rgb").is_dir() and (path / "poses.txt").is_file()
 
     def images_of(self, shot: Shot) -> tuple[NDArray[np.uint8], NDArray[np.float32] | None, NDArray[np.bool_] | None]:
-        rgb, depth_m, _ = super().images_of(shot)
-        return rgb, depth_m, read_mask(self._masks[shot.seq], size_of(self.camera)) if self._masks else None
+        mask = read_mask(self._masks[shot.seq], size_of(self.camera)) if self._masks else None
+        if self.registration is None or shot.depth is None:
+            return *super().images_of(shot)[:2], mask
+        depth_m = read_depth_m(shot.depth, self.depth_scale, size_of(self.camera))
+        rgb, coloured = self.registration.register(read_rgb(shot.rgb, size_of(self.registration.colour)), depth_m)
+        return rgb, depth_m, coloured if mask is None else coloured & mask
 
     def _partners(self, name: str, colour: list[Path]) -> list[Path]:
         """The file of folder `name` for each colour image: the one of the same name, else paired in order."""
@@ -92,6 +105,19 @@ class FolderReader(ShotsReader):
                 "name; give both the same names or the same number of files"
             )
         return files
+
+    def _set_registration(self, size: tuple[int, int], has_depth: bool) -> None:
+        assert self.settings.colour_camera is not None
+        if not has_depth:
+            raise ReadError(f"{self.path}: a colour_camera of its own needs depth/, which is missing")
+        try:
+            colour = Camera(*self.settings.colour_camera, *size)
+        except InvalidValue as error:
+            raise ReadError(f"{self.path / SETTINGS_NAME}: 'colour_camera': {error}") from error
+        colour_from_depth = np.eye(4)
+        colour_from_depth[:3, 3] = self.settings.colour_from_depth_m or (0.0, 0.0, 0.0)
+        self.registration = ColourRegistration(colour, self.camera, colour_from_depth)
+        self.note("colour is registered to the depth camera as spatialmem.json declares")
 
     def _set_depth_scale(self, given: float | None, depth: list[Path]) -> None:
         declared = given if given is not None else self.settings.depth_scale
@@ -138,10 +164,15 @@ def read_poses(path: Path, settings: FolderSettings) -> tuple[list[NDArray[np.fl
             raise ReadError(f"{path}, line {line}: expected {columns} values, found {len(words)}")
         if columns == _TUM:
             stamps.append(stamp_ns(path, line, words[0]))
-            poses.append(_ours(pose_from_tum(path, line, words[1:]), settings))
+            poses.append(_ours(pose_from_tum(path, line, _scalar_last(words[1:], settings)), settings))
         else:
             poses.append(_ours(np.array(numbers(path, line, words)).reshape(4, 4), settings))
     return poses, stamps if columns == _TUM else None
+
+
+def _scalar_last(words: list[str], settings: FolderSettings) -> list[str]:
+    """tx ty tz qx qy qz qw, whichever order the quaternion was written in."""
+    return words if settings.quat_order == "xyzw" else [*words[:3], *words[4:], words[3]]
 
 
 def _ours(pose: NDArray[np.float64] | None, settings: FolderSettings) -> NDArray[np.float64] | None:

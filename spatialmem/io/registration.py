@@ -12,7 +12,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from spatialmem.geometry import pixel_rays
+from spatialmem.geometry import apply, back_project_pixels, pixel_rays, project
 from spatialmem.types import Camera
 
 _FAR_INVERSE_M = 0.2  # rows without any reading are taken to be 5 m away
@@ -59,6 +59,11 @@ class ColourRegistration:
         if self.has_baseline:
             inside &= ~_hidden(x, y, z, inside, (height, width))
         return np.asarray(out, dtype=np.uint8), inside | ~np.isfinite(depth_m)
+
+    def colour_pixels(self, pixels_xy: NDArray, depth_m: NDArray) -> NDArray[np.float64]:
+        """(N, 2) where in the colour image depth pixels (N, 2) with readings (N,) in metres fall."""
+        points = apply(self._move, back_project_pixels(pixels_xy, depth_m, self.depth))
+        return project(points, self.colour)
 
     @cached_property
     def _rays(self) -> NDArray[np.float32]:

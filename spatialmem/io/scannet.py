@@ -53,7 +53,7 @@ class ScanNetReader(ShotsReader):
         intrinsic = self.path / "intrinsic"
         self.camera = camera_from_matrix(intrinsic / "intrinsic_depth.txt", *depth_size)
         self._colour_camera = camera_from_matrix(intrinsic / "intrinsic_color.txt", *colour_size)
-        self._registration = ColourRegistration(self._colour_camera, self.camera, self._colour_from_depth())
+        self.registration = ColourRegistration(self._colour_camera, self.camera, self._colour_from_depth())
         sizes = (*colour_size, *depth_size)
         self.note("colour, {} x {}, is registered to depth, {} x {}".format(*sizes))
         self.note(f"no stamps in this format: frame i is taken at i / {fps:g} s")
@@ -68,7 +68,8 @@ class ScanNetReader(ShotsReader):
     def images_of(self, shot: Shot) -> tuple[NDArray[np.uint8], NDArray[np.float32] | None, NDArray[np.bool_] | None]:
         assert shot.depth is not None
         depth_m = read_depth_m(shot.depth, self.depth_scale, size_of(self.camera))
-        rgb, coloured = self._registration.register(read_rgb(shot.rgb, size_of(self._colour_camera)), depth_m)
+        assert self.registration is not None
+        rgb, coloured = self.registration.register(read_rgb(shot.rgb, size_of(self._colour_camera)), depth_m)
         return rgb, depth_m, coloured
 
     def _sizes(self) -> tuple[tuple[int, int], tuple[int, int]]:

@@ -18,6 +18,7 @@ _CHOICES = {
     "camera_axes": ("opencv", "opengl", "ros_body"),
     "poses": ("world_from_camera", "camera_from_world"),
     "pose_format": ("tum", "matrix"),
+    "quat_order": ("xyzw", "wxyz"),
     "stamps": ("poses", "file", "fps"),
 }
 
@@ -34,6 +35,8 @@ class FolderSettings:
     """direction of the poses: world_from_camera or camera_from_world"""
     pose_format: str | None = None
     """tum (stamp tx ty tz qx qy qz qw) or matrix (16 numbers, row-major); None: by the number of values in a line"""
+    quat_order: str = "xyzw"
+    """order of the quaternion in tum lines: xyzw (scalar last) or wxyz"""
     stamps: str | None = None
     """poses (first column of tum lines), file (stamps.txt, seconds) or fps; None: the first of these there is"""
     fps: float | None = None
@@ -42,6 +45,10 @@ class FolderSettings:
     """name of the world frame"""
     up: tuple[float, float, float] | None = None
     """direction against gravity in the world; None: not known"""
+    colour_camera: tuple[float, float, float, float] | None = None
+    """fx fy cx cy of a colour camera of its own, pixels; None: colour is registered to depth"""
+    colour_from_depth_m: tuple[float, float, float] | None = None
+    """where the depth camera is seen from the colour camera (its axes, metres); None: in the same place"""
 
 
 def read_settings(folder: Path) -> FolderSettings:
@@ -60,6 +67,12 @@ def read_settings(folder: Path) -> FolderSettings:
         raise ReadError(f"{path}: 'frame_id' must be a name; found {values['frame_id']!r}")
     if "up" in values:
         values["up"] = unit_vector(path, "up", values["up"])
+    if "colour_camera" in values:
+        values["colour_camera"] = _numbers(path, values, "colour_camera", 4)
+    if "colour_from_depth_m" in values:
+        values["colour_from_depth_m"] = _numbers(path, values, "colour_from_depth_m", 3)
+        if "colour_camera" not in values:
+            raise ReadError(f"{path}: 'colour_from_depth_m' needs 'colour_camera', the fx fy cx cy of that camera")
     return FolderSettings(**values)
 
 
@@ -76,6 +89,13 @@ def reject_unknown(path: Path, values: dict[str, Any], known: Iterable[str], rem
 def check_camera_axes(path: Path, values: dict[str, Any]) -> None:
     """`ReadError` when values["camera_axes"] is given and names no axes."""
     _check_choice(path, values, "camera_axes", _CHOICES["camera_axes"])
+
+
+def _numbers(path: Path, values: dict[str, Any], key: str, count: int) -> tuple[float, ...]:
+    given = values[key]
+    if not isinstance(given, list) or len(given) != count:
+        raise ReadError(f"{path}: {key!r} must be {count} numbers; found {given!r}")
+    return tuple(number_of(path, {key: value}, key) for value in given)
 
 
 def unit_vector(path: Path, key: str, given: Any) -> tuple[float, float, float]:

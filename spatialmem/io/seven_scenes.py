@@ -61,7 +61,7 @@ class SevenScenesReader(ShotsReader):
         self.camera = self._depth_camera(size)
         colour_from_depth = np.eye(4)
         colour_from_depth[0, 3] = -_BASELINE_M
-        self._registration = ColourRegistration(_COLOUR_CAMERA.scaled_to(*size), self.camera, colour_from_depth)
+        self.registration = ColourRegistration(_COLOUR_CAMERA.scaled_to(*size), self.camera, colour_from_depth)
         self.note(f"no stamps in this format: frame i is taken at i / {fps:g} s")
         self.note("colour is registered to the depth camera (focal lengths 525 and 585, baseline 25 mm)")
 
@@ -73,10 +73,10 @@ class SevenScenesReader(ShotsReader):
         return matrix(_beside(shot.depth, "pose.txt")) if shot.depth else None
 
     def images_of(self, shot: Shot) -> tuple[NDArray[np.uint8], NDArray[np.float32] | None, NDArray[np.bool_] | None]:
-        assert shot.depth is not None
+        assert shot.depth is not None and self.registration is not None
         size = size_of(self.camera)
         depth_m = read_depth_m(shot.depth, self.depth_scale, size)
-        rgb, coloured = self._registration.register(read_rgb(shot.rgb, size), depth_m)
+        rgb, coloured = self.registration.register(read_rgb(shot.rgb, size), depth_m)
         return rgb, depth_m, coloured if self._mask_uncoloured else None
 
     def _depth_camera(self, size: tuple[int, int]) -> Camera:

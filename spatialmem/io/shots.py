@@ -13,6 +13,7 @@ from spatialmem.errors import InvalidValue, ReadError
 from spatialmem.io.images import image_size, number_in, read_depth_m, read_rgb
 from spatialmem.io.reader import BadFrame, BadReason, Reader
 from spatialmem.io.recording_id import first_frame_id
+from spatialmem.io.registration import ColourRegistration
 from spatialmem.types import Camera, Frame
 
 _NS = 1_000_000_000
@@ -46,6 +47,8 @@ class ShotsReader(Reader):
     """raw depth / depth_scale = metres"""
     depth_declared: bool = True
     """whether the scale is certain (fixed by the format, or declared), so that near scenes are not suspect"""
+    registration: ColourRegistration | None = None
+    """how colour of a camera of its own is found for the pixels of depth; None: they share their pixels"""
 
     def __len__(self) -> int:
         return len(self.shots)

@@ -1,6 +1,6 @@
 """Asking for memory before it is needed.
 
-Rows of one block lie in pages scattered over the pool, where the processor cannot guess the next one; the kernel knows it.
+Rows of one block lie in pages scattered over the pool: the processor cannot guess the next one, the kernel knows it.
 """
 
 from __future__ import annotations
