@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, final
@@ -21,8 +21,9 @@ from spatialmem.perception import Encoder, load_encoder
 from spatialmem.sessions import CameraLog, require_place, require_same_recording
 from spatialmem.store.failures import needed
 from spatialmem.store.file import MemoryFile
-from spatialmem.store.rows import AnchorRow, KeyframeRow, SessionRow
+from spatialmem.store.rows import AnchorRow, KeyframeRow, PoseRow, SessionRow
 from spatialmem.types import Camera, Frame, Outcome
+from spatialmem.voxels.keys import BLOCK, moved_keys
 
 MAP_FRAME = "map"
 
@@ -56,6 +57,9 @@ class Keeper:
         self.rows: dict[int, KeyframeRow] = {}
         self._encoder = encoder
         self._anchors: dict[str, AnchorRow] = {}
+        self._earlier_anchors: list[AnchorRow] = []
+        self._poses: dict[int, NDArray[np.float64]] = {}  # of frames that stand in the layers by a revised pose
+        self._revisions: dict[int, int] = {}  # the latest one of each frame that has any
         self._cameras: dict[tuple[str, str], CameraLog] = {}
         self._up: NDArray[np.float64] | None = None
         self._recordings: dict[str, str] = {}
@@ -99,6 +103,12 @@ class Keeper:
         for anchor in file.anchors():  # after the rows: a live writer places a session before its first frame
             if anchor.valid_to is None:
                 self._anchors[anchor.session_id] = anchor
+            else:
+                self._earlier_anchors.append(anchor)
+        for pose in file.poses():
+            self._revisions[pose.lsn] = pose.revision
+            if pose.lsn in self.rows and pose.revision == self.rows[pose.lsn].pose_revision:
+                self._poses[pose.lsn] = pose.world_from_camera
         self._recordings = file.recordings()
         missing = sorted(set(range(1, max(self.rows, default=0) + 1)) - self.rows.keys())
         if missing:
@@ -142,7 +152,48 @@ class Keeper:
 
     def map_from_camera(self, row: KeyframeRow) -> NDArray[np.float64]:
         """(4, 4) pose of a stored frame in the map."""
+        return self.map_from_session(row.session_id) @ self.pose_of(row)
+
+    def pose_of(self, row: KeyframeRow) -> NDArray[np.float64]:
+        """(4, 4) world_from_camera by which a stored frame stands in the layers."""
+        return self._poses.get(row.lsn, row.world_from_camera)
+
+    @property
+    def sessions(self) -> tuple[str, ...]:
+        """Sessions that have a place in the map."""
+        return tuple(self._anchors)
+
+    def next_revision(self, lsn: int) -> int:
+        """Number of the next revision of a frame's pose."""
+        return self._revisions.get(lsn, 0) + 1
+
+    def next_anchor(self, session_id: str, map_from_session: NDArray[np.float64], reason: str) -> AnchorRow:
+        """The next revision of where a session lies."""
+        revision = self._anchors[session_id].revision + 1
+        return AnchorRow(session_id, revision, map_from_session, len(self.rows) + 1, reason)
+
+    def take_poses(self, poses: Iterable[PoseRow], used: Mapping[int, int], anchor: AnchorRow | None) -> None:
+        """Revisions that the file holds now; `used`: those by which frames (lsn) stand in the layers."""
+        for pose in poses:
+            self._revisions[pose.lsn] = pose.revision
+            if pose.lsn in used:
+                self._poses[pose.lsn] = pose.world_from_camera
+                self.rows[pose.lsn] = replace(self.rows[pose.lsn], pose_revision=pose.revision)
+        if anchor is not None:
+            ended = replace(self._anchors[anchor.session_id], valid_to=anchor.valid_from)
+            self._earlier_anchors.append(ended)
+            self._anchors[anchor.session_id] = anchor
+
+    def _logged_pose(self, row: KeyframeRow) -> NDArray[np.float64]:
+        """(4, 4) map_from_camera of a frame when it was stored."""
+        for anchor in self._earlier_anchors:
+            if anchor.session_id == row.session_id and anchor.valid_from <= row.lsn < (anchor.valid_to or 0):
+                return anchor.map_from_session @ row.world_from_camera
         return self.map_from_session(row.session_id) @ row.world_from_camera
+
+    def file_of_poses(self) -> MemoryFile:
+        """The file, for a correction."""
+        return self._file()
 
     def add_session(self, session_id: str, map_from_session: NDArray[np.float64], reason: str) -> None:
         """Place a new session; one that is known already is refused."""
@@ -246,14 +297,23 @@ class Keeper:
         row = self.rows.get(lsn)
         if row is None:
             raise InvalidValue(f"there is no stored frame {lsn}; the log holds frames 1 to {len(self.rows)}")
-        logged = self._logged(row)
+        logged = self.logged(row)
         return Frame(
             logged.rgb, logged.depth_m, row.camera, row.world_from_camera, row.stamp_ns, row.session_id, row.camera_id,
             row.seq, logged.valid, _sigma(row), depth_unit="m", recording_id=self._recordings.get(row.session_id),
         )  # fmt: skip
 
-    def _logged(self, row: KeyframeRow) -> LoggedFrame:
-        return decoded(row, self._file().blobs(row.lsn), self.map_from_camera(row))
+    def logged(self, row: KeyframeRow, map_from_camera: NDArray[np.float64] | None = None) -> LoggedFrame:
+        """A stored frame as the layers read it, with the pose it has now or with this one.
+
+        Where that is not the pose it was stored with, what it examined has moved with it.
+        """
+        pose = self.map_from_camera(row) if map_from_camera is None else map_from_camera
+        frame, stored = decoded(row, self._file().blobs(row.lsn), pose), self._logged_pose(row)
+        if np.array_equal(pose, stored) or len(frame.examined) == 0:
+            return frame
+        edge_m = BLOCK * self.config.voxel_size_m
+        return replace(frame, examined=moved_keys(frame.examined, pose @ np.linalg.inv(stored), edge_m))
 
     # --- layers and file
 
@@ -280,7 +340,7 @@ class Keeper:
             if row.lsn <= self._round.base_lsn:
                 layers.last_lsn = row.lsn
                 continue
-            layers.apply(layers.prepare(self._logged(row)), replay=True)
+            layers.apply(layers.prepare(self.logged(row)), replay=True)
         layers.publish()
         return layers
 
@@ -291,7 +351,7 @@ class Keeper:
             self._restore_rows(file.path)
         for row in list(self.rows.values()):
             with needed(file.path, row.lsn):
-                logged = self._logged(row)
+                logged = self.logged(row)
             layers.apply(layers.prepare(logged))
         WholeRound(layers).put_into(file)
         self._round = CheckpointRound(self.config.checkpoint_frames, layers.last_lsn)

@@ -6,7 +6,7 @@ A layer is a function of the log rows in order. Live, reopened and rebuilt memor
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import final
@@ -152,19 +152,26 @@ class Layers:
         self.free.publish(self.epochs.number)
         self._aside = False
 
-    def _step_aside(self) -> None:
+    def step_aside(self) -> None:
         if not self._aside:
             in_use = self.epochs.in_use()
             self.surface.step_aside(in_use)
             self.free.step_aside(in_use)
             self._aside = True
 
+    def abandon(self) -> None:
+        """Go back to the layers that readers see; nothing was published since `step_aside`."""
+        with self.epochs.read() as epoch:
+            self.surface.abandon(epoch.surface)
+            self.free.abandon(epoch.free)
+            self._aside = False
+
     @contextmanager
     def _adding(self) -> Iterator[None]:
         """Add blocks in place while nobody reads, else to a table of the next epoch's own."""
         try:
             if self._aside or not self.epochs.take():
-                self._step_aside()
+                self.step_aside()
             yield
         finally:
             self.epochs.give_back()
@@ -174,7 +181,7 @@ class Layers:
         fusion, free, verdicts = prepared.fusion, prepared.free, prepared.verdicts
         if fusion is None or free is None or verdicts is None or (not self._aside and self.epochs.take()):
             return prepared
-        self._step_aside()
+        self.step_aside()
         renewed = self.surface.renew(fusion, verdicts)
         if renewed is not None:
             prepared = replace(prepared, verdicts=renewed)
@@ -200,6 +207,16 @@ class Layers:
         self._stamps[lsn] = stamp_ns
         self._poses[lsn] = np.concatenate([map_from_camera[:3, 3], map_from_camera[:3, 2]])
 
+    def centre_of(self, lsn: int) -> NDArray[np.float64]:
+        """(3,) camera centre of a stored frame in the map frame."""
+        return self._poses[lsn, :3]
+
+    def take(self, cells: Mapping[int, bytes], departed: Iterable[DepartedRow], of: Container[int]) -> None:
+        """Sightings, and departed regions in place of those of the frames `of`. Epochs that are read keep theirs."""
+        self.cells = {**self.cells, **cells}
+        kept = [row for row in self.departed if row.valid_from not in of]
+        self.departed = sorted([*kept, *departed], key=lambda row: row.valid_from)
+
     def prepare(self, frame: LoggedFrame) -> Prepared:
         """Work out what a frame changes. Raises `OutOfRoom` before anything has changed.
 
@@ -211,7 +228,7 @@ class Layers:
         view = DepthView.of(frame.depth_m, frame.valid, frame.camera, frame.map_from_camera, self.config)
         poses = self._poses[: frame.lsn + 1]
         verdicts = self.surface.judge(view, frame.examined, frame.residual_m, frame.lsn, poses)
-        departed = self._departed(self.surface.cleared(verdicts), frame.lsn) if verdicts.clears else ()
+        departed = self.departed_of(self.surface.cleared(verdicts), frame.lsn) if verdicts.clears else ()
         before = self._in_use()
         try:
             free, fusion = self._planned(view, frame.lsn, before)
@@ -221,7 +238,7 @@ class Layers:
             self._let_readers_finish()  # what is full of versions for them may have room for the frame
             before = self._in_use()
             free, fusion = self._planned(view, frame.lsn, before)
-        return Prepared(frame, verdicts, fusion, free, _cells_blob(free), departed, before)
+        return Prepared(frame, verdicts, fusion, free, cells_blob(free), departed, before)
 
     def _planned(self, view: DepthView, lsn: int, in_use: tuple[int, int]) -> tuple[FreePlan, FusionPlan]:
         try:
@@ -278,7 +295,8 @@ class Layers:
             if prepared.cells is not None:
                 self.cells[frame.lsn] = prepared.cells
 
-    def _departed(self, cleared: Cleared, lsn: int) -> tuple[DepartedRow, ...]:
+    def departed_of(self, cleared: Cleared, lsn: int) -> tuple[DepartedRow, ...]:
+        """Rows for the connected regions that frame `lsn` clears."""
         regions = connected_regions(cleared.voxel)
         rows = []
         for number in range(len(regions)):
@@ -327,7 +345,7 @@ def _block_arrays(block: SurfaceBlock) -> BlockArrays:
     )  # fmt: skip
 
 
-def _cells_blob(plan: FreePlan) -> bytes:
+def cells_blob(plan: FreePlan) -> bytes:
     coordinates = np.array([block_coordinates(int(key)) for key in plan.cell_keys], np.int16).reshape(-1, 3)
     counts = plan.cells.astype(np.uint16)
     return codec.encode_cells(codec.Cells(coordinates, counts[:, 0], counts[:, 1]))

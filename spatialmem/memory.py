@@ -7,7 +7,7 @@ query:    text or image -> scan of the surface -> connected regions -> hits with
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, final
@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 
 from spatialmem.arguments import (
     check_reach,
+    checked_anchor,
+    checked_correction,
     checked_creation,
     checked_frame,
     checked_lsn,
@@ -39,6 +41,7 @@ from spatialmem.question import Question, ask
 from spatialmem.retrieval.departed import DepartedTable, departed_hits
 from spatialmem.retrieval.hits import Scene, build_hits, merge_ranked
 from spatialmem.retrieval.place import what_is_there
+from spatialmem.revisions import PoseCorrection, correct_poses, poses_at
 from spatialmem.types import Answer, Camera, Frame, Outcome, Skipped, Stored, View, checked_transform
 from spatialmem.up import Up, estimate_up
 from spatialmem.voxels.free_reading import FreeSpace
@@ -205,6 +208,30 @@ class SpatialMemory:
         checked_name("reason", reason)
         with self._changing():
             self._keeper.add_session(name, place, reason)
+
+    def correct_poses(
+        self, poses: Mapping[int, NDArray] | tuple[NDArray, NDArray] | None = None, *,
+        anchor: tuple[str, NDArray] | None = None, session_id: str | None = None, reason: str = "corrected",
+    ) -> PoseCorrection:  # fmt: skip
+        """Give stored frames other poses, after a loop closure, say; the map becomes what they would have made it.
+
+        Args:
+            poses: world_from_camera (4, 4) by lsn; or a trajectory: stamps (N,) int64 nanoseconds, and
+                world_from_camera (N, 4, 4), of which those at the stamp of a stored frame count.
+            anchor: instead of poses, a session and where its world lies: map_from_session (4, 4).
+            session_id: whose trajectory it is, when the memory holds several sessions.
+            reason: kept with the revision.
+
+        A frame that moves less than half a voxel and 0.2 degrees gets its pose in the log, and the map stays. Frames
+        touched are read again from the log, never encoded again. All or nothing; readers keep what they read. Raises
+        `OutOfRoom` when old and new blocks do not fit into the reserve side by side.
+        """
+        given = checked_correction(poses, anchor, session_id)
+        checked_name("reason", reason)
+        with self._changing():
+            if isinstance(given, tuple):
+                given = poses_at(self._keeper, *given, session_id)
+            return correct_poses(self._keeper, self._layers, given, checked_anchor(anchor), reason)
 
     # --- asking
 

@@ -17,9 +17,11 @@ from spatialmem.store.rows import (
     AnchorRow,
     BlockRow,
     CheckpointRow,
+    CorrectedLayers,
     DepartedRow,
     FrameBlobs,
     KeyframeRow,
+    PoseRow,
     SessionRow,
 )
 from spatialmem.store.writer import Writer
@@ -186,6 +188,27 @@ class MemoryFile:
         with self._for_writing().transaction(f"placing session {row.session_id!r} in") as connection:
             maintenance.insert_anchor(connection, row)
 
+    def correct(
+        self,
+        poses: Sequence[PoseRow],
+        used: Mapping[int, int],
+        anchor: AnchorRow | None,
+        layers: CorrectedLayers | None,
+    ) -> None:
+        """Revisions of poses, and what they change in the layers, in one transaction.
+
+        used: revision by which each frame (lsn) stands in the layers from now on; layers: None when nothing changes.
+        """
+        with self._for_writing().transaction("correcting poses in") as connection:
+            maintenance.insert_poses(connection, poses)
+            maintenance.use_poses(connection, used)
+            if anchor is not None:
+                maintenance.insert_anchor(connection, anchor)
+            if layers is not None:
+                maintenance.put_cells(connection, layers.cells)
+                maintenance.replace_departed(connection, layers.departed_of, layers.departed)
+                maintenance.put_blocks(connection, layers.surface, layers.free, None)
+
     def set_meta(self, key: str, value: str | None) -> None:
         """Write one row of `meta`."""
         with self._for_writing().transaction("changing") as connection:
@@ -261,6 +284,10 @@ class MemoryFile:
     def anchors(self) -> list[AnchorRow]:
         """All anchors by session and revision, replaced ones included."""
         return [rec.anchor_row(values) for values in self._rows(sch.ANCHORS, "ORDER BY session_id, revision")]
+
+    def poses(self) -> list[PoseRow]:
+        """All revisions of poses by frame and revision, replaced ones included."""
+        return [rec.pose_row(values) for values in self._rows(sch.POSE_REVISIONS, "ORDER BY lsn, revision")]
 
     def checkpoints(self) -> list[CheckpointRow]:
         """Finished rounds, oldest first."""

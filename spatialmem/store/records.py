@@ -16,6 +16,7 @@ from spatialmem.store.rows import (
     DepartedRow,
     FrameBlobs,
     KeyframeRow,
+    PoseRow,
     SessionRow,
 )
 from spatialmem.store.schema import Value
@@ -112,6 +113,20 @@ def anchor_row(values: Sequence) -> AnchorRow:
     """The inverse of `anchor_values`."""
     session_id, revision, pose, valid_from, valid_to, reason = values
     return AnchorRow(session_id, revision, pose_matrix(pose, f"anchor of {session_id}"), valid_from, reason, valid_to)
+
+
+def pose_values(row: PoseRow) -> tuple[Value, ...]:
+    """Columns of `pose_revisions`."""
+    return (
+        int(row.lsn), int(row.revision), pose_bytes(row.world_from_camera), int(row.valid_from), _whole(row.valid_to),
+        str(row.reason),
+    )  # fmt: skip
+
+
+def pose_row(values: Sequence) -> PoseRow:
+    """The inverse of `pose_values`."""
+    lsn, revision, pose, valid_from, valid_to, reason = values
+    return PoseRow(lsn, revision, pose_matrix(pose, f"revised pose of frame {lsn}"), valid_from, reason, valid_to)
 
 
 def checkpoint_values(row: CheckpointRow) -> tuple[Value, ...]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import final
 
 import numpy as np
@@ -71,6 +71,26 @@ def _copy_blocks(free, blocks, copies):
 
 
 @leaf
+def _empty_block(free, block, key):
+    free.keys[block] = key
+    free.log_odds[block] = 0
+    free.last_free[block] = 0
+    free.last_occupied[block] = 0
+    free.contains[block] = 0
+    free.changed[block] = 0
+
+
+@leaf
+def _fresh_blocks(free, blocks, fresh):
+    """Let the table lead to unused, empty blocks in place of blocks (N,), for which there is room; fresh (N,)."""
+    for n in range(blocks.shape[0]):
+        key, block = free.keys[blocks[n]], _take_block(free)
+        fresh[n] = block
+        _empty_block(free, block, key)
+        lead_to(free.table_keys, free.table_blocks, key, block)
+
+
+@leaf
 def _release_blocks(free, blocks):
     for block in blocks:
         free.counters[0] -= 1
@@ -93,12 +113,7 @@ def _block_at(free, key):
     if block == NO_BLOCK:
         free.counters[1] += 1
         return NO_BLOCK
-    free.keys[block] = key
-    free.log_odds[block] = 0
-    free.last_free[block] = 0
-    free.last_occupied[block] = 0
-    free.contains[block] = 0
-    free.changed[block] = 0
+    _empty_block(free, block, key)
     insert(free.table_keys, free.table_blocks, key, block)
     return block
 
@@ -319,6 +334,26 @@ class FreeSpaceGrid:
         _move_listed(plan.listed, place)
         return True
 
+    def start_over(self, keys: NDArray[np.int64]) -> None:
+        """Empty blocks in place of those with these keys, for the next epoch; `OutOfRoom` as in surface.py."""
+        live = live_blocks(self.pools.table_keys, self.pools.table_blocks)
+        old = self._versions.seen(live[np.isin(self.pools.keys[live], keys)])
+        left = self.pools.keys.shape[0] - self.blocks_in_use
+        if len(old) > left:
+            raise OutOfRoom(
+                f"making {len(old)} free-space blocks anew needs as many more, {left} are left; correct fewer frames "
+                "at a time, or create the memory with a larger ram_bytes"
+            )
+        fresh = np.empty(len(old), np.int64)
+        _fresh_blocks(self.pools, old, fresh)
+        self._versions.replace(old, fresh)
+
+    def abandon(self, seen: FreeReading) -> None:
+        """Go back to what readers see, after `step_aside`."""
+        added = self._versions.abandon()
+        self.pools = seen.pools
+        _release_blocks(self.pools, added)
+
     def publish(self, number: int) -> None:
         """The layer as it is becomes epoch `number`."""
         self._versions.publish(number)
@@ -352,6 +387,11 @@ class FreeSpaceGrid:
         keys = self.pools.keys[self._blocks[:n]]
         order = np.argsort(keys)
         return FreePlan(listed, int(occupied), keys[order], self._cells[:n][order])
+
+    def only(self, plan: FreePlan, keys: NDArray[np.int64]) -> FreePlan:
+        """A plan without the voxels of blocks that are not among these keys."""
+        kept = np.isin(self.pools.keys[plan.listed // VOXELS], keys)
+        return replace(plan, listed=plan.listed[kept], occupied=int(kept[: plan.occupied].sum()))
 
     def apply(self, plan: FreePlan, lsn: int) -> None:
         """Write what `plan` found."""
