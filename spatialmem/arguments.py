@@ -262,3 +262,15 @@ def checked_anchor(anchor: object) -> tuple[str, NDArray[np.float64]] | None:
     if not isinstance(anchor, tuple) or len(anchor) != 2:
         raise InvalidValue(f"anchor must be a pair of session_id and 4x4 matrix; given {described(anchor)}")
     return checked_name("session_id", anchor[0]), checked_transform(anchor[1])
+
+
+def checked_forgetting(
+    frames: Iterable[int] | None, box_m: Any, since_ns: Any, until_ns: Any
+) -> tuple[list[int] | None, NDArray[np.float64] | None, tuple[int, int] | None]:
+    """What `forget` is given: frames, a box, a span of time; at least one of them."""
+    if frames is None and box_m is None and since_ns is None and until_ns is None:
+        raise InvalidValue("forget what? give frames, box_m, since_ns or until_ns; everything is forgotten by deleting the file")
+    numbers = None if frames is None else [checked_lsn(lsn) for lsn in frames]
+    box = None if box_m is None else checked_box(box_m)
+    times = None if since_ns is None and until_ns is None else checked_times(since_ns, until_ns)
+    return numbers, box, times

@@ -59,9 +59,10 @@ class Corrected:
 class Correction:
     """One correction. `work_out` changes what nobody sees; then comes `Layers.publish` or `Layers.abandon`."""
 
-    def __init__(self, layers: Layers, log: Logged, revised: Iterable[int]) -> None:
+    def __init__(self, layers: Layers, log: Logged, revised: Iterable[int], erased: Iterable[int] = ()) -> None:
+        """revised: frames with depth whose poses change; erased: frames with depth that are to leave no trace."""
         self._layers, self._log = layers, log
-        self._revised = frozenset(revised)
+        self._revised, self._erased = frozenset(revised), frozenset(erased)
         self._touched: dict[int, NDArray[np.int64]] = {}
         self._examined: dict[int, NDArray[np.int64]] = {}
         self._surface, self._free = _NONE, _NONE
@@ -70,20 +71,22 @@ class Correction:
         """Make anew what the revised frames touch. Raises `OutOfRoom` when old and new do not fit side by side."""
         layers = self._layers
         layers.step_aside()
+        for lsn in sorted(self._revised | self._erased):
+            self._left_by(lsn)
         for lsn in sorted(self._revised):
-            self._reach_of(lsn)
+            self._reached_by(lsn)
         surface_frames = self._frames_of_the_surface()
-        free_frames = [lsn for lsn in self._log.lsns if lsn in self._revised or self._saw_free(lsn)]
+        free_frames = {lsn for lsn in self._log.lsns if self._saw_free(lsn)} | self._revised
         layers.surface.start_over(self._surface)
         layers.free.start_over(self._free)
         cells: dict[int, bytes] = {}
         departed: list[DepartedRow] = []
-        every = sorted({*surface_frames, *free_frames})
+        every = sorted((surface_frames | free_frames) - self._erased)
         for lsn in every:
             departed += self._replay(lsn, cells)
         layers.surface.note_all_doubts()
         judged = frozenset(lsn for lsn in every if len(self._judged(lsn)))
-        return Corrected(self._surface, self._free, cells, judged, tuple(departed), len(every))
+        return Corrected(self._surface, self._free, cells, judged | self._erased, tuple(departed), len(every))
 
     # --- what has to be made anew
 
@@ -91,20 +94,24 @@ class Correction:
         assert frame.depth_m is not None
         return DepthView.of(frame.depth_m, frame.valid, frame.camera, frame.map_from_camera, self._layers.config)
 
-    def _reach_of(self, lsn: int) -> None:
-        """A revised frame: everything it touched, and everything it touches now."""
-        layers = self._layers
-        before, now = self._log.frame_before(lsn), self._log.frame(lsn)
-        self._touched[lsn] = layers.surface.keys_touched(self._view(now))
-        self._examined[lsn] = now.examined
-        was = layers.surface.keys_touched(self._view(before))
-        self._surface = _union(self._surface, was, before.examined, self._touched[lsn], now.examined)
-        seen = layers.free.plan(self._view(now)).cell_keys
-        self._free = _union(self._free, _cell_keys(layers.cells.get(lsn)), seen)
+    def _left_by(self, lsn: int) -> None:
+        """Everything a frame touched so far has to be made anew."""
+        frame = self._log.frame_before(lsn)
+        touched = self._layers.surface.keys_touched(self._view(frame))
+        self._surface = _union(self._surface, touched, frame.examined)
+        self._free = _union(self._free, _cell_keys(self._layers.cells.get(lsn)))
 
-    def _frames_of_the_surface(self) -> list[int]:
+    def _reached_by(self, lsn: int) -> None:
+        """So has everything a revised frame touches now."""
+        frame = self._log.frame(lsn)
+        self._touched[lsn] = self._layers.surface.keys_touched(self._view(frame))
+        self._examined[lsn] = frame.examined
+        self._surface = _union(self._surface, self._touched[lsn], frame.examined)
+        self._free = _union(self._free, self._layers.free.plan(self._view(frame)).cell_keys)
+
+    def _frames_of_the_surface(self) -> set[int]:
         """Frames that touch or judge a block that is made anew; with each that judges one, all that it judged."""
-        frames, waiting = set(self._revised), set(self._log.lsns) - self._revised
+        frames, waiting = set(self._revised), set(self._log.lsns) - self._revised - self._erased
         while True:
             reached = {lsn for lsn in self._that_may_see(waiting) if self._meets(lsn)}
             frames |= reached
@@ -112,7 +119,7 @@ class Correction:
             judged = [self._judged(lsn) for lsn in frames]
             grown = _union(self._surface, *judged)
             if len(grown) == len(self._surface):
-                return sorted(frames)
+                return frames
             self._surface = grown
 
     def _judged(self, lsn: int) -> NDArray[np.int64]:

@@ -55,6 +55,8 @@ class Keeper:
         self.feature_width = width
         self.closed = False
         self.rows: dict[int, KeyframeRow] = {}
+        self.last_lsn = 0
+        """number of the last frame that was ever stored"""
         self._encoder = encoder
         self._anchors: dict[str, AnchorRow] = {}
         self._earlier_anchors: list[AnchorRow] = []
@@ -110,7 +112,10 @@ class Keeper:
             if pose.lsn in self.rows and pose.revision == self.rows[pose.lsn].pose_revision:
                 self._poses[pose.lsn] = pose.world_from_camera
         self._recordings = file.recordings()
-        missing = sorted(set(range(1, max(self.rows, default=0) + 1)) - self.rows.keys())
+        tombstones = file.tombstones()
+        self.last_lsn = max([self.last_lsn, *(row.at_lsn for row in tombstones)])
+        erased = {lsn for row in tombstones for lsn in row.lsns}
+        missing = sorted(set(range(1, self.last_lsn + 1)) - self.rows.keys() - erased)
         if missing:
             raise MemoryFileError(
                 f"{path}: the log has no row for frame {missing[0]} ({len(missing)} missing in all), so the layers "
@@ -170,7 +175,7 @@ class Keeper:
     def next_anchor(self, session_id: str, map_from_session: NDArray[np.float64], reason: str) -> AnchorRow:
         """The next revision of where a session lies."""
         revision = self._anchors[session_id].revision + 1
-        return AnchorRow(session_id, revision, map_from_session, len(self.rows) + 1, reason)
+        return AnchorRow(session_id, revision, map_from_session, self.last_lsn + 1, reason)
 
     def take_poses(self, poses: Iterable[PoseRow], used: Mapping[int, int], anchor: AnchorRow | None) -> None:
         """Revisions that the file holds now; `used`: those by which frames (lsn) stand in the layers."""
@@ -208,7 +213,7 @@ class Keeper:
         self, session_id: str, map_from_session: NDArray[np.float64], reason: str
     ) -> tuple[SessionRow, AnchorRow]:
         session = SessionRow(session_id, len(self._anchors), MAP_FRAME)
-        return session, AnchorRow(session_id, 0, map_from_session, len(self.rows) + 1, reason)
+        return session, AnchorRow(session_id, 0, map_from_session, self.last_lsn + 1, reason)
 
     # --- the log
 
@@ -236,7 +241,7 @@ class Keeper:
         examined: NDArray[np.int64],
     ) -> LogEntry:  # fmt: skip
         """A frame as the log will hold it; with a file, the layers get the decoded form of what is stored."""
-        lsn = len(self.rows) + 1
+        lsn = self.last_lsn + 1
         frame = self._numbered(frame)
         counted = self._log_of(frame.session_id, frame.camera_id).counted[outcome.rays > 0]
         encoding = self.encoder.encode(frame.rgb) if counted % self.config.encode_every == 0 else None
@@ -277,9 +282,23 @@ class Keeper:
         self.rows[row.lsn] = row
         self._log_of(row.session_id, row.camera_id).add(row)
 
+    def forget_frames(self, lsns: Iterable[int]) -> None:
+        """These frames have been erased from the file."""
+        gone = set(lsns)
+        rows = [row for row in self.rows.values() if row.lsn not in gone]
+        self.rows = {}  # a new one: who reads goes on with the old
+        self._keys.clear()
+        self._cameras.clear()
+        for row in rows:
+            self._remember(row)
+        for lsn in gone:
+            self._poses.pop(lsn, None)
+            self._revisions.pop(lsn, None)
+
     def forget_rows(self) -> None:
         """For `reset` of an ephemeral memory."""
         self.rows.clear()
+        self.last_lsn = 0
         self._recordings.clear()
         self._cameras.clear()
         self._anchors.clear()
@@ -296,7 +315,7 @@ class Keeper:
         """A stored frame, decoded, with its pose in the world of its session, as it was observed."""
         row = self.rows.get(lsn)
         if row is None:
-            raise InvalidValue(f"there is no stored frame {lsn}; the log holds frames 1 to {len(self.rows)}")
+            raise InvalidValue(f"there is no stored frame {lsn}; the log holds frames 1 to {self.last_lsn}")
         logged = self.logged(row)
         return Frame(
             logged.rgb, logged.depth_m, row.camera, row.world_from_camera, row.stamp_ns, row.session_id, row.camera_id,
@@ -328,9 +347,9 @@ class Keeper:
         layers.load(file.surface_blocks(), file.free_blocks())
         self._restore_rows(file.path)
         newest = max(layers.newest_tag, self._round.base_lsn)
-        if newest > len(self.rows):
+        if newest > self.last_lsn:
             raise MemoryFileError(
-                f"{file.path}: the log ends with frame {len(self.rows)}, but its layers contain frame {newest}; "
+                f"{file.path}: the log ends with frame {self.last_lsn}, but its layers contain frame {newest}; "
                 "make them anew from the frames that are left with: spatialmem rebuild FILE"
             )
         layers.cells = {lsn: blob for lsn, blob in file.all_cells() if lsn in self.rows}

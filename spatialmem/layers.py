@@ -166,11 +166,19 @@ class Layers:
             self.free.abandon(epoch.free)
             self._aside = False
 
+    def _taken(self) -> bool:
+        """Whether the current epoch is the writer's alone, to change in place; then old versions are given back too."""
+        if self._aside or not self.epochs.take():
+            return False
+        self.surface.reclaim(())
+        self.free.reclaim(())
+        return True
+
     @contextmanager
     def _adding(self) -> Iterator[None]:
         """Add blocks in place while nobody reads, else to a table of the next epoch's own."""
         try:
-            if self._aside or not self.epochs.take():
+            if not self._taken():
                 self.step_aside()
             yield
         finally:
@@ -179,7 +187,7 @@ class Layers:
     def _made_way(self, prepared: Prepared) -> Prepared:
         """The frame, ready to be applied: in place, when the epoch can be taken, or into copies."""
         fusion, free, verdicts = prepared.fusion, prepared.free, prepared.verdicts
-        if fusion is None or free is None or verdicts is None or (not self._aside and self.epochs.take()):
+        if fusion is None or free is None or verdicts is None or self._taken():
             return prepared
         self.step_aside()
         renewed = self.surface.renew(fusion, verdicts)
@@ -216,6 +224,14 @@ class Layers:
         self.cells = {**self.cells, **cells}
         kept = [row for row in self.departed if row.valid_from not in of]
         self.departed = sorted([*kept, *departed], key=lambda row: row.valid_from)
+
+    def erase(self, lsns: Iterable[int], last_lsn: int) -> None:
+        """Nothing is known any more of when and from where these frames were taken; epochs that are read keep it."""
+        gone = list(lsns)
+        self._stamps, self._poses = self._stamps.copy(), self._poses.copy()
+        self._stamps[gone], self._poses[gone] = 0, 0.0
+        self.cells = {lsn: blob for lsn, blob in self.cells.items() if lsn not in set(gone)}
+        self.last_lsn = last_lsn
 
     def prepare(self, frame: LoggedFrame) -> Prepared:
         """Work out what a frame changes. Raises `OutOfRoom` before anything has changed.

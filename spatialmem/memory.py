@@ -19,6 +19,7 @@ from spatialmem.arguments import (
     check_reach,
     checked_anchor,
     checked_correction,
+    checked_forgetting,
     checked_creation,
     checked_frame,
     checked_lsn,
@@ -32,6 +33,7 @@ from spatialmem.arguments import (
 from spatialmem.canonical import canonical_hash
 from spatialmem.config import MemoryConfig
 from spatialmem.errors import InvalidValue, ReadOnlyMemory, SpatialMemError
+from spatialmem.forgetting import Forgotten, forget, frames_to_forget
 from spatialmem.gate import SUSPECT_FRAMES, pose_suspect, reason_to_store
 from spatialmem.keeper import Keeper, Keyframe
 from spatialmem.layers import Layers, MapEpoch, Prepared
@@ -232,6 +234,25 @@ class SpatialMemory:
             if isinstance(given, tuple):
                 given = poses_at(self._keeper, *given, session_id)
             return correct_poses(self._keeper, self._layers, given, checked_anchor(anchor), reason)
+
+    def forget(
+        self, *, frames: Iterable[int] | None = None, box_m: NDArray[np.floating] | None = None,
+        since_ns: int | None = None, until_ns: int | None = None,
+    ) -> Forgotten:  # fmt: skip
+        """Erase stored frames for good: images, features, poses, and what they left in the map.
+
+        Args:
+            frames: lsn of the frames.
+            box_m: (2, 3) corners in the map frame: every frame into whose view anything of the box came.
+            since_ns, until_ns: frames taken in this span, both ends included.
+
+        Conditions narrow each other. What other frames saw of the same place stays. The file is written anew, so that no
+        byte of what was erased is left in it; copies made before know nothing of it. A tombstone says what was asked.
+        """
+        numbers, box, times = checked_forgetting(frames, box_m, since_ns, until_ns)
+        with self._changing():
+            lsns, asked = frames_to_forget(self._keeper, self._layers, numbers, box, times)
+            return forget(self._keeper, self._layers, lsns, asked)
 
     # --- asking
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -60,9 +61,11 @@ def correct_poses(
         return PoseCorrection(len(wanted.poses), 0, 0, 0, 0)
     try:
         _note(keeper, layers, wanted.now)
-        done = Correction(layers, _log(keeper, wanted.now, before), _with_depth(keeper, before)).work_out()
+        revised = [lsn for lsn in before if has_depth(keeper.rows[lsn])]
+        done = Correction(layers, log_of(keeper, wanted.now, before), revised).work_out()
         used = {row.lsn: row.revision for row in wanted.poses if row.lsn in wanted.now}
-        _commit(keeper, layers, wanted, used, done)
+        with rewritten(layers, done) as changes:
+            keeper.file_of_poses().correct(wanted.poses, used, wanted.anchor, changes)
     except BaseException:
         _note(keeper, layers, before)
         layers.abandon()
@@ -77,13 +80,13 @@ def _wanted(
     keeper: Keeper, poses: Mapping[int, NDArray[np.float64]], anchor: tuple[str, NDArray[np.float64]] | None,
     reason: str,
 ) -> _Wanted:  # fmt: skip
-    from_lsn = len(keeper.rows) + 1
+    from_lsn = keeper.last_lsn + 1
     rows, now = [], {}
     for lsn, pose in sorted(poses.items()):
         row = keeper.rows.get(lsn)
         if row is None:
             raise InvalidValue(
-                f"there is no stored frame {lsn} to correct; the log holds frames 1 to {len(keeper.rows)}"
+                f"there is no stored frame {lsn} to correct; the log holds frames 1 to {keeper.last_lsn}"
             )
         rows.append(PoseRow(lsn, keeper.next_revision(lsn), pose, from_lsn, reason))
         place = keeper.map_from_session(row.session_id) @ pose
@@ -112,15 +115,13 @@ def _note(keeper: Keeper, layers: Layers, poses: Mapping[int, NDArray[np.float64
         layers.note(lsn, keeper.rows[lsn].stamp_ns, pose)
 
 
-def _with_depth(keeper: Keeper, lsns: Mapping[int, object]) -> list[int]:
-    return [lsn for lsn in lsns if _has_depth(keeper.rows[lsn])]
-
-
-def _has_depth(row: KeyframeRow) -> bool:
+def has_depth(row: KeyframeRow) -> bool:
+    """Whether a frame has changed voxels."""
     return row.agrees is not None
 
 
-def _log(keeper: Keeper, now: Mapping[int, NDArray], before: Mapping[int, NDArray]) -> Logged:
+def log_of(keeper: Keeper, now: Mapping[int, NDArray], before: Mapping[int, NDArray]) -> Logged:
+    """The log with poses (4, 4) in the map that frames get, and by which they stand in the layers."""
     rows = dict(keeper.rows)
     margin_m = keeper.config.max_depth_m + 2 * keeper.config.truncation_m
 
@@ -136,16 +137,18 @@ def _log(keeper: Keeper, now: Mapping[int, NDArray], before: Mapping[int, NDArra
     def frame_before(lsn: int):
         return keeper.logged(rows[lsn], before[lsn])
 
-    return Logged(tuple(lsn for lsn, row in rows.items() if _has_depth(row)), frame, frame_before, reach_m)
+    return Logged(tuple(lsn for lsn, row in rows.items() if has_depth(row)), frame, frame_before, reach_m)
 
 
-def _commit(keeper: Keeper, layers: Layers, wanted: _Wanted, used: Mapping[int, int], done: Corrected) -> None:
+@contextmanager
+def rewritten(layers: Layers, done: Corrected) -> Iterator[CorrectedLayers]:
+    """What was made anew, for the transaction that the block carries out."""
     changes = CorrectedLayers(
         surface=_surface_rows(layers, done), free=_free_rows(layers, done), cells=done.cells,
         departed_of=done.departed_of, departed=done.departed,
     )  # fmt: skip
     try:
-        keeper.file_of_poses().correct(wanted.poses, used, wanted.anchor, changes)
+        yield changes
     except SpatialMemError:  # the file refused it: nothing has changed
         raise
     except BaseException:  # Ctrl-C, say: the file may hold what the layers do not

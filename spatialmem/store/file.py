@@ -23,6 +23,7 @@ from spatialmem.store.rows import (
     KeyframeRow,
     PoseRow,
     SessionRow,
+    TombstoneRow,
 )
 from spatialmem.store.writer import Writer
 
@@ -209,6 +210,28 @@ class MemoryFile:
                 maintenance.replace_departed(connection, layers.departed_of, layers.departed)
                 maintenance.put_blocks(connection, layers.surface, layers.free, None)
 
+    def erase(self, row: TombstoneRow, layers: CorrectedLayers) -> None:
+        """Erase frames and all that came of them, in one transaction; `scrub` is to follow."""
+        with self._for_writing().erasing("erasing frames from") as connection:
+            maintenance.erase_frames(connection, row)
+            maintenance.put_cells(connection, layers.cells)
+            maintenance.replace_departed(connection, layers.departed_of, layers.departed)
+            maintenance.put_blocks(connection, layers.surface, layers.free, None)
+        self._last_lsn = self._lsn_on_disk()
+
+    def scrub(self) -> None:
+        """See to it that nothing erased is left in the file's free pages or its wal; does nothing when that is so."""
+        if self.get_meta(sch.SCRUB_PENDING) is None:
+            return
+        writer = self._for_writing()
+        writer.rewrite()
+        with writer.transaction("changing") as connection:
+            connection.execute("DELETE FROM meta WHERE key = ?", (sch.SCRUB_PENDING,))
+
+    def tombstones(self) -> list[TombstoneRow]:
+        """What was erased, oldest first."""
+        return [rec.tombstone_row(values) for values in self._rows(sch.TOMBSTONES, "ORDER BY id")]
+
     def set_meta(self, key: str, value: str | None) -> None:
         """Write one row of `meta`."""
         with self._for_writing().transaction("changing") as connection:
@@ -325,7 +348,7 @@ class MemoryFile:
 
     def _lsn_on_disk(self) -> int:
         assert self._writer is not None
-        return self._writer.read_one("SELECT ifnull(max(lsn), 0) FROM keyframes")[0]
+        return self._writer.read_one(f"SELECT {queries.LAST_LSN}")[0]
 
     def _rows(self, table: sch.Table, where: str = "", params: Sequence[Any] = ()) -> list[Sequence]:
         return self._read(lambda connection: queries.rows(connection, table, where, params))

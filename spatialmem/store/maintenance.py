@@ -19,6 +19,7 @@ from spatialmem.store.rows import (
     KeyframeRow,
     PoseRow,
     SessionRow,
+    TombstoneRow,
 )
 from spatialmem.types import Camera
 
@@ -153,6 +154,16 @@ def replace_departed(connection: sqlite3.Connection, of: Iterable[int], departed
     gone = sum(connection.execute("DELETE FROM departed WHERE valid_from = ?", (int(lsn),)).rowcount for lsn in of)
     _count_more(connection, sch.DEPARTED, -gone)
     insert_departed(connection, departed)
+
+
+def erase_frames(connection: sqlite3.Connection, row: TombstoneRow) -> None:
+    """Delete every row of these frames, and say so; for a connection that overwrites what it deletes."""
+    for lsn in row.lsns:
+        for table in (sch.KEYFRAMES, sch.FRAMES, sch.VECTORS, sch.SIGHTINGS, sch.POSE_REVISIONS):
+            connection.execute(f"DELETE FROM {table.name} WHERE lsn = ?", (int(lsn),))
+    (largest,) = connection.execute("SELECT ifnull(max(id), 0) FROM tombstones").fetchone()
+    connection.execute(sch.TOMBSTONES.insert, sch.with_crc(rec.tombstone_values(largest + 1, row)))
+    connection.execute(sch.META.replace, sch.with_crc((sch.SCRUB_PENDING, "yes")))
 
 
 def put_cells(connection: sqlite3.Connection, cells: Mapping[int, bytes]) -> None:

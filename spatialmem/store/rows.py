@@ -155,6 +155,17 @@ class CorrectedLayers:
     departed: Sequence[DepartedRow]
 
 
+@dataclass(frozen=True)
+class TombstoneRow:
+    """Frames that were erased: what was asked for, not what was seen."""
+
+    at_lsn: int
+    """last frame that was stored before"""
+    asked: str
+    """JSON"""
+    lsns: tuple[int, ...]
+
+
 _HALF = 1 << 20
 _BITS = 21
 _MASK = (1 << _BITS) - 1
