@@ -70,6 +70,7 @@ class Correction:
     def work_out(self) -> Corrected:
         """Make anew what the revised frames touch. Raises `OutOfRoom` when old and new do not fit side by side."""
         layers = self._layers
+        layers.reclaim()
         layers.step_aside()
         for lsn in sorted(self._revised | self._erased):
             self._left_by(lsn)

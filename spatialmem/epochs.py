@@ -1,4 +1,4 @@
-"""One writer, many readers: a reader sees the map of one instant, and neither waits for the other."""
+"""One writer, many readers: a reader sees the map of one instant, and neither waits long for the other."""
 
 from __future__ import annotations
 
@@ -27,7 +27,8 @@ class Epochs(Generic[T]):
 
     The writer has two ways to go on to the next value. While nobody reads, it `take`s the current one and changes it
     in place; whoever comes then waits for one kernel. While somebody reads, or has read a moment ago, `take` fails, and
-    the writer prepares the next value beside the current one and then calls `publish`; nobody waits.
+    the writer prepares the next value beside the current one and then calls `publish`; nobody waits. Only for
+    `take(wait=True)` new readers wait for the older ones; so nobody should read while it reads.
     """
 
     def __init__(self, first: T) -> None:

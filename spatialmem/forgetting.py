@@ -61,7 +61,7 @@ def _looked_into(keeper: Keeper, layers: Layers, row: KeyframeRow, box_m: NDArra
         return bool(((low <= box_m[1]) & (low + edge_m >= box_m[0])).all(1).any())
     axes = [np.linspace(box_m[0, a], box_m[1, a], 9) for a in range(3)]
     points = np.stack(np.meshgrid(*axes, indexing="ij"), -1).reshape(-1, 3)
-    pose, camera = keeper.map_from_camera(row), row.camera
+    pose, camera = keeper.places.map_from_camera(row), row.camera
     local = (points - pose[:3, 3]) @ pose[:3, :3]
     ahead = local[local[:, 2] > 0.01]
     u, v = ahead[:, 0] / ahead[:, 2] * camera.fx + camera.cx, ahead[:, 1] / ahead[:, 2] * camera.fy + camera.cy
@@ -73,13 +73,13 @@ def forget(keeper: Keeper, layers: Layers, lsns: list[int], asked: str) -> Forgo
     them is left in its free pages."""
     if not lsns:
         return Forgotten(0, 0, 0, 0)
-    poses = {lsn: keeper.map_from_camera(keeper.rows[lsn]) for lsn in lsns}
+    poses = {lsn: keeper.places.map_from_camera(keeper.rows[lsn]) for lsn in lsns}
     erased = [lsn for lsn in lsns if has_depth(keeper.rows[lsn])]
     try:
         done = Correction(layers, log_of(keeper, {}, poses), (), erased).work_out()
         tombstone = TombstoneRow(keeper.last_lsn, asked, tuple(lsns))
         with rewritten(layers, done) as changes:
-            keeper.file_of_poses().erase(tombstone, changes)
+            keeper.on_file().erase(tombstone, changes)
     except BaseException:
         layers.abandon()
         raise
@@ -87,5 +87,5 @@ def forget(keeper: Keeper, layers: Layers, lsns: list[int], asked: str) -> Forgo
     layers.take(done.cells, done.departed, done.departed_of)
     layers.erase(lsns, max(keeper.rows, default=0))
     layers.publish()
-    keeper.file_of_poses().scrub()
+    keeper.on_file().scrub()
     return Forgotten(len(lsns), done.replayed, len(done.surface), len(done.free))

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+from numpy.typing import NDArray
+
 from spatialmem.config import GateConfig
 from spatialmem.types import Outcome
 
@@ -35,3 +38,10 @@ def pose_suspect(residual_m: float, earlier_m: Sequence[float | None], voxel_siz
     recent = [residual_m, *earlier_m][:SUSPECT_FRAMES]
     limit = SUSPECT_RESIDUAL_VOXELS * voxel_size_m
     return len(recent) == SUSPECT_FRAMES and all(r is not None and r > limit for r in recent)
+
+
+def has_reading(depth_m: NDArray[np.float32], valid: NDArray[np.bool_] | None, min_depth_m: float) -> bool:
+    """Whether any pixel of a depth image (H, W) can be used."""
+    with np.errstate(invalid="ignore"):
+        usable = (depth_m >= min_depth_m) & (depth_m < np.inf)
+    return bool((usable if valid is None else usable & valid).any())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, final
@@ -18,6 +18,7 @@ from spatialmem.errors import EncoderMismatch, InvalidValue, MemoryFileError, Sp
 from spatialmem.layers import Layers, LoggedFrame, Prepared
 from spatialmem.log_entry import LogEntry, decoded, ephemeral_entry, file_entry, keyframe_row
 from spatialmem.perception import Encoder, load_encoder
+from spatialmem.places import Places
 from spatialmem.sessions import CameraLog, require_place, require_same_recording
 from spatialmem.store.failures import needed
 from spatialmem.store.file import MemoryFile
@@ -58,10 +59,7 @@ class Keeper:
         self.last_lsn = 0
         """number of the last frame that was ever stored"""
         self._encoder = encoder
-        self._anchors: dict[str, AnchorRow] = {}
-        self._earlier_anchors: list[AnchorRow] = []
-        self._poses: dict[int, NDArray[np.float64]] = {}  # of frames that stand in the layers by a revised pose
-        self._revisions: dict[int, int] = {}  # the latest one of each frame that has any
+        self.places = Places()
         self._cameras: dict[tuple[str, str], CameraLog] = {}
         self._up: NDArray[np.float64] | None = None
         self._recordings: dict[str, str] = {}
@@ -93,24 +91,19 @@ class Keeper:
             config = MemoryConfig.from_json(_required(meta, "config", path))
             keeper = cls(file, config, None, int(_required(meta, "encoder_dim", path)))
             keeper._up = _up_of(meta)
+            if mode == "a":
+                file.scrub()  # what erasing was cut short of
         except BaseException:
             file.close()
             raise
         return keeper
 
     def _restore_rows(self, path: Path) -> None:
-        file = self._file()
+        file = self.on_file()
         for row in file.keyframes():
             self._remember(row)
-        for anchor in file.anchors():  # after the rows: a live writer places a session before its first frame
-            if anchor.valid_to is None:
-                self._anchors[anchor.session_id] = anchor
-            else:
-                self._earlier_anchors.append(anchor)
-        for pose in file.poses():
-            self._revisions[pose.lsn] = pose.revision
-            if pose.lsn in self.rows and pose.revision == self.rows[pose.lsn].pose_revision:
-                self._poses[pose.lsn] = pose.world_from_camera
+        # after the rows: a live writer places a session before its first frame
+        self.places = Places.restored(file.anchors(), file.poses(), self.rows)
         self._recordings = file.recordings()
         tombstones = file.tombstones()
         self.last_lsn = max([self.last_lsn, *(row.at_lsn for row in tombstones)])
@@ -128,16 +121,16 @@ class Keeper:
     def encoder(self) -> Encoder:
         """The memory's own encoder; raises `EncoderMismatch` when what is installed is not the one it was made with."""
         if self._encoder is None:
-            meta = self._file().meta()
+            meta = self.on_file().meta()
             return self.use_encoder(load_encoder(str(meta["encoder_name"])))
         return self._encoder
 
     def use_encoder(self, encoder: Encoder) -> Encoder:
         """Take this encoder; it must be the one the memory was made with."""
-        wanted = self._file().get_meta("encoder_fingerprint")
+        wanted = self.on_file().get_meta("encoder_fingerprint")
         if encoder.fingerprint != wanted:
             raise EncoderMismatch(
-                f"this memory was made with encoder {self._file().get_meta('encoder_name')!r}, fingerprint "
+                f"this memory was made with encoder {self.on_file().get_meta('encoder_name')!r}, fingerprint "
                 f"{str(wanted)[:12]}; {encoder.name!r} here has fingerprint {encoder.fingerprint[:12]}, so features "
                 "cannot be compared. Install the encoder it was made with, or make a new memory from the recording"
             )
@@ -146,80 +139,26 @@ class Keeper:
 
     # --- sessions
 
-    def has_session(self, session_id: str) -> bool:
-        """Whether the session's place in the map is known; the first session of a memory is the map."""
-        return session_id in self._anchors or not self._anchors
-
-    def map_from_session(self, session_id: str) -> NDArray[np.float64]:
-        """(4, 4)"""
-        anchor = self._anchors.get(session_id)
-        return np.eye(4) if anchor is None else anchor.map_from_session
-
-    def map_from_camera(self, row: KeyframeRow) -> NDArray[np.float64]:
-        """(4, 4) pose of a stored frame in the map."""
-        return self.map_from_session(row.session_id) @ self.pose_of(row)
-
-    def pose_of(self, row: KeyframeRow) -> NDArray[np.float64]:
-        """(4, 4) world_from_camera by which a stored frame stands in the layers."""
-        return self._poses.get(row.lsn, row.world_from_camera)
-
-    @property
-    def sessions(self) -> tuple[str, ...]:
-        """Sessions that have a place in the map."""
-        return tuple(self._anchors)
-
-    def next_revision(self, lsn: int) -> int:
-        """Number of the next revision of a frame's pose."""
-        return self._revisions.get(lsn, 0) + 1
-
-    def next_anchor(self, session_id: str, map_from_session: NDArray[np.float64], reason: str) -> AnchorRow:
-        """The next revision of where a session lies."""
-        revision = self._anchors[session_id].revision + 1
-        return AnchorRow(session_id, revision, map_from_session, self.last_lsn + 1, reason)
-
-    def take_poses(self, poses: Iterable[PoseRow], used: Mapping[int, int], anchor: AnchorRow | None) -> None:
-        """Revisions that the file holds now; `used`: those by which frames (lsn) stand in the layers."""
-        for pose in poses:
-            self._revisions[pose.lsn] = pose.revision
-            if pose.lsn in used:
-                self._poses[pose.lsn] = pose.world_from_camera
-                self.rows[pose.lsn] = replace(self.rows[pose.lsn], pose_revision=pose.revision)
-        if anchor is not None:
-            ended = replace(self._anchors[anchor.session_id], valid_to=anchor.valid_from)
-            self._earlier_anchors.append(ended)
-            self._anchors[anchor.session_id] = anchor
-
-    def _logged_pose(self, row: KeyframeRow) -> NDArray[np.float64]:
-        """(4, 4) map_from_camera of a frame when it was stored."""
-        for anchor in self._earlier_anchors:
-            if anchor.session_id == row.session_id and anchor.valid_from <= row.lsn < (anchor.valid_to or 0):
-                return anchor.map_from_session @ row.world_from_camera
-        return self.map_from_session(row.session_id) @ row.world_from_camera
-
-    def file_of_poses(self) -> MemoryFile:
-        """The file, for a correction."""
-        return self._file()
-
     def add_session(self, session_id: str, map_from_session: NDArray[np.float64], reason: str) -> None:
         """Place a new session; one that is known already is refused."""
-        if session_id in self._anchors:
+        if session_id in self.places.sessions:
             raise InvalidValue(f"session {session_id!r} already has a place in the map")
         session, anchor = self._new_session(session_id, map_from_session, reason)
         if self.file is not None:
             self.file.add_session(session, anchor)
-        self._anchors[session_id] = anchor
+        self.places.add(anchor)
 
     def _new_session(
         self, session_id: str, map_from_session: NDArray[np.float64], reason: str
     ) -> tuple[SessionRow, AnchorRow]:
-        session = SessionRow(session_id, len(self._anchors), MAP_FRAME)
-        return session, AnchorRow(session_id, 0, map_from_session, self.last_lsn + 1, reason)
+        session = SessionRow(session_id, len(self.places.sessions), MAP_FRAME)
+        return session, self.places.next_anchor(session_id, map_from_session, self.last_lsn + 1, reason)
 
     # --- the log
 
     def refusal(self, frame: Frame) -> str | None:
         """Why the log cannot take a frame, or None. Raises `UnplacedSession` or `AnotherRecording`."""
-        require_place(frame, self.has_session(frame.session_id))
+        require_place(frame, self.places.has(frame.session_id))
         log = self._log_of(frame.session_id, frame.camera_id)
         require_same_recording(frame, log, self._recordings.get(frame.session_id))
         if log.holds(frame.seq):
@@ -262,7 +201,7 @@ class Keeper:
         """Put a frame on disk; when this returns, it survives a crash. `layers` do not contain it yet."""
         row = entry.row
         session = None
-        if row.session_id not in self._anchors:
+        if row.session_id not in self.places.sessions:
             session = self._new_session(row.session_id, np.eye(4), "first session")
         recording_id = None if row.session_id in self._recordings else entry.recording_id
         if self.file is not None and entry.blobs is not None:
@@ -273,13 +212,14 @@ class Keeper:
             )  # fmt: skip
             self._round.written(share)
         if session is not None:
-            self._anchors[row.session_id] = session[1]
+            self.places.add(session[1])
         if recording_id is not None:
             self._recordings[row.session_id] = recording_id
         self._remember(row)
 
     def _remember(self, row: KeyframeRow) -> None:
         self.rows[row.lsn] = row
+        self.last_lsn = max(self.last_lsn, row.lsn)
         self._log_of(row.session_id, row.camera_id).add(row)
 
     def forget_frames(self, lsns: Iterable[int]) -> None:
@@ -287,27 +227,35 @@ class Keeper:
         gone = set(lsns)
         rows = [row for row in self.rows.values() if row.lsn not in gone]
         self.rows = {}  # a new one: who reads goes on with the old
-        self._keys.clear()
         self._cameras.clear()
         for row in rows:
             self._remember(row)
-        for lsn in gone:
-            self._poses.pop(lsn, None)
-            self._revisions.pop(lsn, None)
+        self.places.drop(gone)
+
+    def revise(self, poses: Sequence[PoseRow], used: Mapping[int, int], anchor: AnchorRow | None) -> None:
+        """Revisions that the file holds now; `used`: those by which frames (lsn) stand in the layers."""
+        self.places.revise(poses, used)
+        if anchor is not None:
+            self.places.add(anchor)
+        for lsn, revision in used.items():
+            self.rows[lsn] = replace(self.rows[lsn], pose_revision=revision)
 
     def forget_rows(self) -> None:
         """For `reset` of an ephemeral memory."""
+        self._drop_rows()
+        self._up = None
+
+    def _drop_rows(self) -> None:
         self.rows.clear()
         self.last_lsn = 0
-        self._recordings.clear()
         self._cameras.clear()
-        self._anchors.clear()
-        self._up = None
+        self.places = Places()
+        self._recordings.clear()
 
     def keyframe(self, row: KeyframeRow) -> Keyframe:
         """A row with its pose in the map."""
         return Keyframe(
-            row.lsn, row.session_id, row.camera_id, row.seq, row.stamp_ns, self.map_from_camera(row), row.camera,
+            row.lsn, row.session_id, row.camera_id, row.seq, row.stamp_ns, self.places.map_from_camera(row), row.camera,
             row.reason, row.pose_suspect,
         )  # fmt: skip
 
@@ -327,8 +275,8 @@ class Keeper:
 
         Where that is not the pose it was stored with, what it examined has moved with it.
         """
-        pose = self.map_from_camera(row) if map_from_camera is None else map_from_camera
-        frame, stored = decoded(row, self._file().blobs(row.lsn), pose), self._logged_pose(row)
+        pose = self.places.map_from_camera(row) if map_from_camera is None else map_from_camera
+        frame, stored = decoded(row, self.on_file().blobs(row.lsn), pose), self.places.when_stored(row)
         if np.array_equal(pose, stored) or len(frame.examined) == 0:
             return frame
         edge_m = BLOCK * self.config.voxel_size_m
@@ -337,12 +285,21 @@ class Keeper:
     # --- layers and file
 
     def restored_layers(self) -> Layers:
-        """The layers of the file: its blocks, then its tail replayed.
+        """The layers of the file. Read again when a live writer has revised poses or erased frames meanwhile."""
+        while True:
+            before = self.on_file().revisions()
+            layers = self._restored_layers()
+            if not self.read_only or self.on_file().revisions() == before:
+                return layers
+            self._drop_rows()
+
+    def _restored_layers(self) -> Layers:
+        """Blocks, then the tail replayed.
 
         Base before blocks before rows: a live writer may commit in between, and no block may hold a frame whose row
         has not been read.
         """
-        layers, file = Layers(self.config, self.feature_width), self._file()
+        layers, file = Layers(self.config, self.feature_width), self.on_file()
         self._round.base_lsn = file.base_lsn
         layers.load(file.surface_blocks(), file.free_blocks())
         self._restore_rows(file.path)
@@ -355,7 +312,7 @@ class Keeper:
         layers.cells = {lsn: blob for lsn, blob in file.all_cells() if lsn in self.rows}
         layers.departed = [row for row in file.departed() if row.valid_from in self.rows]
         for row in list(self.rows.values()):
-            layers.note(row.lsn, row.stamp_ns, self.map_from_camera(row))
+            layers.note(row.lsn, row.stamp_ns, self.places.map_from_camera(row))
             if row.lsn <= self._round.base_lsn:
                 layers.last_lsn = row.lsn
                 continue
@@ -365,7 +322,7 @@ class Keeper:
 
     def rebuilt_layers(self) -> Layers:
         """The layers made anew from the log alone, and put into the file in place of what it had, which is not read."""
-        layers, file = Layers(self.config, self.feature_width), self._file()
+        layers, file = Layers(self.config, self.feature_width), self.on_file()
         if not self.rows:
             self._restore_rows(file.path)
         for row in list(self.rows.values()):
@@ -410,7 +367,7 @@ class Keeper:
 
     def sql(self, query: str, params: Iterable[Any]) -> list[tuple]:
         """Rows of a SELECT."""
-        return [tuple(row) for row in self._file().sql(query, list(params)).rows]
+        return [tuple(row) for row in self.on_file().sql(query, list(params)).rows]
 
     def check(self) -> list[str]:
         """Problems of the file."""
@@ -425,7 +382,7 @@ class Keeper:
         return {
             "path": None if self.file is None else str(self.file.path),
             "frames": len(rows),
-            "sessions": len(self._anchors),
+            "sessions": len(self.places.sessions),
             "first_stamp_ns": min(stamps, default=None),
             "last_stamp_ns": max(stamps, default=None),
             "encoder": meta.get("encoder_name") or loaded,
@@ -441,7 +398,8 @@ class Keeper:
             "config": json.loads(self.config.to_json()),
         }
 
-    def _file(self) -> MemoryFile:
+    def on_file(self) -> MemoryFile:
+        """The file; for what an ephemeral memory cannot do."""
         if self.file is None:
             raise SpatialMemError("an ephemeral memory has no file and keeps no images; create it with a path")
         return self.file

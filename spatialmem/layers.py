@@ -28,7 +28,7 @@ from spatialmem.store.block_codec import (
     unpack_surface_block,
 )
 from spatialmem.store.rows import BlockRow, DepartedRow, block_coordinates
-from spatialmem.types import Camera
+from spatialmem.types import Camera, Frame, Outcome
 from spatialmem.voxels.blocks import BlockArrays, block_of, keys_in_order, read_block
 from spatialmem.voxels.free_reading import FreeReading
 from spatialmem.voxels.freespace import FreePlan, FreeSpaceGrid
@@ -38,6 +38,9 @@ from spatialmem.voxels.surface import FusionPlan, SurfaceGrid
 from spatialmem.voxels.surface_reading import SurfaceReading
 from spatialmem.voxels.views import DepthView
 
+Added = tuple[NDArray[np.int32], NDArray[np.int32]]
+_NO_OUTCOME = Outcome(0.0, 0.0, 0.0, 0.0, float("nan"), 0)
+_NOTHING_ADDED = (np.zeros(0, np.int32), np.zeros(0, np.int32))
 _LEAST_DEPARTED_VOXELS = 24  # fewer cleared voxels are noise at an edge, not a thing that left
 
 
@@ -71,8 +74,8 @@ class Prepared:
     cells: bytes | None
     """the sightings blob"""
     departed: tuple[DepartedRow, ...]
-    in_use: tuple[int, int]
-    """surface and free-space blocks in use before those of the frame were added"""
+    added: Added
+    """surface and free-space blocks that were added for the frame"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,6 +90,14 @@ class MapEpoch:
     _departed: list[DepartedRow]
     _departed_count: int
     _cells: dict[int, bytes]
+
+    def same_departed(self, other: MapEpoch | None) -> bool:
+        """Whether the departed regions of another epoch are the same."""
+        return (
+            other is not None
+            and self._departed is other._departed
+            and self._departed_count == other._departed_count
+        )
 
     @property
     def departed(self) -> list[DepartedRow]:
@@ -153,10 +164,10 @@ class Layers:
         self._aside = False
 
     def step_aside(self) -> None:
+        """From now on readers do not see what is changed, until `publish` or `abandon`."""
         if not self._aside:
-            in_use = self.epochs.in_use()
-            self.surface.step_aside(in_use)
-            self.free.step_aside(in_use)
+            self.surface.step_aside(self.epochs.number)
+            self.free.step_aside(self.epochs.number)
             self._aside = True
 
     def abandon(self) -> None:
@@ -166,19 +177,17 @@ class Layers:
             self.free.abandon(epoch.free)
             self._aside = False
 
-    def _taken(self) -> bool:
-        """Whether the current epoch is the writer's alone, to change in place; then old versions are given back too."""
-        if self._aside or not self.epochs.take():
-            return False
-        self.surface.reclaim(())
-        self.free.reclaim(())
-        return True
+    def reclaim(self) -> None:
+        """Give back versions that no reader needs any more. Never between adding blocks and taking them back."""
+        in_use = self.epochs.in_use()
+        self.surface.reclaim(in_use)
+        self.free.reclaim(in_use)
 
     @contextmanager
     def _adding(self) -> Iterator[None]:
         """Add blocks in place while nobody reads, else to a table of the next epoch's own."""
         try:
-            if not self._taken():
+            if self._aside or not self.epochs.take():
                 self.step_aside()
             yield
         finally:
@@ -187,7 +196,7 @@ class Layers:
     def _made_way(self, prepared: Prepared) -> Prepared:
         """The frame, ready to be applied: in place, when the epoch can be taken, or into copies."""
         fusion, free, verdicts = prepared.fusion, prepared.free, prepared.verdicts
-        if fusion is None or free is None or verdicts is None or self._taken():
+        if fusion is None or free is None or verdicts is None or (not self._aside and self.epochs.take()):
             return prepared
         self.step_aside()
         renewed = self.surface.renew(fusion, verdicts)
@@ -233,6 +242,14 @@ class Layers:
         self.cells = {lsn: blob for lsn, blob in self.cells.items() if lsn not in set(gone)}
         self.last_lsn = last_lsn
 
+    def look(self, frame: Frame, map_from_camera: NDArray[np.float64]) -> tuple[Outcome, NDArray[np.int64]]:
+        """What the map says of a frame before it is fused, and the keys of the blocks it examines for that."""
+        if frame.depth_m is None:
+            return _NO_OUTCOME, np.zeros(0, np.int64)
+        view = DepthView.of(frame.depth_m, frame.valid, frame.camera, map_from_camera, self.config)
+        look = self.surface.look(view)
+        return look.outcome, look.examined
+
     def prepare(self, frame: LoggedFrame) -> Prepared:
         """Work out what a frame changes. Raises `OutOfRoom` before anything has changed.
 
@@ -240,52 +257,55 @@ class Layers:
         """
         self.note(frame.lsn, frame.stamp_ns, frame.map_from_camera)
         if frame.depth_m is None:
-            return Prepared(frame, None, None, None, None, (), self._in_use())
+            return Prepared(frame, None, None, None, None, (), _NOTHING_ADDED)
         view = DepthView.of(frame.depth_m, frame.valid, frame.camera, frame.map_from_camera, self.config)
         poses = self._poses[: frame.lsn + 1]
         verdicts = self.surface.judge(view, frame.examined, frame.residual_m, frame.lsn, poses)
         departed = self.departed_of(self.surface.cleared(verdicts), frame.lsn) if verdicts.clears else ()
-        before = self._in_use()
+        self.reclaim()
         try:
-            free, fusion = self._planned(view, frame.lsn, before)
+            free, fusion, added = self._planned(view, frame.lsn)
         except OutOfRoom:
             if self._in_use() == (len(self.surface), len(self.free)):
                 raise
             self._let_readers_finish()  # what is full of versions for them may have room for the frame
-            before = self._in_use()
-            free, fusion = self._planned(view, frame.lsn, before)
-        return Prepared(frame, verdicts, fusion, free, cells_blob(free), departed, before)
+            free, fusion, added = self._planned(view, frame.lsn)
+        return Prepared(frame, verdicts, fusion, free, cells_blob(free), departed, added)
 
-    def _planned(self, view: DepthView, lsn: int, in_use: tuple[int, int]) -> tuple[FreePlan, FusionPlan]:
+    def _planned(self, view: DepthView, lsn: int) -> tuple[FreePlan, FusionPlan, Added]:
+        surface, free = self._in_use()
         try:
             with self._adding():  # empty blocks, where there are none yet
-                free = self.free.plan(view)
+                free_plan = self.free.plan(view)
             with self._adding():
                 touched = self.surface.touch(view)
-            return free, self.surface.plan(view, lsn, touched)
+            plan = self.surface.plan(view, lsn, touched)
         except OutOfRoom:
-            self._take_back(in_use)
+            self._take_back((self.surface.taken_since(surface), self.free.taken_since(free)))
             raise
+        return free_plan, plan, (self.surface.taken_since(surface), self.free.taken_since(free))
 
     def _let_readers_finish(self) -> None:
         try:
             self.epochs.take(wait=True)
-            self.surface.reclaim(())
-            self.free.reclaim(())
+            self.reclaim()
         finally:
             self.epochs.give_back()
 
     def give_up(self, prepared: Prepared) -> None:
         """Undo `prepare`: the frame was refused."""
-        self._take_back(prepared.in_use)
+        self._take_back(prepared.added)
 
     def _in_use(self) -> tuple[int, int]:
         return self.surface.blocks_in_use, self.free.blocks_in_use
 
-    def _take_back(self, in_use: tuple[int, int]) -> None:
-        with self._adding():
-            self.surface.truncate(in_use[0])
-            self.free.truncate(in_use[1])
+    def _take_back(self, added: Added) -> None:
+        """Blocks that readers may have found by now stay until the last of them has left."""
+        self.step_aside()
+        self.surface.withdraw(added[0], self.epochs.number + 1)
+        self.free.withdraw(added[1], self.epochs.number + 1)
+        self.publish()
+        self.reclaim()
 
     def apply(self, prepared: Prepared, replay: bool = False) -> None:
         """Change the layers. With `replay`, sightings and departed regions are those of the file already."""

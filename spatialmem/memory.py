@@ -15,6 +15,7 @@ from typing import Any, Literal, final
 import numpy as np
 from numpy.typing import NDArray
 
+from spatialmem.answering import Answering
 from spatialmem.arguments import (
     check_reach,
     checked_anchor,
@@ -34,24 +35,18 @@ from spatialmem.canonical import canonical_hash
 from spatialmem.config import MemoryConfig
 from spatialmem.errors import InvalidValue, ReadOnlyMemory, SpatialMemError
 from spatialmem.forgetting import Forgotten, forget, frames_to_forget
-from spatialmem.gate import SUSPECT_FRAMES, pose_suspect, reason_to_store
+from spatialmem.gate import SUSPECT_FRAMES, has_reading, pose_suspect, reason_to_store
 from spatialmem.keeper import Keeper, Keyframe
 from spatialmem.layers import Layers, MapEpoch, Prepared
 from spatialmem.log_entry import LogEntry
 from spatialmem.perception import Encoder
-from spatialmem.question import Question, ask
-from spatialmem.retrieval.departed import DepartedTable, departed_hits
-from spatialmem.retrieval.hits import Scene, build_hits, merge_ranked
-from spatialmem.retrieval.place import what_is_there
+from spatialmem.question import ask
 from spatialmem.revisions import PoseCorrection, correct_poses, poses_at
-from spatialmem.types import Answer, Camera, Frame, Outcome, Skipped, Stored, View, checked_transform
+from spatialmem.types import Answer, Camera, Frame, Skipped, Stored, View, checked_transform
 from spatialmem.up import Up, estimate_up
 from spatialmem.voxels.free_reading import FreeSpace
 from spatialmem.voxels.mesh import Mesh, Points
 from spatialmem.voxels.search import Filter
-from spatialmem.voxels.views import DepthView
-
-_NO_OUTCOME = Outcome(0.0, 0.0, 0.0, 0.0, float("nan"), 0)
 
 
 @final
@@ -67,7 +62,7 @@ class SpatialMemory:
         self._keeper = keeper
         self._layers = layers
         self._observing = threading.Lock()
-        self._departed = DepartedTable.of((), keeper.feature_width)
+        self._answering = Answering(keeper)
         self._in_doubt = False  # True when storing was interrupted: the file may hold a frame that the layers do not
 
     # --- making and leaving
@@ -139,10 +134,12 @@ class SpatialMemory:
             raise InvalidValue("reset() is for ephemeral memories; what a file was told stays: create another file")
         self._require_open()
         with self._observing:
-            self._in_doubt = True
-            self._layers.reset()
-            self._keeper.forget_rows()
-            self._departed = DepartedTable.of((), self._keeper.feature_width)
+            try:
+                self._layers.reset()
+                self._keeper.forget_rows()
+            except BaseException:
+                self._in_doubt = True
+                raise
             self._in_doubt = False
 
     # --- observing
@@ -160,9 +157,9 @@ class SpatialMemory:
             refusal = self._refusal(frame)
             if refusal is not None:
                 return Skipped(refusal)
-            map_from_camera = self._keeper.map_from_session(frame.session_id) @ frame.pose
+            map_from_camera = self._keeper.places.map_from_session(frame.session_id) @ frame.pose
             check_reach(map_from_camera, self.config)
-            outcome, examined = self._look(frame, map_from_camera)
+            outcome, examined = self._layers.look(frame, map_from_camera)
             gap_ns = self._keeper.gap_ns(frame)
             reason = reason_to_store(outcome, gap_ns, self.config.gate)
             if reason is None:
@@ -171,38 +168,31 @@ class SpatialMemory:
             suspect = pose_suspect(outcome.residual_m, earlier_m, self.config.voxel_size_m)
             entry = self._keeper.entry(frame, map_from_camera, reason, suspect, outcome, examined)
             prepared = self._layers.prepare(entry.logged)
-            self._log(entry, prepared)
-            self._layers.apply(prepared)
+            self._store(entry, prepared)
             return Stored(entry.row.lsn, reason, suspect)
 
     def _refusal(self, frame: Frame) -> str | None:
         if frame.world_from_camera is None:
             return "no pose"
-        if frame.depth_m is not None and not self._has_reading(frame.depth_m, frame.valid):
+        if frame.depth_m is not None and not has_reading(frame.depth_m, frame.valid, self.config.min_depth_m):
             return "no usable depth reading"
         return self._keeper.refusal(frame)
 
-    def _log(self, entry: LogEntry, prepared: Prepared) -> None:
+    def _store(self, entry: LogEntry, prepared: Prepared) -> None:
+        logged = False
         try:
             self._keeper.commit(entry, prepared, self._layers)
-        except SpatialMemError:  # the file refused the frame: nothing has changed
-            self._layers.give_up(prepared)
+            logged = True
+            self._layers.apply(prepared)
+        except SpatialMemError:
+            if logged:
+                self._in_doubt = True
+            else:  # the file refused the frame: nothing has changed
+                self._layers.give_up(prepared)
             raise
-        except BaseException:  # Ctrl-C, say
+        except BaseException:  # Ctrl-C, say: the file may hold what the layers do not
             self._in_doubt = True
             raise
-
-    def _has_reading(self, depth_m: NDArray[np.float32], valid: NDArray[np.bool_] | None) -> bool:
-        with np.errstate(invalid="ignore"):
-            usable = (depth_m >= self.config.min_depth_m) & (depth_m < np.inf)
-        return bool((usable if valid is None else usable & valid).any())
-
-    def _look(self, frame: Frame, map_from_camera: NDArray) -> tuple[Outcome, NDArray[np.int64]]:
-        if frame.depth_m is None:
-            return _NO_OUTCOME, np.zeros(0, np.int64)
-        view = DepthView.of(frame.depth_m, frame.valid, frame.camera, map_from_camera, self.config)
-        look = self._layers.surface.look(view)
-        return look.outcome, look.examined
 
     def add_session(self, session_id: str, map_from_session: NDArray[np.float64], reason: str = "declared") -> None:
         """Say where the world of a new session lies in the map: (4, 4) rigid transform."""
@@ -278,33 +268,9 @@ class SpatialMemory:
         self._require_sound()
         question = ask(lambda: self.encoder, text, image, at, radius_m, box_m, since_ns, until_ns, top)
         if question.hopeless:
-            return Answer((), question.unknown_words, self._calibrated(question))
+            return self._answering.hopeless(question)
         with self._reading() as epoch:
-            chosen = question.filter(epoch.stamps_ns)
-            found = epoch.surface.search(question.vector, question.least, chosen)
-            scene = self._scene(epoch)
-            present = build_hits(found, question.score, question.hit_score, self._calibrated(question), top, scene)
-            gone = self._gone(question, chosen, scene, epoch)
-            hits = merge_ranked(present, gone, top)
-            place = None if hits else what_is_there(chosen, self.config.free_voxel_m, epoch.free.states)
-        blind = found.without_feature
-        not_searched = f"{blind} surface voxels hold no feature yet: their frames were not encoded" if blind else ""
-        return Answer(hits, question.unknown_words, self._calibrated(question), found.scanned, not_searched, place)
-
-    def _gone(self, question: Question, chosen: Filter, scene: Scene, epoch: MapEpoch):
-        table, departed = self._departed, epoch.departed
-        if len(table.rows) != len(departed):  # rows are only ever added
-            self._departed = table = DepartedTable.of(departed, self._keeper.feature_width)
-        return departed_hits(table, question.score, question.hit_score, self._calibrated(question), chosen, scene)
-
-    def _calibrated(self, question: Question) -> bool:
-        return question.score is not None and self.encoder.calibrated
-
-    def _scene(self, epoch: MapEpoch) -> Scene:
-        return Scene(
-            self._keeper.rows, self._keeper.map_from_camera, epoch.stamps_ns, self.config.voxel_size_m,
-            epoch.free.last_looked,
-        )  # fmt: skip
+            return self._answering.answer(question, epoch, top)
 
     def render(self, world_from_camera: NDArray[np.float64], camera: Camera, features: bool = False) -> View:
         """What the memory looks like from a pose in the map frame; pixels without surface are NaN and black."""
@@ -411,7 +377,6 @@ class SpatialMemory:
         """Make every layer anew from the log, in memory and in the file."""
         with self._changing():
             self._layers = self._keeper.rebuilt_layers()  # who reads the old ones keeps them until done
-            self._departed = DepartedTable.of((), self._keeper.feature_width)
 
     @contextmanager
     def _reading(self) -> Iterator[MapEpoch]:
@@ -425,7 +390,10 @@ class SpatialMemory:
         self._require_sound(writing=True)
         with self._observing:
             self._require_sound(writing=True)
-            yield
+            try:
+                yield
+            finally:
+                self._layers.epochs.give_back()  # once more: Ctrl-C may have come just before it
 
     def _require_open(self) -> None:
         if self._keeper.closed:

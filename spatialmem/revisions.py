@@ -54,10 +54,10 @@ def correct_poses(
     The log and the layers change together or not at all; readers keep what they read.
     """
     wanted = _wanted(keeper, poses, anchor, reason)
-    before = {lsn: keeper.map_from_camera(keeper.rows[lsn]) for lsn in wanted.now}
+    before = {lsn: keeper.places.map_from_camera(keeper.rows[lsn]) for lsn in wanted.now}
     if not before:
-        keeper.file_of_poses().correct(wanted.poses, {}, wanted.anchor, None)
-        keeper.take_poses(wanted.poses, {}, wanted.anchor)
+        keeper.on_file().correct(wanted.poses, {}, wanted.anchor, None)
+        keeper.revise(wanted.poses, {}, wanted.anchor)
         return PoseCorrection(len(wanted.poses), 0, 0, 0, 0)
     try:
         _note(keeper, layers, wanted.now)
@@ -65,12 +65,12 @@ def correct_poses(
         done = Correction(layers, log_of(keeper, wanted.now, before), revised).work_out()
         used = {row.lsn: row.revision for row in wanted.poses if row.lsn in wanted.now}
         with rewritten(layers, done) as changes:
-            keeper.file_of_poses().correct(wanted.poses, used, wanted.anchor, changes)
+            keeper.on_file().correct(wanted.poses, used, wanted.anchor, changes)
     except BaseException:
         _note(keeper, layers, before)
         layers.abandon()
         raise
-    keeper.take_poses(wanted.poses, used, wanted.anchor)
+    keeper.revise(wanted.poses, used, wanted.anchor)
     layers.take(done.cells, done.departed, done.departed_of)
     layers.publish()
     return PoseCorrection(len(wanted.poses), len(before), done.replayed, len(done.surface), len(done.free))
@@ -88,21 +88,21 @@ def _wanted(
             raise InvalidValue(
                 f"there is no stored frame {lsn} to correct; the log holds frames 1 to {keeper.last_lsn}"
             )
-        rows.append(PoseRow(lsn, keeper.next_revision(lsn), pose, from_lsn, reason))
-        place = keeper.map_from_session(row.session_id) @ pose
-        if _moves(keeper.map_from_camera(row), place, keeper.config.voxel_size_m):
+        rows.append(PoseRow(lsn, keeper.places.next_revision(lsn), pose, from_lsn, reason))
+        place = keeper.places.map_from_session(row.session_id) @ pose
+        if _moves(keeper.places.map_from_camera(row), place, keeper.config.voxel_size_m):
             now[lsn] = place
     if anchor is None:
         return _Wanted(tuple(rows), None, now)
     session_id, place = anchor
     if poses:
         raise InvalidValue("give poses or an anchor, not both: poses are relative to the world of their session")
-    if session_id not in keeper.sessions:
+    if session_id not in keeper.places.sessions:
         raise InvalidValue(
-            f"there is no session {session_id!r}; the memory holds {', '.join(map(repr, keeper.sessions))}"
+            f"there is no session {session_id!r}; the memory holds {', '.join(map(repr, keeper.places.sessions))}"
         )
-    moved = {row.lsn: place @ keeper.pose_of(row) for row in list(keeper.rows.values()) if row.session_id == session_id}
-    return _Wanted((), keeper.next_anchor(session_id, place, reason), moved)
+    moved = {row.lsn: place @ keeper.places.world_from_camera(row) for row in list(keeper.rows.values()) if row.session_id == session_id}
+    return _Wanted((), keeper.places.next_anchor(session_id, place, keeper.last_lsn + 1, reason), moved)
 
 
 def _moves(before: NDArray[np.float64], now: NDArray[np.float64], voxel_size_m: float) -> bool:

@@ -121,7 +121,7 @@ def test_the_checker_finds_what_is_wrong(tmp_path):
     ("values", "said"),
     [
         ({"depth_scal": 1000}, "did you mean 'depth_scale'"),
-        ({"colour": 1}, "known keys: depth_scale"),
+        ({"brightness": 1}, "known keys: depth_scale"),
         ({"depth_scale": 0}, "must be positive"),
         ({"depth_scale": "1000"}, "finite number"),
         ({"camera_axes": "opengl "}, "must be one of opencv, opengl, ros_body"),

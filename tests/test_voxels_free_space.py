@@ -292,7 +292,9 @@ def test_out_of_room_comes_before_anything_changes_and_is_taken_back():
     with pytest.raises(OutOfRoom, match="ram_bytes"):
         add(grid, wall(60.0, wide), look(EYE, (-1.0, 0.0, 0.0)), wide, 2)
     assert touched(grid) == before
-    grid.truncate(used)
+    grid.withdraw(grid.taken_since(used), 1)
+    grid.publish(1)
+    grid.reclaim(())
     assert len(grid) == used
     assert set(grid.pools.table_keys) == set(keys)
     add(grid, wall(0.8), AHEAD, camera(), 2)

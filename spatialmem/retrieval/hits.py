@@ -131,6 +131,8 @@ def _evidence(found: Candidates, members: NDArray, summary: Summary, scene: Scen
     rows = [scene.rows[lsn] for lsn in counts if lsn in scene.rows]
     frames = [(row.lsn, row.camera, scene.map_from_camera(row)) for row in rows]
     boxes = pixel_boxes(found, _some(members, _BOXED_VOXELS), scene.voxel_size_m, frames)
+    if np.isnan(boxes).any():  # a frame that saw little of a large region last
+        boxes = pixel_boxes(found, members, scene.voxel_size_m, frames)
     return tuple(_evidence_row(row, box, counts[row.lsn]) for row, box in zip(rows, boxes, strict=True))
 
 

@@ -228,6 +228,10 @@ class MemoryFile:
         with writer.transaction("changing") as connection:
             connection.execute("DELETE FROM meta WHERE key = ?", (sch.SCRUB_PENDING,))
 
+    def revisions(self) -> int:
+        """Grows whenever the past is changed: poses revised, sessions moved, frames erased."""
+        return self._read(queries.revisions)
+
     def tombstones(self) -> list[TombstoneRow]:
         """What was erased, oldest first."""
         return [rec.tombstone_row(values) for values in self._rows(sch.TOMBSTONES, "ORDER BY id")]

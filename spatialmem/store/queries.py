@@ -43,6 +43,14 @@ def last_lsn(connection: sqlite3.Connection) -> int:
     return connection.execute(f"SELECT {LAST_LSN}").fetchone()[0]
 
 
+def revisions(connection: sqlite3.Connection) -> int:
+    """How often the past has been changed."""
+    return connection.execute(
+        "SELECT (SELECT count(*) FROM pose_revisions) + (SELECT count(*) FROM anchors WHERE revision > 0)"
+        " + 1000000 * (SELECT count(*) FROM tombstones)"  # erasing takes revisions away
+    ).fetchone()[0]
+
+
 def base_lsn(connection: sqlite3.Connection) -> int:
     """Lsn of the latest finished checkpoint round, 0 when there is none."""
     latest = rows(connection, sch.CHECKPOINTS, "ORDER BY lsn DESC LIMIT 1")

@@ -291,16 +291,15 @@ class FreeSpaceGrid:
         self.pools.free_blocks[:] = np.arange(blocks - 1, -1, -1, dtype=np.int32)
         self._versions.reset()
 
-    def truncate(self, in_use: int) -> None:
-        """Take back the blocks that were added for a frame that was then refused, until `in_use` are in use."""
-        added = self._taken_since(in_use)
+    def withdraw(self, added: NDArray[np.int32], number: int) -> None:
+        """Take back blocks that were added for a frame that was refused; epoch `number`, the next one, is without."""
         if len(added):
             live = live_blocks(self.pools.table_keys, self.pools.table_blocks)
-            self._versions.drop(added)
-            self.pools.counters[0] = in_use
             refill_table(self.pools.table_keys, self.pools.table_blocks, self.pools.keys, np.setdiff1d(live, added))
+            self._versions.retire(added, number)
 
-    def _taken_since(self, in_use: int) -> NDArray[np.int32]:
+    def taken_since(self, in_use: int) -> NDArray[np.int32]:
+        """Blocks taken since `in_use` were in use; none was given back meanwhile."""
         capacity = self.pools.free_blocks.shape[0]
         return self.pools.free_blocks[capacity - self.blocks_in_use : capacity - in_use].copy()
 
@@ -310,9 +309,12 @@ class FreeSpaceGrid:
         """The layer as it is, for readers."""
         return FreeReading(self.pools, self.voxel_m)
 
-    def step_aside(self, in_use: Sequence[int]) -> None:
-        """From now on changes are not to be seen before the next `publish`; in_use: numbers of epochs that are read."""
-        self.reclaim(in_use)
+    def step_aside(self, number: int) -> None:
+        """From now on changes are not to be seen before the next `publish`; `number` is the current epoch's.
+
+        Blocks that were added in place so far are in its table already: readers may see them.
+        """
+        self._versions.publish(number)
         self.pools = self.pools._replace(
             table_keys=self.pools.table_keys.copy(), table_blocks=self.pools.table_blocks.copy()
         )
@@ -363,7 +365,7 @@ class FreeSpaceGrid:
     def plan(self, view: DepthView) -> FreePlan:
         """What a frame saw occupied and free; no voxel is changed, but blocks are added where there are none.
 
-        Raises `OutOfRoom` when the pool cannot hold them; the caller takes back what was added (`truncate`).
+        Raises `OutOfRoom` when the pool cannot hold them; the caller takes back what was added (`withdraw`).
         """
         before = self.blocks_in_use
         while True:
@@ -381,7 +383,7 @@ class FreeSpaceGrid:
             if count <= self._listed.shape[0]:
                 break
             self._listed = np.zeros(max(count, 2 * self._listed.shape[0]), np.int64)
-        self._versions.add(self._taken_since(before))
+        self._versions.add(self.taken_since(before))
         listed = self._listed[:count]
         n = count_cells(listed, occupied, self._blocks, self._cells, self._slot_of)
         keys = self.pools.keys[self._blocks[:n]]
@@ -401,7 +403,7 @@ class FreeSpaceGrid:
         """Put a block from a file back; frames up to `contains` will not change it again."""
         before = self.blocks_in_use
         block = _block_at(self.pools, np.int64(key))
-        self._versions.add(self._taken_since(before))
+        self._versions.add(self.taken_since(before))
         if block == NO_BLOCK:
             raise OutOfRoom(
                 f"the file holds more free-space blocks than the {self.pools.keys.shape[0]} that fit into the memory's "

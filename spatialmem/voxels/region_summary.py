@@ -91,7 +91,8 @@ def pixel_boxes(
     found: Candidates, members: NDArray[np.int64], voxel_size_m: float,
     frames: Sequence[tuple[int, Camera, NDArray[np.float64]]],
 ) -> NDArray[np.float64]:  # fmt: skip
-    """(F, 4) left, top, right, bottom pixel of what each frame saw of a region last, cut at the image's borders.
+    """(F, 4) left, top, right, bottom pixel of what each frame saw of a region last, cut at the image's borders; NaN
+    where it saw none of these members last.
 
     frames: lsn, camera and (4, 4) map_from_camera of each; a frame saw last the candidates whose latest frame it is.
     """
@@ -101,4 +102,5 @@ def pixel_boxes(
     boxes = np.tile([np.inf, np.inf, -np.inf, -np.inf], (len(frames), 1))
     _pixel_boxes(found.pools, found.index, members, voxel_size_m, lsns, poses, lenses, boxes)
     edges = np.array([(c.width - 1, c.height - 1) * 2 for _, c, _ in frames]).reshape(-1, 4)
+    boxes[np.isinf(boxes).any(1)] = np.nan
     return np.clip(boxes, 0, edges)

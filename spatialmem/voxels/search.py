@@ -108,7 +108,7 @@ def _mark_rows(pages, n_rows, colour_weight, feature_weight, asked, least, value
             values[r] = np.float32(1)
         elif feature_weight[row] == 0:
             values[r] = _FEATURELESS
-        elif values[r] < least * least:
+        elif values[r] < least * abs(least):
             values[r] = _TOO_FAR
             continue
         notable = True
@@ -175,7 +175,7 @@ def _scan_blocks(
             if square == _FEATURELESS:
                 featureless += 1
                 continue
-            index[at], similarity[at] = block * VOXELS + i, np.sqrt(square)
+            index[at], similarity[at] = block * VOXELS + i, np.copysign(np.sqrt(abs(square)), square)
             at += 1
         counts[n], scanned[n], blind[n] = at - base[n], seen, featureless
 

@@ -83,16 +83,14 @@ class SurfaceGrid:
         self._versions.reset()
         self._doubtful.clear()
 
-    def truncate(self, in_use: int) -> None:
-        """Take back the blocks that were added for a frame that was then refused, until `in_use` are in use."""
-        added = self._taken_since(in_use)
+    def withdraw(self, added: NDArray[np.int32], number: int) -> None:
+        """Take back blocks that were added for a frame that was refused; epoch `number`, the next one, is without."""
         if len(added):
             live = live_blocks(self.pools.table_keys, self.pools.table_blocks)
-            self._versions.drop(added)
-            self.pools.counters[pools.BLOCKS_USED] = in_use
             refill_table(self.pools.table_keys, self.pools.table_blocks, self.pools.keys, np.setdiff1d(live, added))
+            self._versions.retire(added, number)
 
-    def _taken_since(self, in_use: int) -> NDArray[np.int32]:
+    def taken_since(self, in_use: int) -> NDArray[np.int32]:
         """Blocks taken since `in_use` were in use; none was given back meanwhile."""
         capacity = self.pools.free_blocks.shape[0]
         return self.pools.free_blocks[capacity - self.blocks_in_use : capacity - in_use].copy()
@@ -103,9 +101,12 @@ class SurfaceGrid:
         """The map as it is, for readers; it stays like this as long as only blocks that `renew` gave are changed."""
         return SurfaceReading(self.pools, self.config, self.grid)
 
-    def step_aside(self, in_use: Sequence[int]) -> None:
-        """From now on changes are not to be seen before the next `publish`; in_use: numbers of epochs that are read."""
-        self.reclaim(in_use)
+    def step_aside(self, number: int) -> None:
+        """From now on changes are not to be seen before the next `publish`; `number` is the current epoch's.
+
+        Blocks that were added in place so far are in its table already: readers may see them.
+        """
+        self._versions.publish(number)
         self.pools = self.pools._replace(
             table_keys=self.pools.table_keys.copy(), table_blocks=self.pools.table_blocks.copy()
         )
@@ -252,7 +253,7 @@ class SurfaceGrid:
                     "use; create the memory with a larger ram_bytes or voxel size"
                 )
             if count >= 0:
-                self._versions.add(self._taken_since(before))
+                self._versions.add(self.taken_since(before))
                 return int(count)
             self._touched = np.zeros(2 * self._touched.shape[0], np.int32)
 
@@ -273,7 +274,7 @@ class SurfaceGrid:
         """Put a block from the file in; frames up to lsn `contains` will not change it again."""
         before = self.blocks_in_use
         write_block(self.pools, key, arrays, contains)
-        self._versions.add(self._taken_since(before))
+        self._versions.add(self.taken_since(before))
 
     def _fit_scratch(self, count: int) -> None:
         if count > self._scratch.needs.shape[0]:

@@ -64,9 +64,11 @@ class Versions:
         """These blocks are new: no reader sees them before the next `publish`."""
         self._fresh[blocks] = True
 
-    def drop(self, blocks: NDArray[np.integer]) -> None:
-        """These new blocks are given up."""
+    def retire(self, blocks: NDArray[np.integer], number: int) -> None:
+        """These blocks will not be part of epoch `number`, the next one; readers may see those that are not new."""
+        self._born[blocks[self._fresh[blocks]]] = number
         self._fresh[blocks] = False
+        self._replaced.append(np.asarray(blocks, np.int64))
 
     def seen(self, blocks: NDArray[np.integer]) -> NDArray[np.int64]:
         """Those of the blocks that a reader may see."""
