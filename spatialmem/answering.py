@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import final
 
 from spatialmem.keeper import Keeper
-from spatialmem.layers import MapEpoch
+from spatialmem.map_epoch import MapEpoch
 from spatialmem.question import Question
 from spatialmem.retrieval.departed import DepartedTable, departed_hits
 from spatialmem.retrieval.hits import Scene, Seen, build_hits, merge_ranked

@@ -269,7 +269,9 @@ def checked_forgetting(
 ) -> tuple[list[int] | None, NDArray[np.float64] | None, tuple[int, int] | None]:
     """What `forget` is given: frames, a box, a span of time; at least one of them."""
     if frames is None and box_m is None and since_ns is None and until_ns is None:
-        raise InvalidValue("forget what? give frames, box_m, since_ns or until_ns; everything is forgotten by deleting the file")
+        raise InvalidValue(
+            "forget what? give frames, box_m, since_ns or until_ns; everything is forgotten by deleting the file"
+        )
     numbers = None if frames is None else [checked_lsn(lsn) for lsn in frames]
     box = None if box_m is None else checked_box(box_m)
     times = None if since_ns is None and until_ns is None else checked_times(since_ns, until_ns)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, final
 
@@ -16,33 +16,17 @@ from spatialmem.checkpoint import CheckpointRound, WholeRound
 from spatialmem.config import MemoryConfig
 from spatialmem.errors import EncoderMismatch, InvalidValue, MemoryFileError, SpatialMemError
 from spatialmem.layers import Layers, LoggedFrame, Prepared
-from spatialmem.log_entry import LogEntry, decoded, ephemeral_entry, file_entry, keyframe_row
+from spatialmem.log_entry import Keyframe, LogEntry, decoded, ephemeral_entry, file_entry, keyframe_row
 from spatialmem.perception import Encoder, load_encoder
 from spatialmem.places import Places
 from spatialmem.sessions import CameraLog, require_place, require_same_recording
 from spatialmem.store.failures import needed
 from spatialmem.store.file import MemoryFile
 from spatialmem.store.rows import AnchorRow, KeyframeRow, PoseRow, SessionRow
-from spatialmem.types import Camera, Frame, Outcome
+from spatialmem.types import Frame, Outcome
 from spatialmem.voxels.keys import BLOCK, moved_keys
 
 MAP_FRAME = "map"
-
-
-@dataclass(frozen=True, eq=False)
-class Keyframe:
-    """A stored frame without its images."""
-
-    lsn: int
-    session_id: str
-    camera_id: str
-    seq: int
-    stamp_ns: int
-    map_from_camera: NDArray[np.float64]
-    """(4, 4)"""
-    camera: Camera
-    reason: str
-    pose_suspect: bool
 
 
 @final
@@ -136,6 +120,12 @@ class Keeper:
             )
         self._encoder = encoder
         return encoder
+
+    @property
+    def encoder_name(self) -> str | None:
+        """Name of the memory's encoder, whether or not it can be loaded here."""
+        named = None if self.file is None else self.file.get_meta("encoder_name")
+        return named or (None if self._encoder is None else self._encoder.name)
 
     # --- sessions
 
@@ -369,34 +359,14 @@ class Keeper:
         """Rows of a SELECT."""
         return [tuple(row) for row in self.on_file().sql(query, list(params)).rows]
 
+    @property
+    def base_lsn(self) -> int:
+        """Every block on file holds at least the frames up to this one."""
+        return self._round.base_lsn
+
     def check(self) -> list[str]:
         """Problems of the file."""
         return [] if self.file is None else self.file.integrity()
-
-    def info(self, layers: Layers) -> dict[str, Any]:
-        """Counts, sizes, settings."""
-        rows = list(self.rows.values())
-        stamps = [row.stamp_ns for row in rows]
-        meta = {} if self.file is None else self.file.meta()
-        loaded = None if self._encoder is None else self._encoder.name
-        return {
-            "path": None if self.file is None else str(self.file.path),
-            "frames": len(rows),
-            "sessions": len(self.places.sessions),
-            "first_stamp_ns": min(stamps, default=None),
-            "last_stamp_ns": max(stamps, default=None),
-            "encoder": meta.get("encoder_name") or loaded,
-            "surface_blocks": len(layers.surface),
-            "surface_rows": layers.surface.rows_used,
-            "free_space_blocks": len(layers.free),
-            "departed_regions": len(layers.departed),
-            "suspect_poses": sum(row.pose_suspect for row in rows),
-            "base_lsn": self._round.base_lsn,
-            "up_in_map": None if self._up is None else self._up.tolist(),
-            "ram_bytes": layers.surface.bytes_used,
-            "file_bytes": {} if self.file is None else self.file.sizes(),
-            "config": json.loads(self.config.to_json()),
-        }
 
     def on_file(self) -> MemoryFile:
         """The file; for what an ephemeral memory cannot do."""

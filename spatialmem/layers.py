@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from spatialmem.config import MemoryConfig
 from spatialmem.epochs import Epochs
 from spatialmem.errors import MemoryFileError, OutOfRoom
+from spatialmem.map_epoch import MapEpoch
 from spatialmem.store import codec
 from spatialmem.store.block_codec import (
     CODEC_EXACT,
@@ -30,12 +31,10 @@ from spatialmem.store.block_codec import (
 from spatialmem.store.rows import BlockRow, DepartedRow, block_coordinates
 from spatialmem.types import Camera, Frame, Outcome
 from spatialmem.voxels.blocks import BlockArrays, block_of, keys_in_order, read_block
-from spatialmem.voxels.free_reading import FreeReading
 from spatialmem.voxels.freespace import FreePlan, FreeSpaceGrid
 from spatialmem.voxels.look import Cleared, Verdicts
 from spatialmem.voxels.regions import connected_regions
 from spatialmem.voxels.surface import FusionPlan, SurfaceGrid
-from spatialmem.voxels.surface_reading import SurfaceReading
 from spatialmem.voxels.views import DepthView
 
 Added = tuple[NDArray[np.int32], NDArray[np.int32]]
@@ -76,38 +75,6 @@ class Prepared:
     departed: tuple[DepartedRow, ...]
     added: Added
     """surface and free-space blocks that were added for the frame"""
-
-
-@dataclass(frozen=True, eq=False)
-class MapEpoch:
-    """The layers after one frame, as readers see them: they stay like this for as long as somebody reads."""
-
-    surface: SurfaceReading
-    free: FreeReading
-    last_lsn: int
-    stamps_ns: NDArray[np.int64]
-    """(last_lsn + 1,) stamp of each stored frame; entry 0 is none"""
-    _departed: list[DepartedRow]
-    _departed_count: int
-    _cells: dict[int, bytes]
-
-    def same_departed(self, other: MapEpoch | None) -> bool:
-        """Whether the departed regions of another epoch are the same."""
-        return (
-            other is not None
-            and self._departed is other._departed
-            and self._departed_count == other._departed_count
-        )
-
-    @property
-    def departed(self) -> list[DepartedRow]:
-        """Departed regions, oldest first."""
-        return self._departed[: self._departed_count]
-
-    @property
-    def cells(self) -> dict[int, bytes]:
-        """Sightings blob of each stored frame."""
-        return {lsn: self._cells[lsn] for lsn in list(self._cells) if lsn <= self.last_lsn}
 
 
 @final

@@ -15,38 +15,25 @@ from typing import Any, Literal, final
 import numpy as np
 from numpy.typing import NDArray
 
+from spatialmem import arguments
 from spatialmem.answering import Answering
-from spatialmem.arguments import (
-    check_reach,
-    checked_anchor,
-    checked_correction,
-    checked_forgetting,
-    checked_creation,
-    checked_frame,
-    checked_lsn,
-    checked_name,
-    checked_opening,
-    checked_points,
-    checked_sql,
-    checked_up,
-    checked_view_camera,
-)
 from spatialmem.canonical import canonical_hash
 from spatialmem.config import MemoryConfig
 from spatialmem.errors import InvalidValue, ReadOnlyMemory, SpatialMemError
 from spatialmem.forgetting import Forgotten, forget, frames_to_forget
 from spatialmem.gate import SUSPECT_FRAMES, has_reading, pose_suspect, reason_to_store
-from spatialmem.keeper import Keeper, Keyframe
-from spatialmem.layers import Layers, MapEpoch, Prepared
-from spatialmem.log_entry import LogEntry
+from spatialmem.keeper import Keeper
+from spatialmem.layers import Layers, Prepared
+from spatialmem.log_entry import Keyframe, LogEntry
+from spatialmem.map_epoch import MapEpoch
 from spatialmem.perception import Encoder
 from spatialmem.question import ask
+from spatialmem.report import described_memory
 from spatialmem.revisions import PoseCorrection, correct_poses, poses_at
 from spatialmem.types import Answer, Camera, Frame, Skipped, Stored, View, checked_transform
 from spatialmem.up import Up, estimate_up
 from spatialmem.voxels.free_reading import FreeSpace
 from spatialmem.voxels.mesh import Mesh, Points
-from spatialmem.voxels.search import Filter
 
 
 @final
@@ -79,7 +66,7 @@ class SpatialMemory:
             encoder: name (docs/encoders.md) or instance of the encoder that gives voxels their features.
             config: the numbers of the memory; they are kept in the file.
         """
-        keeper = Keeper.create(path, encoder, checked_creation(path, encoder, config))
+        keeper = Keeper.create(path, encoder, arguments.checked_creation(path, encoder, config))
         return cls(keeper, Layers(keeper.config, keeper.feature_width))
 
     @classmethod
@@ -90,7 +77,7 @@ class SpatialMemory:
 
         Raises `MemoryFileError` when it is not a sound memory, `MemoryLocked` when it has a writer already.
         """
-        keeper = Keeper.open(checked_opening(path, encoder), mode)
+        keeper = Keeper.open(arguments.checked_opening(path, encoder), mode)
         try:
             if encoder is not None:
                 keeper.use_encoder(encoder)
@@ -106,7 +93,7 @@ class SpatialMemory:
         All or nothing: interrupted, it leaves the file as it was. Raises `MemoryLocked` when the file has a writer,
         `MemoryFileError` naming the frame when the log itself is damaged.
         """
-        keeper = Keeper.open(checked_opening(path), "a")
+        keeper = Keeper.open(arguments.checked_opening(path), "a")
         try:
             keeper.rebuilt_layers()
         finally:
@@ -152,13 +139,13 @@ class SpatialMemory:
         `OutOfRoom` when a reserved pool is full, `MemoryFileError` when the file cannot be written; in each case the
         memory stays as it was.
         """
-        checked_frame(frame)
+        arguments.checked_frame(frame)
         with self._changing():
             refusal = self._refusal(frame)
             if refusal is not None:
                 return Skipped(refusal)
             map_from_camera = self._keeper.places.map_from_session(frame.session_id) @ frame.pose
-            check_reach(map_from_camera, self.config)
+            arguments.check_reach(map_from_camera, self.config)
             outcome, examined = self._layers.look(frame, map_from_camera)
             gap_ns = self._keeper.gap_ns(frame)
             reason = reason_to_store(outcome, gap_ns, self.config.gate)
@@ -196,8 +183,8 @@ class SpatialMemory:
 
     def add_session(self, session_id: str, map_from_session: NDArray[np.float64], reason: str = "declared") -> None:
         """Say where the world of a new session lies in the map: (4, 4) rigid transform."""
-        name, place = checked_name("session_id", session_id), checked_transform(map_from_session)
-        checked_name("reason", reason)
+        name, place = arguments.checked_name("session_id", session_id), checked_transform(map_from_session)
+        arguments.checked_name("reason", reason)
         with self._changing():
             self._keeper.add_session(name, place, reason)
 
@@ -214,16 +201,15 @@ class SpatialMemory:
             session_id: whose trajectory it is, when the memory holds several sessions.
             reason: kept with the revision.
 
-        A frame that moves less than half a voxel and 0.2 degrees gets its pose in the log, and the map stays. Frames
-        touched are read again from the log, never encoded again. All or nothing; readers keep what they read. Raises
-        `OutOfRoom` when old and new blocks do not fit into the reserve side by side.
+        A frame that moves less than half a voxel and 0.2 degrees gets its pose in the log, and the map stays. All or
+        nothing; readers keep what they read. `OutOfRoom`: old and new blocks do not fit in side by side.
         """
-        given = checked_correction(poses, anchor, session_id)
-        checked_name("reason", reason)
+        given = arguments.checked_correction(poses, anchor, session_id)
+        arguments.checked_name("reason", reason)
         with self._changing():
             if isinstance(given, tuple):
                 given = poses_at(self._keeper, *given, session_id)
-            return correct_poses(self._keeper, self._layers, given, checked_anchor(anchor), reason)
+            return correct_poses(self._keeper, self._layers, given, arguments.checked_anchor(anchor), reason)
 
     def forget(
         self, *, frames: Iterable[int] | None = None, box_m: NDArray[np.floating] | None = None,
@@ -236,10 +222,10 @@ class SpatialMemory:
             box_m: (2, 3) corners in the map frame: every frame into whose view anything of the box came.
             since_ns, until_ns: frames taken in this span, both ends included.
 
-        Conditions narrow each other. What other frames saw of the same place stays. The file is written anew, so that no
-        byte of what was erased is left in it; copies made before know nothing of it. A tombstone says what was asked.
+        Conditions narrow each other. What other frames saw of the same place stays. The file is written anew: no byte
+        of what was erased is left in it (docs/forgetting.md).
         """
-        numbers, box, times = checked_forgetting(frames, box_m, since_ns, until_ns)
+        numbers, box, times = arguments.checked_forgetting(frames, box_m, since_ns, until_ns)
         with self._changing():
             lsns, asked = frames_to_forget(self._keeper, self._layers, numbers, box, times)
             return forget(self._keeper, self._layers, lsns, asked)
@@ -276,7 +262,7 @@ class SpatialMemory:
         """What the memory looks like from a pose in the map frame; pixels without surface are NaN and black."""
         self._require_sound()
         pose = checked_transform(world_from_camera)
-        checked_view_camera(camera)
+        arguments.checked_view_camera(camera)
         with self._reading() as epoch:
             return epoch.surface.render(pose, camera, features)
 
@@ -293,7 +279,7 @@ class SpatialMemory:
     def occupancy(self, points_m: NDArray[np.floating]) -> NDArray[np.uint8]:
         """(N,) 0 unknown, 1 free, 2 occupied at (N, 3) points of the map frame, metres."""
         self._require_sound()
-        points = checked_points(points_m, self.config.free_voxel_m)
+        points = arguments.checked_points(points_m, self.config.free_voxel_m)
         with self._reading() as epoch:
             return epoch.free.states(points)
 
@@ -309,15 +295,12 @@ class SpatialMemory:
         return [self._keeper.keyframe(row) for row in list(self._keeper.rows.values())]
 
     def keyframe(self, lsn: int) -> Frame:
-        """A stored frame as it was observed: its pose is in the world of its session (`trajectory`: in the map).
-
-        Another memory that is told of the same sessions (`add_session`) can observe it again.
-        """
-        return self._keeper.frame(checked_lsn(lsn))
+        """A stored frame as it was observed: its pose is in the world of its session (`trajectory`: in the map)."""
+        return self._keeper.frame(arguments.checked_lsn(lsn))
 
     def sql(self, query: str, params: Iterable[Any] = ()) -> list[tuple]:
         """Rows of a SELECT over the memory file (docs/format.md, section 3); nothing can be changed with it."""
-        return self._keeper.sql(*checked_sql(query, params))
+        return self._keeper.sql(*arguments.checked_sql(query, params))
 
     # --- what it is
 
@@ -349,7 +332,7 @@ class SpatialMemory:
     def declare_up(self, up_in_map: Iterable[float]) -> None:
         """Say which way is up in the map frame."""
         self._require_sound(writing=True)
-        self._keeper.keep_up(checked_up(up_in_map), "declared", None)
+        self._keeper.keep_up(arguments.checked_up(up_in_map), "declared", None)
 
     def estimate_up(self) -> Up | None:
         """Estimate which way is up from the surface and keep it; None, and nothing kept, when none stands out."""
@@ -362,7 +345,7 @@ class SpatialMemory:
 
     def info(self) -> dict[str, Any]:
         """Counts, sizes and settings, ready for JSON."""
-        return self._keeper.info(self._layers)
+        return described_memory(self._keeper, self._layers)
 
     def canonical_hash(self) -> str:
         """Hash of all layers; equal live, rebuilt and reopened (docs/format.md, section 8)."""

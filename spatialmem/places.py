@@ -23,7 +23,9 @@ class Places:
         self._revisions: dict[int, int] = {}
 
     @classmethod
-    def restored(cls, anchors: Iterable[AnchorRow], poses: Iterable[PoseRow], rows: Mapping[int, KeyframeRow]) -> Places:
+    def restored(
+        cls, anchors: Iterable[AnchorRow], poses: Iterable[PoseRow], rows: Mapping[int, KeyframeRow]
+    ) -> Places:
         """From what the file holds; a frame stands in the layers by the revision that its row names."""
         places = cls()
         for anchor in anchors:

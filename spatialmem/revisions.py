@@ -97,12 +97,13 @@ def _wanted(
     session_id, place = anchor
     if poses:
         raise InvalidValue("give poses or an anchor, not both: poses are relative to the world of their session")
-    if session_id not in keeper.places.sessions:
-        raise InvalidValue(
-            f"there is no session {session_id!r}; the memory holds {', '.join(map(repr, keeper.places.sessions))}"
-        )
-    moved = {row.lsn: place @ keeper.places.world_from_camera(row) for row in list(keeper.rows.values()) if row.session_id == session_id}
-    return _Wanted((), keeper.places.next_anchor(session_id, place, keeper.last_lsn + 1, reason), moved)
+    places = keeper.places
+    if session_id not in places.sessions:
+        held = ", ".join(map(repr, places.sessions))
+        raise InvalidValue(f"there is no session {session_id!r}; the memory holds {held}")
+    frames = [row for row in list(keeper.rows.values()) if row.session_id == session_id]
+    moved = {row.lsn: place @ places.world_from_camera(row) for row in frames}
+    return _Wanted((), places.next_anchor(session_id, place, from_lsn, reason), moved)
 
 
 def _moves(before: NDArray[np.float64], now: NDArray[np.float64], voxel_size_m: float) -> bool:

@@ -28,7 +28,8 @@ def pieces(memory, lsns):
     found = []
     for lsn in lsns:
         for query in (
-            "SELECT colour, depth, features, mask FROM frames WHERE lsn = ?", "SELECT vector FROM vectors WHERE lsn = ?",
+            "SELECT colour, depth, features, mask FROM frames WHERE lsn = ?",
+            "SELECT vector FROM vectors WHERE lsn = ?",
             "SELECT world_from_camera FROM keyframes WHERE lsn = ?", "SELECT cells FROM sightings WHERE lsn = ?",
         ):  # fmt: skip
             for row in memory.sql(query, (lsn,)):
@@ -54,7 +55,7 @@ def test_forgotten_frames_are_nowhere_and_the_map_never_saw_them(path, tmp_path,
     told = pieces(memory, lsns)
     data = bytes_on_disk(path)
     assert len(told) > 4 * len(lsns) and all(piece in data for piece in told)
-    blocks = {key: blob for key, blob in memory.sql("SELECT key, data FROM surface_blocks")}
+    blocks = dict(memory.sql("SELECT key, data FROM surface_blocks"))
     done = memory.forget(frames=lsns)
     assert done.frames == len(lsns) and memory.check() == []
     assert_nowhere(path, told)
