@@ -166,7 +166,7 @@ def test_without_room_for_both_nothing_changes(tmp_path):
 def test_wrong_corrections_are_refused_in_words(path):
     with SpatialMemory.open(path, "a") as memory:
         for given, words in (
-            (({99: np.eye(4)},), "no stored frame 99"), (({1: np.zeros((4, 4))},), "rotation"),
+            (({99: np.eye(4)},), "no stored frame 99"), (({1: np.zeros((4, 4))},), "last row"),
             ((None,), "needs poses"),
             (("poses.txt",), "a mapping of lsn"), (((np.array([1.5]), np.eye(4)[None]),), "integer stamps"),
             (((np.array([1]), np.eye(4)[None]),), "none of the 1 stamps"),

@@ -62,7 +62,10 @@ def test_forgotten_frames_are_nowhere_and_the_map_never_saw_them(path, tmp_path,
     left = dict(memory.sql("SELECT key, data FROM surface_blocks"))
     rewritten = [blob for key, blob in blocks.items() if left.get(key) != blob and len(blob) > 3 * PIECE]
     assert len(rewritten) > 5
-    assert_nowhere(path, [blob[len(blob) // 2 :][:PIECE] for blob in rewritten])
+    now = b"".join(left.values())  # what other frames saw of the same block may well be packed alike
+    was = [blob[len(blob) // 2 :][:PIECE] for blob in rewritten]
+    assert len([piece for piece in was if piece not in now]) > 5
+    assert_nowhere(path, [piece for piece in was if piece not in now])
     assert [k.lsn for k in memory.trajectory()] == [n for n in range(1, COUNT + 1) if n not in lsns]
     ((what,),) = memory.sql("SELECT what FROM tombstones")
     assert json.loads(what)["asked"] == {"frames": lsns}
