@@ -36,13 +36,21 @@ class Summary:
 
 @leaf
 def _extent(keys, index, members, low, high):
+    """Blocks that lie between what is known of the extent already need no look at their voxels; members go by block."""
     x0, y0, z0 = low[0], low[1], low[2]
     x1, y1, z1 = high[0], high[1], high[2]
+    last, inside = np.int64(-1), False
     for n in range(members.shape[0]):
         at = index[members[n]]
-        x, y, z = voxel_at(keys[at // VOXELS], at % VOXELS)
-        x0, y0, z0 = min(x0, x), min(y0, y), min(z0, z)
-        x1, y1, z1 = max(x1, x), max(y1, y), max(z1, z)
+        block = at // VOXELS
+        if block != last:
+            last = block
+            x, y, z = voxel_at(keys[block], 0)
+            inside = x >= x0 and y >= y0 and z >= z0 and x + 7 <= x1 and y + 7 <= y1 and z + 7 <= z1
+        if not inside:
+            x, y, z = voxel_at(keys[block], at % VOXELS)
+            x0, y0, z0 = min(x0, x), min(y0, y), min(z0, z)
+            x1, y1, z1 = max(x1, x), max(y1, y), max(z1, z)
     low[0], low[1], low[2] = x0, y0, z0
     high[0], high[1], high[2] = x1, y1, z1
 
