@@ -13,7 +13,7 @@ from spatialmem.checks import described, finite_number, numeric_array, real_numb
 from spatialmem.config import MemoryConfig
 from spatialmem.errors import InvalidFrame, InvalidValue
 from spatialmem.perception import Encoder
-from spatialmem.types import Camera, Frame
+from spatialmem.types import Camera, Frame, checked_transform
 from spatialmem.voxels.keys import BLOCK, KEY_OFFSET
 
 LARGEST_VIEW_MEGAPIXELS = 64
@@ -227,3 +227,52 @@ def check_reach(map_from_camera: NDArray[np.float64], config: MemoryConfig) -> N
             f"the camera is {far_m:.0f} m from the map's origin, more than the {config.farthest_m:.0f} m that a map "
             "of these voxels reaches; subtract a constant offset from all poses (geographic coordinates?)"
         )
+
+
+def checked_correction(
+    poses: object, anchor: object, session_id: object
+) -> dict[int, NDArray[np.float64]] | tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Poses by lsn, or the stamps (N,) and poses (N, 4, 4) of a trajectory; empty when only an anchor is given."""
+    if session_id is not None:
+        checked_name("session_id", session_id)
+    if poses is None:
+        if anchor is None:
+            raise InvalidValue("a correction needs poses, a trajectory or an anchor")
+        return {}
+    if isinstance(poses, Mapping):
+        return {checked_lsn(lsn): checked_transform(pose) for lsn, pose in poses.items()}
+    if not isinstance(poses, tuple) or len(poses) != 2:
+        raise InvalidValue(
+            "poses must be a mapping of lsn to a 4x4 matrix, or a pair of stamps and matrices; given "
+            f"{described(poses)}"
+        )
+    stamps, matrices = np.asarray(poses[0]), [checked_transform(pose) for pose in poses[1]]
+    if stamps.ndim != 1 or stamps.dtype.kind not in "iu" or len(stamps) != len(matrices):
+        raise InvalidValue(
+            "a trajectory is (N,) integer stamps in nanoseconds and (N, 4, 4) matrices; given "
+            f"{described(poses[0])} and {len(matrices)} matrices"
+        )
+    return stamps.astype(np.int64), np.array(matrices).reshape(-1, 4, 4)
+
+
+def checked_anchor(anchor: object) -> tuple[str, NDArray[np.float64]] | None:
+    """A session and its place (4, 4), or None."""
+    if anchor is None:
+        return None
+    if not isinstance(anchor, tuple) or len(anchor) != 2:
+        raise InvalidValue(f"anchor must be a pair of session_id and 4x4 matrix; given {described(anchor)}")
+    return checked_name("session_id", anchor[0]), checked_transform(anchor[1])
+
+
+def checked_forgetting(
+    frames: Iterable[int] | None, box_m: Any, since_ns: Any, until_ns: Any
+) -> tuple[list[int] | None, NDArray[np.float64] | None, tuple[int, int] | None]:
+    """What `forget` is given: frames, a box, a span of time; at least one of them."""
+    if frames is None and box_m is None and since_ns is None and until_ns is None:
+        raise InvalidValue(
+            "forget what? give frames, box_m, since_ns or until_ns; everything is forgotten by deleting the file"
+        )
+    numbers = None if frames is None else [checked_lsn(lsn) for lsn in frames]
+    box = None if box_m is None else checked_box(box_m)
+    times = None if since_ns is None and until_ns is None else checked_times(since_ns, until_ns)
+    return numbers, box, times

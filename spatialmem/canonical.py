@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from spatialmem.layers import MapEpoch
+from spatialmem.map_epoch import MapEpoch
 from spatialmem.store import codec
 from spatialmem.store.records import departed_values
 from spatialmem.store.schema import row_parts

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, final
 
@@ -16,31 +16,17 @@ from spatialmem.checkpoint import CheckpointRound, WholeRound
 from spatialmem.config import MemoryConfig
 from spatialmem.errors import EncoderMismatch, InvalidValue, MemoryFileError, SpatialMemError
 from spatialmem.layers import Layers, LoggedFrame, Prepared
-from spatialmem.log_entry import LogEntry, decoded, ephemeral_entry, file_entry, keyframe_row
+from spatialmem.log_entry import Keyframe, LogEntry, decoded, ephemeral_entry, file_entry, keyframe_row
 from spatialmem.perception import Encoder, load_encoder
+from spatialmem.places import Places
 from spatialmem.sessions import CameraLog, require_place, require_same_recording
 from spatialmem.store.failures import needed
 from spatialmem.store.file import MemoryFile
-from spatialmem.store.rows import AnchorRow, KeyframeRow, SessionRow
-from spatialmem.types import Camera, Frame, Outcome
+from spatialmem.store.rows import AnchorRow, KeyframeRow, PoseRow, SessionRow
+from spatialmem.types import Frame, Outcome
+from spatialmem.voxels.keys import BLOCK, moved_keys
 
 MAP_FRAME = "map"
-
-
-@dataclass(frozen=True, eq=False)
-class Keyframe:
-    """A stored frame without its images."""
-
-    lsn: int
-    session_id: str
-    camera_id: str
-    seq: int
-    stamp_ns: int
-    map_from_camera: NDArray[np.float64]
-    """(4, 4)"""
-    camera: Camera
-    reason: str
-    pose_suspect: bool
 
 
 @final
@@ -54,8 +40,10 @@ class Keeper:
         self.feature_width = width
         self.closed = False
         self.rows: dict[int, KeyframeRow] = {}
+        self.last_lsn = 0
+        """number of the last frame that was ever stored"""
         self._encoder = encoder
-        self._anchors: dict[str, AnchorRow] = {}
+        self.places = Places()
         self._cameras: dict[tuple[str, str], CameraLog] = {}
         self._up: NDArray[np.float64] | None = None
         self._recordings: dict[str, str] = {}
@@ -87,20 +75,24 @@ class Keeper:
             config = MemoryConfig.from_json(_required(meta, "config", path))
             keeper = cls(file, config, None, int(_required(meta, "encoder_dim", path)))
             keeper._up = _up_of(meta)
+            if mode == "a":
+                file.scrub()  # what erasing was cut short of
         except BaseException:
             file.close()
             raise
         return keeper
 
     def _restore_rows(self, path: Path) -> None:
-        file = self._file()
+        file = self.on_file()
         for row in file.keyframes():
             self._remember(row)
-        for anchor in file.anchors():  # after the rows: a live writer places a session before its first frame
-            if anchor.valid_to is None:
-                self._anchors[anchor.session_id] = anchor
+        # after the rows: a live writer places a session before its first frame
+        self.places = Places.restored(file.anchors(), file.poses(), self.rows)
         self._recordings = file.recordings()
-        missing = sorted(set(range(1, max(self.rows, default=0) + 1)) - self.rows.keys())
+        tombstones = file.tombstones()
+        self.last_lsn = max([self.last_lsn, *(row.at_lsn for row in tombstones)])
+        erased = {lsn for row in tombstones for lsn in row.lsns}
+        missing = sorted(set(range(1, self.last_lsn + 1)) - self.rows.keys() - erased)
         if missing:
             raise MemoryFileError(
                 f"{path}: the log has no row for frame {missing[0]} ({len(missing)} missing in all), so the layers "
@@ -113,57 +105,50 @@ class Keeper:
     def encoder(self) -> Encoder:
         """The memory's own encoder; raises `EncoderMismatch` when what is installed is not the one it was made with."""
         if self._encoder is None:
-            meta = self._file().meta()
+            meta = self.on_file().meta()
             return self.use_encoder(load_encoder(str(meta["encoder_name"])))
         return self._encoder
 
     def use_encoder(self, encoder: Encoder) -> Encoder:
         """Take this encoder; it must be the one the memory was made with."""
-        wanted = self._file().get_meta("encoder_fingerprint")
+        wanted = self.on_file().get_meta("encoder_fingerprint")
         if encoder.fingerprint != wanted:
             raise EncoderMismatch(
-                f"this memory was made with encoder {self._file().get_meta('encoder_name')!r}, fingerprint "
+                f"this memory was made with encoder {self.on_file().get_meta('encoder_name')!r}, fingerprint "
                 f"{str(wanted)[:12]}; {encoder.name!r} here has fingerprint {encoder.fingerprint[:12]}, so features "
                 "cannot be compared. Install the encoder it was made with, or make a new memory from the recording"
             )
         self._encoder = encoder
         return encoder
 
+    @property
+    def encoder_name(self) -> str | None:
+        """Name of the memory's encoder, whether or not it can be loaded here."""
+        named = None if self.file is None else self.file.get_meta("encoder_name")
+        return named or (None if self._encoder is None else self._encoder.name)
+
     # --- sessions
-
-    def has_session(self, session_id: str) -> bool:
-        """Whether the session's place in the map is known; the first session of a memory is the map."""
-        return session_id in self._anchors or not self._anchors
-
-    def map_from_session(self, session_id: str) -> NDArray[np.float64]:
-        """(4, 4)"""
-        anchor = self._anchors.get(session_id)
-        return np.eye(4) if anchor is None else anchor.map_from_session
-
-    def map_from_camera(self, row: KeyframeRow) -> NDArray[np.float64]:
-        """(4, 4) pose of a stored frame in the map."""
-        return self.map_from_session(row.session_id) @ row.world_from_camera
 
     def add_session(self, session_id: str, map_from_session: NDArray[np.float64], reason: str) -> None:
         """Place a new session; one that is known already is refused."""
-        if session_id in self._anchors:
+        if session_id in self.places.sessions:
             raise InvalidValue(f"session {session_id!r} already has a place in the map")
         session, anchor = self._new_session(session_id, map_from_session, reason)
         if self.file is not None:
             self.file.add_session(session, anchor)
-        self._anchors[session_id] = anchor
+        self.places.add(anchor)
 
     def _new_session(
         self, session_id: str, map_from_session: NDArray[np.float64], reason: str
     ) -> tuple[SessionRow, AnchorRow]:
-        session = SessionRow(session_id, len(self._anchors), MAP_FRAME)
-        return session, AnchorRow(session_id, 0, map_from_session, len(self.rows) + 1, reason)
+        session = SessionRow(session_id, len(self.places.sessions), MAP_FRAME)
+        return session, self.places.next_anchor(session_id, map_from_session, self.last_lsn + 1, reason)
 
     # --- the log
 
     def refusal(self, frame: Frame) -> str | None:
         """Why the log cannot take a frame, or None. Raises `UnplacedSession` or `AnotherRecording`."""
-        require_place(frame, self.has_session(frame.session_id))
+        require_place(frame, self.places.has(frame.session_id))
         log = self._log_of(frame.session_id, frame.camera_id)
         require_same_recording(frame, log, self._recordings.get(frame.session_id))
         if log.holds(frame.seq):
@@ -185,7 +170,7 @@ class Keeper:
         examined: NDArray[np.int64],
     ) -> LogEntry:  # fmt: skip
         """A frame as the log will hold it; with a file, the layers get the decoded form of what is stored."""
-        lsn = len(self.rows) + 1
+        lsn = self.last_lsn + 1
         frame = self._numbered(frame)
         counted = self._log_of(frame.session_id, frame.camera_id).counted[outcome.rays > 0]
         encoding = self.encoder.encode(frame.rgb) if counted % self.config.encode_every == 0 else None
@@ -206,7 +191,7 @@ class Keeper:
         """Put a frame on disk; when this returns, it survives a crash. `layers` do not contain it yet."""
         row = entry.row
         session = None
-        if row.session_id not in self._anchors:
+        if row.session_id not in self.places.sessions:
             session = self._new_session(row.session_id, np.eye(4), "first session")
         recording_id = None if row.session_id in self._recordings else entry.recording_id
         if self.file is not None and entry.blobs is not None:
@@ -217,27 +202,50 @@ class Keeper:
             )  # fmt: skip
             self._round.written(share)
         if session is not None:
-            self._anchors[row.session_id] = session[1]
+            self.places.add(session[1])
         if recording_id is not None:
             self._recordings[row.session_id] = recording_id
         self._remember(row)
 
     def _remember(self, row: KeyframeRow) -> None:
         self.rows[row.lsn] = row
+        self.last_lsn = max(self.last_lsn, row.lsn)
         self._log_of(row.session_id, row.camera_id).add(row)
+
+    def forget_frames(self, lsns: Iterable[int]) -> None:
+        """These frames have been erased from the file."""
+        gone = set(lsns)
+        rows = [row for row in self.rows.values() if row.lsn not in gone]
+        self.rows = {}  # a new one: who reads goes on with the old
+        self._cameras.clear()
+        for row in rows:
+            self._remember(row)
+        self.places.drop(gone)
+
+    def revise(self, poses: Sequence[PoseRow], used: Mapping[int, int], anchor: AnchorRow | None) -> None:
+        """Revisions that the file holds now; `used`: those by which frames (lsn) stand in the layers."""
+        self.places.revise(poses, used)
+        if anchor is not None:
+            self.places.add(anchor)
+        for lsn, revision in used.items():
+            self.rows[lsn] = replace(self.rows[lsn], pose_revision=revision)
 
     def forget_rows(self) -> None:
         """For `reset` of an ephemeral memory."""
-        self.rows.clear()
-        self._recordings.clear()
-        self._cameras.clear()
-        self._anchors.clear()
+        self._drop_rows()
         self._up = None
+
+    def _drop_rows(self) -> None:
+        self.rows.clear()
+        self.last_lsn = 0
+        self._cameras.clear()
+        self.places = Places()
+        self._recordings.clear()
 
     def keyframe(self, row: KeyframeRow) -> Keyframe:
         """A row with its pose in the map."""
         return Keyframe(
-            row.lsn, row.session_id, row.camera_id, row.seq, row.stamp_ns, self.map_from_camera(row), row.camera,
+            row.lsn, row.session_id, row.camera_id, row.seq, row.stamp_ns, self.places.map_from_camera(row), row.camera,
             row.reason, row.pose_suspect,
         )  # fmt: skip
 
@@ -245,53 +253,71 @@ class Keeper:
         """A stored frame, decoded, with its pose in the world of its session, as it was observed."""
         row = self.rows.get(lsn)
         if row is None:
-            raise InvalidValue(f"there is no stored frame {lsn}; the log holds frames 1 to {len(self.rows)}")
-        logged = self._logged(row)
+            raise InvalidValue(f"there is no stored frame {lsn}; the log holds frames 1 to {self.last_lsn}")
+        logged = self.logged(row)
         return Frame(
             logged.rgb, logged.depth_m, row.camera, row.world_from_camera, row.stamp_ns, row.session_id, row.camera_id,
             row.seq, logged.valid, _sigma(row), depth_unit="m", recording_id=self._recordings.get(row.session_id),
         )  # fmt: skip
 
-    def _logged(self, row: KeyframeRow) -> LoggedFrame:
-        return decoded(row, self._file().blobs(row.lsn), self.map_from_camera(row))
+    def logged(self, row: KeyframeRow, map_from_camera: NDArray[np.float64] | None = None) -> LoggedFrame:
+        """A stored frame as the layers read it, with the pose it has now or with this one.
+
+        Where that is not the pose it was stored with, what it examined has moved with it.
+        """
+        pose = self.places.map_from_camera(row) if map_from_camera is None else map_from_camera
+        frame, stored = decoded(row, self.on_file().blobs(row.lsn), pose), self.places.when_stored(row)
+        if np.array_equal(pose, stored) or len(frame.examined) == 0:
+            return frame
+        edge_m = BLOCK * self.config.voxel_size_m
+        return replace(frame, examined=moved_keys(frame.examined, pose @ np.linalg.inv(stored), edge_m))
 
     # --- layers and file
 
     def restored_layers(self) -> Layers:
-        """The layers of the file: its blocks, then its tail replayed.
+        """The layers of the file. Read again when a live writer has revised poses or erased frames meanwhile."""
+        while True:
+            before = self.on_file().revisions()
+            layers = self._restored_layers()
+            if not self.read_only or self.on_file().revisions() == before:
+                return layers
+            self._drop_rows()
+
+    def _restored_layers(self) -> Layers:
+        """Blocks, then the tail replayed.
 
         Base before blocks before rows: a live writer may commit in between, and no block may hold a frame whose row
         has not been read.
         """
-        layers, file = Layers(self.config, self.feature_width), self._file()
+        layers, file = Layers(self.config, self.feature_width), self.on_file()
         self._round.base_lsn = file.base_lsn
         layers.load(file.surface_blocks(), file.free_blocks())
         self._restore_rows(file.path)
         newest = max(layers.newest_tag, self._round.base_lsn)
-        if newest > len(self.rows):
+        if newest > self.last_lsn:
             raise MemoryFileError(
-                f"{file.path}: the log ends with frame {len(self.rows)}, but its layers contain frame {newest}; "
+                f"{file.path}: the log ends with frame {self.last_lsn}, but its layers contain frame {newest}; "
                 "make them anew from the frames that are left with: spatialmem rebuild FILE"
             )
         layers.cells = {lsn: blob for lsn, blob in file.all_cells() if lsn in self.rows}
         layers.departed = [row for row in file.departed() if row.valid_from in self.rows]
         for row in list(self.rows.values()):
-            layers.note(row.lsn, row.stamp_ns, self.map_from_camera(row))
+            layers.note(row.lsn, row.stamp_ns, self.places.map_from_camera(row))
             if row.lsn <= self._round.base_lsn:
                 layers.last_lsn = row.lsn
                 continue
-            layers.apply(layers.prepare(self._logged(row)), replay=True)
+            layers.apply(layers.prepare(self.logged(row)), replay=True)
         layers.publish()
         return layers
 
     def rebuilt_layers(self) -> Layers:
         """The layers made anew from the log alone, and put into the file in place of what it had, which is not read."""
-        layers, file = Layers(self.config, self.feature_width), self._file()
+        layers, file = Layers(self.config, self.feature_width), self.on_file()
         if not self.rows:
             self._restore_rows(file.path)
         for row in list(self.rows.values()):
             with needed(file.path, row.lsn):
-                logged = self._logged(row)
+                logged = self.logged(row)
             layers.apply(layers.prepare(logged))
         WholeRound(layers).put_into(file)
         self._round = CheckpointRound(self.config.checkpoint_frames, layers.last_lsn)
@@ -331,38 +357,19 @@ class Keeper:
 
     def sql(self, query: str, params: Iterable[Any]) -> list[tuple]:
         """Rows of a SELECT."""
-        return [tuple(row) for row in self._file().sql(query, list(params)).rows]
+        return [tuple(row) for row in self.on_file().sql(query, list(params)).rows]
+
+    @property
+    def base_lsn(self) -> int:
+        """Every block on file holds at least the frames up to this one."""
+        return self._round.base_lsn
 
     def check(self) -> list[str]:
         """Problems of the file."""
         return [] if self.file is None else self.file.integrity()
 
-    def info(self, layers: Layers) -> dict[str, Any]:
-        """Counts, sizes, settings."""
-        rows = list(self.rows.values())
-        stamps = [row.stamp_ns for row in rows]
-        meta = {} if self.file is None else self.file.meta()
-        loaded = None if self._encoder is None else self._encoder.name
-        return {
-            "path": None if self.file is None else str(self.file.path),
-            "frames": len(rows),
-            "sessions": len(self._anchors),
-            "first_stamp_ns": min(stamps, default=None),
-            "last_stamp_ns": max(stamps, default=None),
-            "encoder": meta.get("encoder_name") or loaded,
-            "surface_blocks": len(layers.surface),
-            "surface_rows": layers.surface.rows_used,
-            "free_space_blocks": len(layers.free),
-            "departed_regions": len(layers.departed),
-            "suspect_poses": sum(row.pose_suspect for row in rows),
-            "base_lsn": self._round.base_lsn,
-            "up_in_map": None if self._up is None else self._up.tolist(),
-            "ram_bytes": layers.surface.bytes_used,
-            "file_bytes": {} if self.file is None else self.file.sizes(),
-            "config": json.loads(self.config.to_json()),
-        }
-
-    def _file(self) -> MemoryFile:
+    def on_file(self) -> MemoryFile:
+        """The file; for what an ephemeral memory cannot do."""
         if self.file is None:
             raise SpatialMemError("an ephemeral memory has no file and keeps no images; create it with a path")
         return self.file

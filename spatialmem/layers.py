@@ -6,7 +6,7 @@ A layer is a function of the log rows in order. Live, reopened and rebuilt memor
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import final
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from spatialmem.config import MemoryConfig
 from spatialmem.epochs import Epochs
 from spatialmem.errors import MemoryFileError, OutOfRoom
+from spatialmem.map_epoch import MapEpoch
 from spatialmem.store import codec
 from spatialmem.store.block_codec import (
     CODEC_EXACT,
@@ -30,12 +31,10 @@ from spatialmem.store.block_codec import (
 from spatialmem.store.rows import BlockRow, DepartedRow, block_coordinates
 from spatialmem.types import Camera, Frame, Outcome
 from spatialmem.voxels.blocks import BlockArrays, block_of, keys_in_order, read_block
-from spatialmem.voxels.free_reading import FreeReading
 from spatialmem.voxels.freespace import FreePlan, FreeSpaceGrid
 from spatialmem.voxels.look import Cleared, Verdicts
 from spatialmem.voxels.regions import connected_regions
 from spatialmem.voxels.surface import FusionPlan, SurfaceGrid
-from spatialmem.voxels.surface_reading import SurfaceReading
 from spatialmem.voxels.views import DepthView
 
 Added = tuple[NDArray[np.int32], NDArray[np.int32]]
@@ -76,30 +75,6 @@ class Prepared:
     departed: tuple[DepartedRow, ...]
     added: Added
     """surface and free-space blocks that were added for the frame"""
-
-
-@dataclass(frozen=True, eq=False)
-class MapEpoch:
-    """The layers after one frame, as readers see them: they stay like this for as long as somebody reads."""
-
-    surface: SurfaceReading
-    free: FreeReading
-    last_lsn: int
-    stamps_ns: NDArray[np.int64]
-    """(last_lsn + 1,) stamp of each stored frame; entry 0 is none"""
-    _departed: list[DepartedRow]
-    _departed_count: int
-    _cells: dict[int, bytes]
-
-    @property
-    def departed(self) -> list[DepartedRow]:
-        """Departed regions, oldest first."""
-        return self._departed[: self._departed_count]
-
-    @property
-    def cells(self) -> dict[int, bytes]:
-        """Sightings blob of each stored frame."""
-        return {lsn: self._cells[lsn] for lsn in list(self._cells) if lsn <= self.last_lsn}
 
 
 @final
@@ -155,13 +130,21 @@ class Layers:
         self.free.publish(self.epochs.number)
         self._aside = False
 
-    def _step_aside(self) -> None:
+    def step_aside(self) -> None:
+        """From now on readers do not see what is changed, until `publish` or `abandon`."""
         if not self._aside:
             self.surface.step_aside(self.epochs.number)
             self.free.step_aside(self.epochs.number)
             self._aside = True
 
-    def _reclaim(self) -> None:
+    def abandon(self) -> None:
+        """Go back to the layers that readers see; nothing was published since `step_aside`."""
+        with self.epochs.read() as epoch:
+            self.surface.abandon(epoch.surface)
+            self.free.abandon(epoch.free)
+            self._aside = False
+
+    def reclaim(self) -> None:
         """Give back versions that no reader needs any more. Never between adding blocks and taking them back."""
         in_use = self.epochs.in_use()
         self.surface.reclaim(in_use)
@@ -172,7 +155,7 @@ class Layers:
         """Add blocks in place while nobody reads, else to a table of the next epoch's own."""
         try:
             if self._aside or not self.epochs.take():
-                self._step_aside()
+                self.step_aside()
             yield
         finally:
             self.epochs.give_back()
@@ -182,7 +165,7 @@ class Layers:
         fusion, free, verdicts = prepared.fusion, prepared.free, prepared.verdicts
         if fusion is None or free is None or verdicts is None or (not self._aside and self.epochs.take()):
             return prepared
-        self._step_aside()
+        self.step_aside()
         renewed = self.surface.renew(fusion, verdicts)
         if renewed is not None:
             prepared = replace(prepared, verdicts=renewed)
@@ -208,6 +191,24 @@ class Layers:
         self._stamps[lsn] = stamp_ns
         self._poses[lsn] = np.concatenate([map_from_camera[:3, 3], map_from_camera[:3, 2]])
 
+    def centre_of(self, lsn: int) -> NDArray[np.float64]:
+        """(3,) camera centre of a stored frame in the map frame."""
+        return self._poses[lsn, :3]
+
+    def take(self, cells: Mapping[int, bytes], departed: Iterable[DepartedRow], of: Container[int]) -> None:
+        """Sightings, and departed regions in place of those of the frames `of`. Epochs that are read keep theirs."""
+        self.cells = {**self.cells, **cells}
+        kept = [row for row in self.departed if row.valid_from not in of]
+        self.departed = sorted([*kept, *departed], key=lambda row: row.valid_from)
+
+    def erase(self, lsns: Iterable[int], last_lsn: int) -> None:
+        """Nothing is known any more of when and from where these frames were taken; epochs that are read keep it."""
+        gone = list(lsns)
+        self._stamps, self._poses = self._stamps.copy(), self._poses.copy()
+        self._stamps[gone], self._poses[gone] = 0, 0.0
+        self.cells = {lsn: blob for lsn, blob in self.cells.items() if lsn not in set(gone)}
+        self.last_lsn = last_lsn
+
     def look(self, frame: Frame, map_from_camera: NDArray[np.float64]) -> tuple[Outcome, NDArray[np.int64]]:
         """What the map says of a frame before it is fused, and the keys of the blocks it examines for that."""
         if frame.depth_m is None:
@@ -227,8 +228,8 @@ class Layers:
         view = DepthView.of(frame.depth_m, frame.valid, frame.camera, frame.map_from_camera, self.config)
         poses = self._poses[: frame.lsn + 1]
         verdicts = self.surface.judge(view, frame.examined, frame.residual_m, frame.lsn, poses)
-        departed = self._departed(self.surface.cleared(verdicts), frame.lsn) if verdicts.clears else ()
-        self._reclaim()
+        departed = self.departed_of(self.surface.cleared(verdicts), frame.lsn) if verdicts.clears else ()
+        self.reclaim()
         try:
             free, fusion, added = self._planned(view, frame.lsn)
         except OutOfRoom:
@@ -236,7 +237,7 @@ class Layers:
                 raise
             self._let_readers_finish()  # what is full of versions for them may have room for the frame
             free, fusion, added = self._planned(view, frame.lsn)
-        return Prepared(frame, verdicts, fusion, free, _cells_blob(free), departed, added)
+        return Prepared(frame, verdicts, fusion, free, cells_blob(free), departed, added)
 
     def _planned(self, view: DepthView, lsn: int) -> tuple[FreePlan, FusionPlan, Added]:
         surface, free = self._in_use()
@@ -254,7 +255,7 @@ class Layers:
     def _let_readers_finish(self) -> None:
         try:
             self.epochs.take(wait=True)
-            self._reclaim()
+            self.reclaim()
         finally:
             self.epochs.give_back()
 
@@ -267,11 +268,11 @@ class Layers:
 
     def _take_back(self, added: Added) -> None:
         """Blocks that readers may have found by now stay until the last of them has left."""
-        self._step_aside()
+        self.step_aside()
         self.surface.withdraw(added[0], self.epochs.number + 1)
         self.free.withdraw(added[1], self.epochs.number + 1)
         self.publish()
-        self._reclaim()
+        self.reclaim()
 
     def apply(self, prepared: Prepared, replay: bool = False) -> None:
         """Change the layers. With `replay`, sightings and departed regions are those of the file already."""
@@ -297,7 +298,8 @@ class Layers:
             if prepared.cells is not None:
                 self.cells[frame.lsn] = prepared.cells
 
-    def _departed(self, cleared: Cleared, lsn: int) -> tuple[DepartedRow, ...]:
+    def departed_of(self, cleared: Cleared, lsn: int) -> tuple[DepartedRow, ...]:
+        """Rows for the connected regions that frame `lsn` clears."""
         regions = connected_regions(cleared.voxel)
         rows = []
         for number in range(len(regions)):
@@ -346,7 +348,7 @@ def _block_arrays(block: SurfaceBlock) -> BlockArrays:
     )  # fmt: skip
 
 
-def _cells_blob(plan: FreePlan) -> bytes:
+def cells_blob(plan: FreePlan) -> bytes:
     coordinates = np.array([block_coordinates(int(key)) for key in plan.cell_keys], np.int16).reshape(-1, 3)
     counts = plan.cells.astype(np.uint16)
     return codec.encode_cells(codec.Cells(coordinates, counts[:, 0], counts[:, 1]))

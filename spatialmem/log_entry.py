@@ -11,7 +11,7 @@ from spatialmem.layers import LoggedFrame
 from spatialmem.perception import Encoding
 from spatialmem.store import codec
 from spatialmem.store.rows import FrameBlobs, KeyframeRow
-from spatialmem.types import Frame, Outcome
+from spatialmem.types import Camera, Frame, Outcome
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,6 +25,22 @@ class LogEntry:
     logged: LoggedFrame
     recording_id: str | None
     """what the frame says of which recording it is"""
+
+
+@dataclass(frozen=True, eq=False)
+class Keyframe:
+    """A stored frame without its images."""
+
+    lsn: int
+    session_id: str
+    camera_id: str
+    seq: int
+    stamp_ns: int
+    map_from_camera: NDArray[np.float64]
+    """(4, 4)"""
+    camera: Camera
+    reason: str
+    pose_suspect: bool
 
 
 def ephemeral_entry(

@@ -7,7 +7,7 @@ query:    text or image -> scan of the surface -> connected regions -> hits with
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, final
@@ -15,35 +15,25 @@ from typing import Any, Literal, final
 import numpy as np
 from numpy.typing import NDArray
 
-from spatialmem.arguments import (
-    check_reach,
-    checked_creation,
-    checked_frame,
-    checked_lsn,
-    checked_name,
-    checked_opening,
-    checked_points,
-    checked_sql,
-    checked_up,
-    checked_view_camera,
-)
+from spatialmem import arguments
+from spatialmem.answering import Answering
 from spatialmem.canonical import canonical_hash
 from spatialmem.config import MemoryConfig
 from spatialmem.errors import InvalidValue, ReadOnlyMemory, SpatialMemError
+from spatialmem.forgetting import Forgotten, forget, frames_to_forget
 from spatialmem.gate import SUSPECT_FRAMES, has_reading, pose_suspect, reason_to_store
-from spatialmem.keeper import Keeper, Keyframe
-from spatialmem.layers import Layers, MapEpoch, Prepared
-from spatialmem.log_entry import LogEntry
+from spatialmem.keeper import Keeper
+from spatialmem.layers import Layers, Prepared
+from spatialmem.log_entry import Keyframe, LogEntry
+from spatialmem.map_epoch import MapEpoch
 from spatialmem.perception import Encoder
-from spatialmem.question import Question, ask
-from spatialmem.retrieval.departed import DepartedTable, departed_hits
-from spatialmem.retrieval.hits import Scene, build_hits, merge_ranked
-from spatialmem.retrieval.place import what_is_there
+from spatialmem.question import ask
+from spatialmem.report import described_memory
+from spatialmem.revisions import PoseCorrection, correct_poses, poses_at
 from spatialmem.types import Answer, Camera, Frame, Skipped, Stored, View, checked_transform
 from spatialmem.up import Up, estimate_up
 from spatialmem.voxels.free_reading import FreeSpace
 from spatialmem.voxels.mesh import Mesh, Points
-from spatialmem.voxels.search import Filter
 
 
 @final
@@ -59,7 +49,7 @@ class SpatialMemory:
         self._keeper = keeper
         self._layers = layers
         self._observing = threading.Lock()
-        self._departed = DepartedTable.of((), keeper.feature_width)
+        self._answering = Answering(keeper)
         self._in_doubt = False  # True when storing was interrupted: the file may hold a frame that the layers do not
 
     # --- making and leaving
@@ -76,7 +66,7 @@ class SpatialMemory:
             encoder: name (docs/encoders.md) or instance of the encoder that gives voxels their features.
             config: the numbers of the memory; they are kept in the file.
         """
-        keeper = Keeper.create(path, encoder, checked_creation(path, encoder, config))
+        keeper = Keeper.create(path, encoder, arguments.checked_creation(path, encoder, config))
         return cls(keeper, Layers(keeper.config, keeper.feature_width))
 
     @classmethod
@@ -87,7 +77,7 @@ class SpatialMemory:
 
         Raises `MemoryFileError` when it is not a sound memory, `MemoryLocked` when it has a writer already.
         """
-        keeper = Keeper.open(checked_opening(path, encoder), mode)
+        keeper = Keeper.open(arguments.checked_opening(path, encoder), mode)
         try:
             if encoder is not None:
                 keeper.use_encoder(encoder)
@@ -103,7 +93,7 @@ class SpatialMemory:
         All or nothing: interrupted, it leaves the file as it was. Raises `MemoryLocked` when the file has a writer,
         `MemoryFileError` naming the frame when the log itself is damaged.
         """
-        keeper = Keeper.open(checked_opening(path), "a")
+        keeper = Keeper.open(arguments.checked_opening(path), "a")
         try:
             keeper.rebuilt_layers()
         finally:
@@ -134,7 +124,6 @@ class SpatialMemory:
             try:
                 self._layers.reset()
                 self._keeper.forget_rows()
-                self._departed = DepartedTable.of((), self._keeper.feature_width)
             except BaseException:
                 self._in_doubt = True
                 raise
@@ -150,13 +139,13 @@ class SpatialMemory:
         `OutOfRoom` when a reserved pool is full, `MemoryFileError` when the file cannot be written; in each case the
         memory stays as it was.
         """
-        checked_frame(frame)
+        arguments.checked_frame(frame)
         with self._changing():
             refusal = self._refusal(frame)
             if refusal is not None:
                 return Skipped(refusal)
-            map_from_camera = self._keeper.map_from_session(frame.session_id) @ frame.pose
-            check_reach(map_from_camera, self.config)
+            map_from_camera = self._keeper.places.map_from_session(frame.session_id) @ frame.pose
+            arguments.check_reach(map_from_camera, self.config)
             outcome, examined = self._layers.look(frame, map_from_camera)
             gap_ns = self._keeper.gap_ns(frame)
             reason = reason_to_store(outcome, gap_ns, self.config.gate)
@@ -194,10 +183,52 @@ class SpatialMemory:
 
     def add_session(self, session_id: str, map_from_session: NDArray[np.float64], reason: str = "declared") -> None:
         """Say where the world of a new session lies in the map: (4, 4) rigid transform."""
-        name, place = checked_name("session_id", session_id), checked_transform(map_from_session)
-        checked_name("reason", reason)
+        name, place = arguments.checked_name("session_id", session_id), checked_transform(map_from_session)
+        arguments.checked_name("reason", reason)
         with self._changing():
             self._keeper.add_session(name, place, reason)
+
+    def correct_poses(
+        self, poses: Mapping[int, NDArray] | tuple[NDArray, NDArray] | None = None, *,
+        anchor: tuple[str, NDArray] | None = None, session_id: str | None = None, reason: str = "corrected",
+    ) -> PoseCorrection:  # fmt: skip
+        """Give stored frames other poses, after a loop closure, say; the map becomes what they would have made it.
+
+        Args:
+            poses: world_from_camera (4, 4) by lsn; or a trajectory: stamps (N,) int64 nanoseconds, and
+                world_from_camera (N, 4, 4), of which those at the stamp of a stored frame count.
+            anchor: instead of poses, a session and where its world lies: map_from_session (4, 4).
+            session_id: whose trajectory it is, when the memory holds several sessions.
+            reason: kept with the revision.
+
+        A frame that moves less than half a voxel and 0.2 degrees gets its pose in the log, and the map stays. All or
+        nothing; readers keep what they read. `OutOfRoom`: old and new blocks do not fit in side by side.
+        """
+        given = arguments.checked_correction(poses, anchor, session_id)
+        arguments.checked_name("reason", reason)
+        with self._changing():
+            if isinstance(given, tuple):
+                given = poses_at(self._keeper, *given, session_id)
+            return correct_poses(self._keeper, self._layers, given, arguments.checked_anchor(anchor), reason)
+
+    def forget(
+        self, *, frames: Iterable[int] | None = None, box_m: NDArray[np.floating] | None = None,
+        since_ns: int | None = None, until_ns: int | None = None,
+    ) -> Forgotten:  # fmt: skip
+        """Erase stored frames for good: images, features, poses, and what they left in the map.
+
+        Args:
+            frames: lsn of the frames.
+            box_m: (2, 3) corners in the map frame: every frame into whose view anything of the box came.
+            since_ns, until_ns: frames taken in this span, both ends included.
+
+        Conditions narrow each other. What other frames saw of the same place stays. The file is written anew: no byte
+        of what was erased is left in it (docs/forgetting.md).
+        """
+        numbers, box, times = arguments.checked_forgetting(frames, box_m, since_ns, until_ns)
+        with self._changing():
+            lsns, asked = frames_to_forget(self._keeper, self._layers, numbers, box, times)
+            return forget(self._keeper, self._layers, lsns, asked)
 
     # --- asking
 
@@ -223,39 +254,15 @@ class SpatialMemory:
         self._require_sound()
         question = ask(lambda: self.encoder, text, image, at, radius_m, box_m, since_ns, until_ns, top)
         if question.hopeless:
-            return Answer((), question.unknown_words, self._calibrated(question))
+            return self._answering.hopeless(question)
         with self._reading() as epoch:
-            chosen = question.filter(epoch.stamps_ns)
-            found = epoch.surface.search(question.vector, question.least, chosen)
-            scene = self._scene(epoch)
-            present = build_hits(found, question.score, question.hit_score, self._calibrated(question), top, scene)
-            gone = self._gone(question, chosen, scene, epoch)
-            hits = merge_ranked(present, gone, top)
-            place = None if hits else what_is_there(chosen, self.config.free_voxel_m, epoch.free.states)
-        blind = found.without_feature
-        not_searched = f"{blind} surface voxels hold no feature yet: their frames were not encoded" if blind else ""
-        return Answer(hits, question.unknown_words, self._calibrated(question), found.scanned, not_searched, place)
-
-    def _gone(self, question: Question, chosen: Filter, scene: Scene, epoch: MapEpoch):
-        table, departed = self._departed, epoch.departed
-        if len(table.rows) != len(departed):  # rows are only ever added
-            self._departed = table = DepartedTable.of(departed, self._keeper.feature_width)
-        return departed_hits(table, question.score, question.hit_score, self._calibrated(question), chosen, scene)
-
-    def _calibrated(self, question: Question) -> bool:
-        return question.score is not None and self.encoder.calibrated
-
-    def _scene(self, epoch: MapEpoch) -> Scene:
-        return Scene(
-            self._keeper.rows, self._keeper.map_from_camera, epoch.stamps_ns, self.config.voxel_size_m,
-            epoch.free.last_looked,
-        )  # fmt: skip
+            return self._answering.answer(question, epoch, top)
 
     def render(self, world_from_camera: NDArray[np.float64], camera: Camera, features: bool = False) -> View:
         """What the memory looks like from a pose in the map frame; pixels without surface are NaN and black."""
         self._require_sound()
         pose = checked_transform(world_from_camera)
-        checked_view_camera(camera)
+        arguments.checked_view_camera(camera)
         with self._reading() as epoch:
             return epoch.surface.render(pose, camera, features)
 
@@ -272,7 +279,7 @@ class SpatialMemory:
     def occupancy(self, points_m: NDArray[np.floating]) -> NDArray[np.uint8]:
         """(N,) 0 unknown, 1 free, 2 occupied at (N, 3) points of the map frame, metres."""
         self._require_sound()
-        points = checked_points(points_m, self.config.free_voxel_m)
+        points = arguments.checked_points(points_m, self.config.free_voxel_m)
         with self._reading() as epoch:
             return epoch.free.states(points)
 
@@ -288,15 +295,12 @@ class SpatialMemory:
         return [self._keeper.keyframe(row) for row in list(self._keeper.rows.values())]
 
     def keyframe(self, lsn: int) -> Frame:
-        """A stored frame as it was observed: its pose is in the world of its session (`trajectory`: in the map).
-
-        Another memory that is told of the same sessions (`add_session`) can observe it again.
-        """
-        return self._keeper.frame(checked_lsn(lsn))
+        """A stored frame as it was observed: its pose is in the world of its session (`trajectory`: in the map)."""
+        return self._keeper.frame(arguments.checked_lsn(lsn))
 
     def sql(self, query: str, params: Iterable[Any] = ()) -> list[tuple]:
         """Rows of a SELECT over the memory file (docs/format.md, section 3); nothing can be changed with it."""
-        return self._keeper.sql(*checked_sql(query, params))
+        return self._keeper.sql(*arguments.checked_sql(query, params))
 
     # --- what it is
 
@@ -328,7 +332,7 @@ class SpatialMemory:
     def declare_up(self, up_in_map: Iterable[float]) -> None:
         """Say which way is up in the map frame."""
         self._require_sound(writing=True)
-        self._keeper.keep_up(checked_up(up_in_map), "declared", None)
+        self._keeper.keep_up(arguments.checked_up(up_in_map), "declared", None)
 
     def estimate_up(self) -> Up | None:
         """Estimate which way is up from the surface and keep it; None, and nothing kept, when none stands out."""
@@ -341,7 +345,7 @@ class SpatialMemory:
 
     def info(self) -> dict[str, Any]:
         """Counts, sizes and settings, ready for JSON."""
-        return self._keeper.info(self._layers)
+        return described_memory(self._keeper, self._layers)
 
     def canonical_hash(self) -> str:
         """Hash of all layers; equal live, rebuilt and reopened (docs/format.md, section 8)."""
@@ -356,7 +360,6 @@ class SpatialMemory:
         """Make every layer anew from the log, in memory and in the file."""
         with self._changing():
             self._layers = self._keeper.rebuilt_layers()  # who reads the old ones keeps them until done
-            self._departed = DepartedTable.of((), self._keeper.feature_width)
 
     @contextmanager
     def _reading(self) -> Iterator[MapEpoch]:

@@ -189,7 +189,7 @@ def test_old_versions_are_given_back(tmp_path, alone):
         elsewhere(look_in, memory._layers.epochs)
         mh.observe_all(memory, walk(COUNT)[-1:])
         layers = memory._layers
-        layers._reclaim()
+        layers.reclaim()
         assert in_use(memory) == (len(layers.surface), len(layers.free))
         assert_pages_are_sound(layers.surface)
         assert memory.canonical_hash() == alone[-1]
@@ -269,7 +269,7 @@ def test_a_frame_the_file_refuses_leaves_nothing_behind(tmp_path, alone, monkeyp
             for frame in frames[6:9:2]:
                 with pytest.raises(MemoryFileError, match="disk full"):
                     memory.observe(frame)
-        memory._layers._reclaim()
+        memory._layers.reclaim()
         assert in_use(memory) == before and memory.canonical_hash() == alone[1]
         mh.observe_all(memory, frames[1:])
         assert memory.canonical_hash() == alone[-1]

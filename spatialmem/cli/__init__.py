@@ -19,6 +19,8 @@ VERBS: dict[str, tuple[str, str]] = {
     "query": ("spatialmem.cli.query:Query", "ask a memory where something is"),
     "info": ("spatialmem.cli.info:Info", "what a memory holds; with --verify, whether it is sound"),
     "export": ("spatialmem.cli.export:Export", "points, mesh, trajectory or floor plan as files"),
+    "correct": ("spatialmem.cli.correct:Correct", "give stored frames the poses of a trajectory"),
+    "forget": ("spatialmem.cli.forget:Forget", "erase frames for good"),
     "rebuild": ("spatialmem.cli.rebuild:Rebuild", "make every layer anew from the log"),
     "doctor": ("spatialmem.cli.doctor:Doctor", "what is installed, what is missing, what to type"),
 }

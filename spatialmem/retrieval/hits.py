@@ -19,8 +19,8 @@ PRIOR_VOXELS = 24.0
 LEAST_VOXELS = 10
 _EVIDENCE_FRAMES = 3
 _SCORED_VOXELS = 1024  # a region's score is the mean over about this many of its voxels: within 0.03 of that over all
-_PLACED_VOXELS = 4096  # a region's middle is that of about this many of its voxels
-_BOXED_VOXELS = 16384  # its pixel boxes are drawn around about this many
+_PLACED_VOXELS = 2048  # a region's middle is that of about this many of its voxels
+_READ_VOXELS = 4096  # its times and its pixel boxes are those of about this many, all when there are less than twice
 _DOUBTED_SHARE = 0.25
 _LOOKED_SHARE = 0.5
 _LOOKED_POINTS = 256
@@ -89,7 +89,7 @@ def _voxel_scores(found: Candidates, members: NDArray, score: Callable | None) -
 
 
 def _describe(found: Candidates, members: NDArray, score: float, calibrated: bool, scene: Scene) -> Seen:
-    summary = summary_of(found, members, len(scene.stamps_ns) - 1)
+    summary = summary_of(found, members, len(scene.stamps_ns) - 1, _some(members, _READ_VOXELS))
     some = _some(members, _PLACED_VOXELS)
     centres = (found.voxels(some) + 0.5) * scene.voxel_size_m
     middle = np.average(centres, axis=0, weights=found.similarity[some].astype(np.float64))
@@ -101,19 +101,19 @@ def _describe(found: Candidates, members: NDArray, score: float, calibrated: boo
         calibrated=calibrated,
         first_seen_ns=int(scene.stamps_ns[summary.first_lsn]),
         last_seen_ns=int(scene.stamps_ns[summary.last_lsns].max()),
-        presence=_presence(summary, len(members), centres, scene),
+        presence=_presence(summary, centres, scene),
         evidence=_evidence(found, members, summary, scene),
         voxels=len(members),
     )
     return Seen(hit, int(summary.last_lsns[-1]))
 
 
-def _presence(summary: Summary, size: int, centres: NDArray, scene: Scene) -> Presence:
+def _presence(summary: Summary, centres: NDArray, scene: Scene) -> Presence:
     """What is known since the region was last seen.
 
     Doubted: a frame saw through part of it, or later frames looked at most of its place and agreed nowhere.
     """
-    if summary.doubted > _DOUBTED_SHARE * size:
+    if summary.doubted > _DOUBTED_SHARE:
         return Presence.DOUBTED
     seen = int(summary.last_lsns[-1])
     if abs(int(scene.stamps_ns[-1]) - int(scene.stamps_ns[seen])) <= _RECENT_NS:  # clocks of sessions may differ
@@ -130,9 +130,7 @@ def _evidence(found: Candidates, members: NDArray, summary: Summary, scene: Scen
     counts = {int(summary.last_lsns[n]): int(summary.last_counts[n]) for n in best}
     rows = [scene.rows[lsn] for lsn in counts if lsn in scene.rows]
     frames = [(row.lsn, row.camera, scene.map_from_camera(row)) for row in rows]
-    boxes = pixel_boxes(found, _some(members, _BOXED_VOXELS), scene.voxel_size_m, frames)
-    if np.isnan(boxes).any():  # a frame that saw little of a large region last
-        boxes = pixel_boxes(found, members, scene.voxel_size_m, frames)
+    boxes = pixel_boxes(found, _some(members, _READ_VOXELS), scene.voxel_size_m, frames)
     return tuple(_evidence_row(row, box, counts[row.lsn]) for row, box in zip(rows, boxes, strict=True))
 
 

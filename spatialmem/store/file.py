@@ -17,10 +17,13 @@ from spatialmem.store.rows import (
     AnchorRow,
     BlockRow,
     CheckpointRow,
+    CorrectedLayers,
     DepartedRow,
     FrameBlobs,
     KeyframeRow,
+    PoseRow,
     SessionRow,
+    TombstoneRow,
 )
 from spatialmem.store.writer import Writer
 
@@ -186,6 +189,53 @@ class MemoryFile:
         with self._for_writing().transaction(f"placing session {row.session_id!r} in") as connection:
             maintenance.insert_anchor(connection, row)
 
+    def correct(
+        self,
+        poses: Sequence[PoseRow],
+        used: Mapping[int, int],
+        anchor: AnchorRow | None,
+        layers: CorrectedLayers | None,
+    ) -> None:
+        """Revisions of poses, and what they change in the layers, in one transaction.
+
+        used: revision by which each frame (lsn) stands in the layers from now on; layers: None when nothing changes.
+        """
+        with self._for_writing().transaction("correcting poses in") as connection:
+            maintenance.insert_poses(connection, poses)
+            maintenance.use_poses(connection, used)
+            if anchor is not None:
+                maintenance.insert_anchor(connection, anchor)
+            if layers is not None:
+                maintenance.put_cells(connection, layers.cells)
+                maintenance.replace_departed(connection, layers.departed_of, layers.departed)
+                maintenance.put_blocks(connection, layers.surface, layers.free, None)
+
+    def erase(self, row: TombstoneRow, layers: CorrectedLayers) -> None:
+        """Erase frames and all that came of them, in one transaction; `scrub` is to follow."""
+        with self._for_writing().erasing("erasing frames from") as connection:
+            maintenance.erase_frames(connection, row)
+            maintenance.put_cells(connection, layers.cells)
+            maintenance.replace_departed(connection, layers.departed_of, layers.departed)
+            maintenance.put_blocks(connection, layers.surface, layers.free, None)
+        self._last_lsn = self._lsn_on_disk()
+
+    def scrub(self) -> None:
+        """See to it that nothing erased is left in the file's free pages or its wal; does nothing when that is so."""
+        if self.get_meta(sch.SCRUB_PENDING) is None:
+            return
+        writer = self._for_writing()
+        writer.rewrite()
+        with writer.transaction("changing") as connection:
+            connection.execute("DELETE FROM meta WHERE key = ?", (sch.SCRUB_PENDING,))
+
+    def revisions(self) -> int:
+        """Grows whenever the past is changed: poses revised, sessions moved, frames erased."""
+        return self._read(queries.revisions)
+
+    def tombstones(self) -> list[TombstoneRow]:
+        """What was erased, oldest first."""
+        return [rec.tombstone_row(values) for values in self._rows(sch.TOMBSTONES, "ORDER BY id")]
+
     def set_meta(self, key: str, value: str | None) -> None:
         """Write one row of `meta`."""
         with self._for_writing().transaction("changing") as connection:
@@ -262,6 +312,10 @@ class MemoryFile:
         """All anchors by session and revision, replaced ones included."""
         return [rec.anchor_row(values) for values in self._rows(sch.ANCHORS, "ORDER BY session_id, revision")]
 
+    def poses(self) -> list[PoseRow]:
+        """All revisions of poses by frame and revision, replaced ones included."""
+        return [rec.pose_row(values) for values in self._rows(sch.POSE_REVISIONS, "ORDER BY lsn, revision")]
+
     def checkpoints(self) -> list[CheckpointRow]:
         """Finished rounds, oldest first."""
         return [CheckpointRow(*values) for values in self._rows(sch.CHECKPOINTS, "ORDER BY lsn")]
@@ -298,7 +352,7 @@ class MemoryFile:
 
     def _lsn_on_disk(self) -> int:
         assert self._writer is not None
-        return self._writer.read_one("SELECT ifnull(max(lsn), 0) FROM keyframes")[0]
+        return self._writer.read_one(f"SELECT {queries.LAST_LSN}")[0]
 
     def _rows(self, table: sch.Table, where: str = "", params: Sequence[Any] = ()) -> list[Sequence]:
         return self._read(lambda connection: queries.rows(connection, table, where, params))

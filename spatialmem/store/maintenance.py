@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from spatialmem.errors import InvalidValue
 from spatialmem.store import queries
 from spatialmem.store import records as rec
 from spatialmem.store import schema as sch
-from spatialmem.store.rows import AnchorRow, BlockRow, CheckpointRow, DepartedRow, FrameBlobs, KeyframeRow, SessionRow
+from spatialmem.store.rows import (
+    AnchorRow,
+    BlockRow,
+    CheckpointRow,
+    DepartedRow,
+    FrameBlobs,
+    KeyframeRow,
+    PoseRow,
+    SessionRow,
+    TombstoneRow,
+)
 from spatialmem.types import Camera
 
 _CAMERA_COLUMNS = " AND ".join(f"{name} = ?" for name in sch.CAMERAS.names[1:])
@@ -116,6 +126,49 @@ def insert_anchor(connection: sqlite3.Connection, row: AnchorRow) -> None:
         connection.execute(sch.ANCHORS.insert, sch.with_crc(rec.anchor_values(row)))
     except sqlite3.IntegrityError as error:
         raise InvalidValue(f"session {row.session_id!r} has an anchor revision {row.revision} already") from error
+
+
+def insert_poses(connection: sqlite3.Connection, poses: Sequence[PoseRow]) -> None:
+    """Revisions of poses; the revision that held so far ends where the new one begins."""
+    for row in poses:
+        held = "WHERE lsn = ? AND valid_to IS NULL"
+        current = connection.execute(sch.POSE_REVISIONS.select(held), (row.lsn,)).fetchone()
+        if current is not None:
+            ended = replace(rec.pose_row(sch.POSE_REVISIONS.checked(current)), valid_to=row.valid_from)
+            connection.execute(sch.POSE_REVISIONS.replace, sch.with_crc(rec.pose_values(ended)))
+        connection.execute(sch.POSE_REVISIONS.insert, sch.with_crc(rec.pose_values(row)))
+
+
+def use_poses(connection: sqlite3.Connection, revisions: Mapping[int, int]) -> None:
+    """Say by which revision of its pose (value) each frame (key) stands in the layers."""
+    column = sch.KEYFRAMES.names.index("pose_revision")
+    for lsn, revision in revisions.items():
+        found = connection.execute(sch.KEYFRAMES.select("WHERE lsn = ?"), (int(lsn),)).fetchone()
+        values = list(sch.KEYFRAMES.checked(found))
+        values[column] = int(revision)
+        connection.execute(sch.KEYFRAMES.replace, sch.with_crc(values))
+
+
+def replace_departed(connection: sqlite3.Connection, of: Iterable[int], departed: Sequence[DepartedRow]) -> None:
+    """Departed rows in place of those of these frames."""
+    gone = sum(connection.execute("DELETE FROM departed WHERE valid_from = ?", (int(lsn),)).rowcount for lsn in of)
+    _count_more(connection, sch.DEPARTED, -gone)
+    insert_departed(connection, departed)
+
+
+def erase_frames(connection: sqlite3.Connection, row: TombstoneRow) -> None:
+    """Delete every row of these frames, and say so; for a connection that overwrites what it deletes."""
+    for lsn in row.lsns:
+        for table in (sch.KEYFRAMES, sch.FRAMES, sch.VECTORS, sch.SIGHTINGS, sch.POSE_REVISIONS):
+            connection.execute(f"DELETE FROM {table.name} WHERE lsn = ?", (int(lsn),))
+    (largest,) = connection.execute("SELECT ifnull(max(id), 0) FROM tombstones").fetchone()
+    connection.execute(sch.TOMBSTONES.insert, sch.with_crc(rec.tombstone_values(largest + 1, row)))
+    connection.execute(sch.META.replace, sch.with_crc((sch.SCRUB_PENDING, "yes")))
+
+
+def put_cells(connection: sqlite3.Connection, cells: Mapping[int, bytes]) -> None:
+    """Sightings in place of those of the same frames."""
+    connection.executemany(sch.SIGHTINGS.replace, (sch.with_crc((int(lsn), blob)) for lsn, blob in cells.items()))
 
 
 def _camera_ref(connection: sqlite3.Connection, camera: Camera) -> int:

@@ -33,9 +33,22 @@ def rows(connection: sqlite3.Connection, table: sch.Table, where: str, params: S
     return [table.checked(row) for row in found]  # half read would keep the writer from folding its wal
 
 
+LAST_LSN = (
+    "max((SELECT ifnull(max(lsn), 0) FROM keyframes), (SELECT ifnull(max(at_lsn), 0) FROM tombstones))"  # scalar max
+)
+
+
 def last_lsn(connection: sqlite3.Connection) -> int:
-    """Largest lsn of the log, 0 when it is empty."""
-    return connection.execute("SELECT ifnull(max(lsn), 0) FROM keyframes").fetchone()[0]
+    """Largest lsn the log has ever had, 0 when it is empty."""
+    return connection.execute(f"SELECT {LAST_LSN}").fetchone()[0]
+
+
+def revisions(connection: sqlite3.Connection) -> int:
+    """How often the past has been changed."""
+    return connection.execute(
+        "SELECT (SELECT count(*) FROM pose_revisions) + (SELECT count(*) FROM anchors WHERE revision > 0)"
+        " + 1000000 * (SELECT count(*) FROM tombstones)"  # erasing takes revisions away
+    ).fetchone()[0]
 
 
 def base_lsn(connection: sqlite3.Connection) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Sequence
 
@@ -16,7 +17,9 @@ from spatialmem.store.rows import (
     DepartedRow,
     FrameBlobs,
     KeyframeRow,
+    PoseRow,
     SessionRow,
+    TombstoneRow,
 )
 from spatialmem.store.schema import Value
 from spatialmem.types import Camera
@@ -112,6 +115,44 @@ def anchor_row(values: Sequence) -> AnchorRow:
     """The inverse of `anchor_values`."""
     session_id, revision, pose, valid_from, valid_to, reason = values
     return AnchorRow(session_id, revision, pose_matrix(pose, f"anchor of {session_id}"), valid_from, reason, valid_to)
+
+
+def pose_values(row: PoseRow) -> tuple[Value, ...]:
+    """Columns of `pose_revisions`."""
+    return (
+        int(row.lsn), int(row.revision), pose_bytes(row.world_from_camera), int(row.valid_from), _whole(row.valid_to),
+        str(row.reason),
+    )  # fmt: skip
+
+
+def pose_row(values: Sequence) -> PoseRow:
+    """The inverse of `pose_values`."""
+    lsn, revision, pose, valid_from, valid_to, reason = values
+    return PoseRow(lsn, revision, pose_matrix(pose, f"revised pose of frame {lsn}"), valid_from, reason, valid_to)
+
+
+def tombstone_values(ident: int, row: TombstoneRow) -> tuple[Value, ...]:
+    """Columns of `tombstones`."""
+    what = json.dumps({"asked": json.loads(row.asked), "erased": _ranges(row.lsns)})
+    return (ident, int(row.at_lsn), what)
+
+
+def tombstone_row(values: Sequence) -> TombstoneRow:
+    """The inverse of `tombstone_values`."""
+    _, at_lsn, what = values
+    read = json.loads(what)
+    lsns = tuple(lsn for first, last in read["erased"] for lsn in range(first, last + 1))
+    return TombstoneRow(at_lsn, json.dumps(read["asked"]), lsns)
+
+
+def _ranges(lsns: Sequence[int]) -> list[list[int]]:
+    found: list[list[int]] = []
+    for lsn in sorted(lsns):
+        if found and found[-1][1] == lsn - 1:
+            found[-1][1] = lsn
+        else:
+            found.append([lsn, lsn])
+    return found
 
 
 def checkpoint_values(row: CheckpointRow) -> tuple[Value, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -116,6 +117,21 @@ class AnchorRow:
     """lsn from which it no longer holds; None: it still does"""
 
 
+@dataclass(frozen=True, eq=False)
+class PoseRow:
+    """A revision of the pose of a frame. Revision 0 is what was observed and stands in the frame's own row."""
+
+    lsn: int
+    revision: int
+    world_from_camera: NDArray[np.float64]
+    """(4, 4) relative to the world of the session"""
+    valid_from: int
+    """first lsn that was stored after it was made"""
+    reason: str
+    valid_to: int | None = None
+    """lsn from which another revision holds; None: this one still does"""
+
+
 @dataclass(frozen=True)
 class CheckpointRow:
     """A finished checkpoint round: every block holds at least the frames up to `lsn`."""
@@ -124,6 +140,30 @@ class CheckpointRow:
     blocks: int
     """blocks written in the round"""
     bytes: int
+
+
+@dataclass(frozen=True, eq=False)
+class CorrectedLayers:
+    """What a correction of poses changes in the layers of a file."""
+
+    surface: Iterable[BlockRow]
+    free: Iterable[BlockRow]
+    cells: Mapping[int, bytes]
+    """encoded sightings of the frames whose poses changed"""
+    departed_of: frozenset[int]
+    """frames whose departed rows are replaced"""
+    departed: Sequence[DepartedRow]
+
+
+@dataclass(frozen=True)
+class TombstoneRow:
+    """Frames that were erased: what was asked for, not what was seen."""
+
+    at_lsn: int
+    """last frame that was stored before"""
+    asked: str
+    """JSON"""
+    lsns: tuple[int, ...]
 
 
 _HALF = 1 << 20

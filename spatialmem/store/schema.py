@@ -75,6 +75,7 @@ _BLOCK = "key INTEGER PRIMARY KEY, lsn INTEGER NOT NULL, codec INTEGER NOT NULL,
 
 META = _table("meta", "key TEXT PRIMARY KEY, value TEXT")
 RECORDING = "recording:"  # what the key of a row of meta begins with that says of which recording a session is
+SCRUB_PENDING = "scrub_pending"  # key of the row of meta that is there while erased bytes may be left in the file
 SESSIONS = _table("sessions", "session_id TEXT PRIMARY KEY, ordinal INTEGER NOT NULL UNIQUE, world_frame TEXT NOT NULL")
 ANCHORS = _table(
     "anchors",

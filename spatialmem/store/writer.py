@@ -63,6 +63,28 @@ class Writer:
                     self._connection.execute("ROLLBACK")
                 raise
 
+    @contextmanager
+    def erasing(self, doing: str) -> Iterator[sqlite3.Connection]:
+        """Like `transaction`, and what is deleted in it is overwritten."""
+        with self._guard:
+            try:
+                self._connection.execute("PRAGMA secure_delete = ON")
+                with self.transaction(doing) as connection:
+                    yield connection
+            finally:
+                self._connection.execute("PRAGMA secure_delete = OFF")
+
+    def rewrite(self) -> None:
+        """Write the whole file anew without its free pages, and empty the wal: nothing that was deleted is left."""
+        with self._guard, explained(self._path, "writing anew"):
+            self._connection.execute("VACUUM")
+            busy, _, _ = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        if busy:
+            raise MemoryFileError(
+                f"what was erased is no longer in {self._path}, but a reader holds its log, which may still have bytes "
+                "of it; close the reader, then call forget() again or open the memory with mode='a'"
+            )
+
     def read_one(self, query: str) -> tuple:
         """First row of a query, as of the last commit."""
         with self._guard, explained(self._path, "reading"):

@@ -20,10 +20,8 @@ def take_block(pools):
 
 
 @leaf
-def _new_block(pools, key):
-    block = take_block(pools)
-    if block == NO_BLOCK:
-        return NO_BLOCK
+def empty_block(pools, block, key):
+    """Make a block what it is before the first frame."""
     pools.keys[block] = key
     pools.weight[block] = 0
     pools.dist[block] = 0
@@ -31,6 +29,14 @@ def _new_block(pools, key):
     pools.n_rows[block] = 0
     pools.contains[block] = 0
     pools.changed[block] = 0
+
+
+@leaf
+def _new_block(pools, key):
+    block = take_block(pools)
+    if block == NO_BLOCK:
+        return NO_BLOCK
+    empty_block(pools, block, key)
     insert(pools.table_keys, pools.table_blocks, key, block)
     return block
 

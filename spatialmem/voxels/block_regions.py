@@ -46,11 +46,14 @@ def _touched(cells, dx, dy, dz):
     return _spread(cells, _Z, _Z0, _Z3, dz)
 
 
-@leaf
-def _cell_bit(i):
-    """The bit of the cell in which voxel i of a block lies."""
+def _cell_bits() -> np.ndarray:
+    i = np.arange(VOXELS)
     x, y, z = i % BLOCK, i // BLOCK % BLOCK, i // (BLOCK * BLOCK)
-    return _ONE << np.uint64(x // 2 + _CELLS * (y // 2) + _CELLS * _CELLS * (z // 2))
+    return _ONE << (x // 2 + _CELLS * (y // 2) + _CELLS * _CELLS * (z // 2)).astype(np.uint64)
+
+
+_BIT = _cell_bits()
+"""(512,) the bit of the cell in which each voxel of a block lies"""
 
 
 @leaf
@@ -59,7 +62,7 @@ def _split_blocks(start, stop, index, starts, stops, parts, part_count):
     for k in range(start, stop):
         left = _NONE
         for n in range(starts[k], stops[k]):
-            left |= _cell_bit(index[n] % VOXELS)
+            left |= _BIT[index[n] % VOXELS]
         count = 0
         while left != _NONE:
             part = left & (~left + _ONE)  # its lowest cell
@@ -105,7 +108,7 @@ def _join_blocks(keys, parts, part_count, table_keys, table_values, parent):
 @leaf
 def _node_of(k, i, parts, part_count):
     """The node of voxel i of block k."""
-    bit = _cell_bit(i)
+    bit = _BIT[i]
     c = 0
     while c < part_count[k] - 1 and parts[k, c] & bit == _NONE:
         c += 1

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spatialmem.errors import OutOfRoom
-from spatialmem.voxels.allocate import add_block, reserve_rows, row_at, take_block
+from spatialmem.voxels.allocate import add_block, empty_block, reserve_rows, row_at, take_block
 from spatialmem.voxels.compiled import leaf
 from spatialmem.voxels.free_reading import FreePools
 from spatialmem.voxels.keys import NO_BLOCK, VOXELS, find, lead_to
@@ -140,6 +140,16 @@ def _copy_rows(pools, old, new):
         colour[b, 0], colour[b, 1], colour[b, 2] = colour[a, 0], colour[a, 1], colour[a, 2]
         pools.colour_weight[b], pools.feature_weight[b] = pools.colour_weight[a], pools.feature_weight[a]
         first[b], last[b], doubt[b] = first[a], last[a], doubt[a]
+
+
+@leaf
+def fresh_blocks(pools, blocks, fresh):
+    """Let the table lead to unused, empty blocks in place of blocks (N,), for which there is room; fresh (N,)."""
+    for n in range(blocks.shape[0]):
+        key, block = pools.keys[blocks[n]], take_block(pools)
+        fresh[n] = block
+        empty_block(pools, block, key)
+        lead_to(pools.table_keys, pools.table_blocks, key, block)
 
 
 @leaf

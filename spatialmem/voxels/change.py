@@ -226,4 +226,4 @@ def with_neighbours(pools, keys: np.ndarray) -> np.ndarray:
     step = np.arange(-1, 2)
     around = ((step[:, None, None] << 42) + (step[:, None] << 21) + step).ravel()
     blocks = distinct_blocks(pools, np.unique(keys[:, None] + around))
-    return np.sort(pools.keys[blocks[pools.changed[blocks] > 0]])  # not those no frame has said anything of
+    return np.sort(pools.keys[blocks[pools.weight[blocks].any(1)]])  # an empty one may or may not be there

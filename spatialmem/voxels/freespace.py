@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import final
 
 import numpy as np
@@ -18,15 +18,12 @@ from numpy.typing import NDArray
 from spatialmem.config import MemoryConfig
 from spatialmem.errors import OutOfRoom
 from spatialmem.voxels.compiled import leaf
-from spatialmem.voxels.free_reading import FreePools, FreeReading, voxel_index
+from spatialmem.voxels.free_pools import block_at, copy_blocks, fresh_blocks, move_listed, release_blocks, reserve
+from spatialmem.voxels.free_reading import FreeReading, voxel_index
 from spatialmem.voxels.keys import (
     BLOCK,
     NO_BLOCK,
     VOXELS,
-    empty_table,
-    find,
-    insert,
-    lead_to,
     pack_key,
     refill_table,
 )
@@ -37,70 +34,6 @@ from spatialmem.voxels.weights import DEPTH_UNIT_M
 LOG_ODDS_FREE, LOG_ODDS_OCCUPIED, LOG_ODDS_LIMIT = -4, 6, 24
 _BLOCK_BYTES = VOXELS * (1 + 4 + 4 + 4) + 8 + 4 + 4 + 8 + 16 + 8 + 4 + 9 + 4 * 24
 """of a block with its marks, its scratch and its share of two hash tables at their emptiest"""
-
-
-def _reserve(blocks: int) -> FreePools:
-    table_keys, table_blocks = empty_table(blocks)
-    return FreePools(
-        table_keys, table_blocks, np.zeros(blocks, np.int64), np.zeros((blocks, VOXELS), np.int8),
-        np.zeros((blocks, VOXELS), np.uint32), np.zeros((blocks, VOXELS), np.uint32), np.zeros(blocks, np.uint32),
-        np.zeros(blocks, np.uint32), np.arange(blocks - 1, -1, -1, dtype=np.int32), np.zeros(2, np.int64),
-    )  # fmt: skip
-
-
-@leaf
-def _take_block(free):
-    left = free.free_blocks.shape[0] - free.counters[0]
-    if left == 0:
-        return np.int32(NO_BLOCK)
-    free.counters[0] += 1
-    return free.free_blocks[left - 1]
-
-
-@leaf
-def _copy_blocks(free, blocks, copies):
-    """Copy blocks (N,) into unused ones, for which there is room, and let the table lead there; copies (N,)."""
-    for n in range(blocks.shape[0]):
-        old, new = blocks[n], _take_block(free)
-        copies[n] = new
-        free.keys[new], free.contains[new], free.changed[new] = free.keys[old], free.contains[old], free.changed[old]
-        for i in range(VOXELS):
-            free.log_odds[new, i] = free.log_odds[old, i]
-            free.last_free[new, i], free.last_occupied[new, i] = free.last_free[old, i], free.last_occupied[old, i]
-        lead_to(free.table_keys, free.table_blocks, free.keys[old], new)
-
-
-@leaf
-def _release_blocks(free, blocks):
-    for block in blocks:
-        free.counters[0] -= 1
-        free.free_blocks[free.free_blocks.shape[0] - free.counters[0] - 1] = block
-
-
-@leaf
-def _move_listed(listed, place):
-    for n in range(listed.shape[0]):
-        listed[n] = np.int64(place[listed[n] // VOXELS]) * VOXELS + listed[n] % VOXELS
-
-
-@leaf
-def _block_at(free, key):
-    """Block of `key`, made if it is missing; -1 when the pool is full."""
-    block = find(free.table_keys, free.table_blocks, key)
-    if block != NO_BLOCK:
-        return block
-    block = _take_block(free)
-    if block == NO_BLOCK:
-        free.counters[1] += 1
-        return NO_BLOCK
-    free.keys[block] = key
-    free.log_odds[block] = 0
-    free.last_free[block] = 0
-    free.last_occupied[block] = 0
-    free.contains[block] = 0
-    free.changed[block] = 0
-    insert(free.table_keys, free.table_blocks, key, block)
-    return block
 
 
 @leaf
@@ -136,7 +69,7 @@ def _list_occupied(free, packed, camera, m, stride, voxel, limits, mark, stamp, 
             vz = int(math.floor((m[2, 3] + z * (m[2, 0] * x + m[2, 1] * y + m[2, 2])) / voxel))
             if _outside(vx, vy, vz, limits):
                 continue
-            block = _block_at(free, pack_key(vx >> 3, vy >> 3, vz >> 3))
+            block = block_at(free, pack_key(vx >> 3, vy >> 3, vz >> 3))
             if block != NO_BLOCK:
                 count = _list_once(mark, stamp, block, voxel_index(vx, vy, vz), listed, count)
     return count
@@ -157,7 +90,7 @@ def _list_along(free, ox, oy, oz, dx, dy, dz, t_end, limits, mark, stamp, listed
         if not _outside(vx, vy, vz, limits):
             here = pack_key(vx >> 3, vy >> 3, vz >> 3)
             if here != key:
-                key, block = here, np.int64(_block_at(free, here))
+                key, block = here, np.int64(block_at(free, here))
             if block != NO_BLOCK:
                 count = _list_once(mark, stamp, block, voxel_index(vx, vy, vz), listed, count)
         if tx <= ty and tx <= tz:
@@ -251,7 +184,7 @@ class FreeSpaceGrid:
     def __init__(self, config: MemoryConfig) -> None:
         self.config = config
         self.voxel_m = config.free_voxel_m
-        self.pools = _reserve(_capacity(config))
+        self.pools = reserve(_capacity(config))
         blocks = self.pools.keys.shape[0]
         self._mark, self._stamp = np.zeros((blocks, VOXELS), np.int32), 0
         self._listed = np.zeros(1 << 14, np.int64)
@@ -306,7 +239,7 @@ class FreeSpaceGrid:
 
     def reclaim(self, in_use: Sequence[int]) -> None:
         """Take back blocks that no reader needs any more; in_use: numbers of epochs that are read."""
-        self._versions.reclaim(in_use, lambda blocks: _release_blocks(self.pools, blocks))
+        self._versions.reclaim(in_use, lambda blocks: release_blocks(self.pools, blocks))
 
     def renew(self, plan: FreePlan) -> bool:
         """Put copies in place of the blocks that a frame will change and readers see; False when there is no room."""
@@ -314,12 +247,32 @@ class FreeSpaceGrid:
         if len(old) > self.pools.free_blocks.shape[0] - self.blocks_in_use:
             return False
         new = np.empty(len(old), np.int64)
-        _copy_blocks(self.pools, old, new)
+        copy_blocks(self.pools, old, new)
         self._versions.replace(old, new)
         place = np.arange(self.pools.keys.shape[0], dtype=np.int32)
         place[old] = new
-        _move_listed(plan.listed, place)
+        move_listed(plan.listed, place)
         return True
+
+    def start_over(self, keys: NDArray[np.int64]) -> None:
+        """Empty blocks in place of those with these keys, for the next epoch; `OutOfRoom` as in surface.py."""
+        live = live_blocks(self.pools.table_keys, self.pools.table_blocks)
+        old = self._versions.seen(live[np.isin(self.pools.keys[live], keys)])
+        left = self.pools.keys.shape[0] - self.blocks_in_use
+        if len(old) > left:
+            raise OutOfRoom(
+                f"making {len(old)} free-space blocks anew needs as many more, {left} are left; correct fewer frames "
+                "at a time, or create the memory with a larger ram_bytes"
+            )
+        fresh = np.empty(len(old), np.int64)
+        fresh_blocks(self.pools, old, fresh)
+        self._versions.replace(old, fresh)
+
+    def abandon(self, seen: FreeReading) -> None:
+        """Go back to what readers see, after `step_aside`."""
+        added = self._versions.abandon()
+        self.pools = seen.pools
+        release_blocks(self.pools, added)
 
     def publish(self, number: int) -> None:
         """The layer as it is becomes epoch `number`."""
@@ -355,6 +308,11 @@ class FreeSpaceGrid:
         order = np.argsort(keys)
         return FreePlan(listed, int(occupied), keys[order], self._cells[:n][order])
 
+    def only(self, plan: FreePlan, keys: NDArray[np.int64]) -> FreePlan:
+        """A plan without the voxels of blocks that are not among these keys."""
+        kept = np.isin(self.pools.keys[plan.listed // VOXELS], keys)
+        return replace(plan, listed=plan.listed[kept], occupied=int(kept[: plan.occupied].sum()))
+
     def apply(self, plan: FreePlan, lsn: int) -> None:
         """Write what `plan` found."""
         apply_voxels(self.pools, plan.listed, plan.occupied, lsn)
@@ -362,7 +320,7 @@ class FreeSpaceGrid:
     def load(self, key: int, contains: int, log_odds: NDArray, last_free: NDArray, last_occupied: NDArray) -> None:
         """Put a block from a file back; frames up to `contains` will not change it again."""
         before = self.blocks_in_use
-        block = _block_at(self.pools, np.int64(key))
+        block = block_at(self.pools, np.int64(key))
         self._versions.add(self.taken_since(before))
         if block == NO_BLOCK:
             raise OutOfRoom(

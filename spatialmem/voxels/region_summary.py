@@ -26,8 +26,8 @@ class Summary:
     high: NDArray[np.int64]
     """(3,) largest voxel coordinates"""
     first_lsn: int
-    doubted: int
-    """voxels that a frame has seen through since"""
+    doubted: float
+    """share of its voxels that a frame has seen through since"""
     last_lsns: NDArray[np.int64]
     """(F,) the latest frame of each of its voxels: those frames, ascending"""
     last_counts: NDArray[np.int64]
@@ -35,36 +35,55 @@ class Summary:
 
 
 @leaf
-def _summarise(pools, index, members, low, high, last_counts):
-    """Fills low, high and last_counts; returns the first lsn and the number of doubted voxels."""
-    first, doubted = np.uint32(0xFFFFFFFF), 0
+def _extent(keys, index, members, low, high):
+    """Blocks that lie between what is known of the extent already need no look at their voxels; members go by block."""
     x0, y0, z0 = low[0], low[1], low[2]
     x1, y1, z1 = high[0], high[1], high[2]
-    keys, slots, pages, firsts, lasts, doubts = (
-        pools.keys, pools.slot, pools.pages, pools.first, pools.last, pools.doubt,
-    )  # fmt: skip
+    last, inside = np.int64(-1), False
+    for n in range(members.shape[0]):
+        at = index[members[n]]
+        block = at // VOXELS
+        if block != last:
+            last = block
+            x, y, z = voxel_at(keys[block], 0)
+            inside = x >= x0 and y >= y0 and z >= z0 and x + 7 <= x1 and y + 7 <= y1 and z + 7 <= z1
+        if not inside:
+            x, y, z = voxel_at(keys[block], at % VOXELS)
+            x0, y0, z0 = min(x0, x), min(y0, y), min(z0, z)
+            x1, y1, z1 = max(x1, x), max(y1, y), max(z1, z)
+    low[0], low[1], low[2] = x0, y0, z0
+    high[0], high[1], high[2] = x1, y1, z1
+
+
+@leaf
+def _times(pools, index, members, last_counts):
+    """Fills last_counts; returns the first lsn and the number of doubted voxels."""
+    first, doubted = np.uint32(0xFFFFFFFF), 0
+    slots, pages, firsts, lasts, doubts = pools.slot, pools.pages, pools.first, pools.last, pools.doubt
     for n in range(members.shape[0]):
         at = index[members[n]]
         block, i = at // VOXELS, at % VOXELS
-        x, y, z = voxel_at(keys[block], i)
-        x0, y0, z0 = min(x0, x), min(y0, y), min(z0, z)
-        x1, y1, z1 = max(x1, x), max(y1, y), max(z1, z)
         row = row_at(pages, block, slots[block, i])
         first = min(first, firsts[row])
         doubted += doubts[row] > 0
         last_counts[min(lasts[row], last_counts.shape[0] - 1)] += 1
-    low[0], low[1], low[2] = x0, y0, z0
-    high[0], high[1], high[2] = x1, y1, z1
     return first, doubted
 
 
-def summary_of(found: Candidates, members: NDArray[np.int64], last_lsn: int) -> Summary:
-    """Extent and times of the candidates at these places, at least one, in a map of the frames up to `last_lsn`."""
+def summary_of(
+    found: Candidates, members: NDArray[np.int64], last_lsn: int, read: NDArray[np.int64] | None = None
+) -> Summary:
+    """Extent and times of the candidates at these places, at least one, in a map of the frames up to `last_lsn`.
+
+    Times are those of the places `read`, all of them when it is None.
+    """
+    read = members if read is None else read
     last_counts = np.zeros(last_lsn + 1, np.int64)
     low, high = np.full(3, np.iinfo(np.int64).max), np.full(3, np.iinfo(np.int64).min)
-    first, doubted = _summarise(found.pools, found.index, members, low, high, last_counts)
+    _extent(found.pools.keys, found.index, members, low, high)
+    first, doubted = _times(found.pools, found.index, read, last_counts)
     last_lsns = np.flatnonzero(last_counts)
-    return Summary(low, high, int(first), int(doubted), last_lsns, last_counts[last_lsns])
+    return Summary(low, high, int(first), doubted / len(read), last_lsns, last_counts[last_lsns])
 
 
 @leaf

@@ -15,7 +15,6 @@ from spatialmem.voxels.keys import BLOCK, VOXELS, unpack_keys, voxel_at
 from spatialmem.voxels.pools import PAGE, Pools
 from spatialmem.voxels.versions import live_blocks
 
-_CLEARED, _FEATURELESS, _TOO_FAR = np.float32(-4), np.float32(-3), np.float32(-2)  # no cosines
 _TINY = np.float32(1e-30)
 
 
@@ -97,22 +96,25 @@ def _compare_rows(pages, n_rows, feature, query, values):
 
 
 @leaf
-def _mark_rows(pages, n_rows, colour_weight, feature_weight, asked, least, values):
-    """Put what is no cosine in place of the values of rows that have none; whether any row can be told of."""
-    notable = not asked
-    for r in range(n_rows):
-        row = np.int64(pages[r // PAGE]) * PAGE + r % PAGE
-        if colour_weight[row] == 0:
-            values[r] = _CLEARED
-        elif not asked:
-            values[r] = np.float32(1)
-        elif feature_weight[row] == 0:
-            values[r] = _FEATURELESS
-        elif values[r] < least * abs(least):
-            values[r] = _TOO_FAR
-            continue
-        notable = True
-    return notable
+def _largest(values, n):
+    largest = np.float32(-2)
+    for r in range(n):
+        largest = max(largest, values[r])
+    return largest
+
+
+@leaf
+def _any_zero(pages, n_rows, weights_of_pages):
+    """Whether any of a block's rows may have weight 0; weights_of_pages: the weights of each page's 8 rows as a word.
+
+    Rows of the last page that are not in use count as well.
+    """
+    low, high = np.uint64(0x0101010101010101), np.uint64(0x8080808080808080)
+    found = np.uint64(0)
+    for page in range((n_rows + PAGE - 1) // PAGE):
+        word = weights_of_pages[pages[page]]
+        found |= (word - low) & ~word & high
+    return found != 0
 
 
 @leaf
@@ -137,42 +139,47 @@ def _inside(key, i, box, ball):
 
 @leaf
 def _scan_blocks(
-    start, stop, pools, selected, near, query, least, bounded, box, ball, stamp_of, since, until, base, value, counts,
-    scanned, blind, index, similarity,
+    start, stop, pools, weight_words, selected, near, query, least, bounded, box, ball, stamp_of, since, until, base,
+    value, counts, scanned, blind, index, similarity,
 ):  # fmt: skip
     """Voxels of the selected blocks that pass. Block n writes to index/similarity from base[n] on, counts[n] of them.
 
     near: largest |distance| that counts as the surface; bounded: whether box ((2, 3) voxels) and ball (x, y, z, radius
-    in voxels) have an end; query: (D,) unit vector, D = 0 for none; least: cosine to reach; value: (512,) scratch.
+    in voxels) have an end; query: (D,) unit vector, D = 0 for none; least: cosine to reach; value: (512,)
+    scratch; weight_words: weights of colours and of features, one word a page.
     Rows are compared first: most blocks hold none that passes, and then their voxels are only counted.
     """
     slots, weights, distances = pools.slot, pools.weight, pools.dist
+    colour_words, feature_words = weight_words
+    asked, reach = query.shape[0] > 0, least * abs(least)
     for n in range(start, stop):
         block = selected[n]
-        slot, weight, dist = slots[block], weights[block], distances[block]
-        pages, rows = pools.pages[block], pools.n_rows[block]
-        _compare_rows(pages, rows, pools.feature, query, value)
-        asked = query.shape[0] > 0
-        notable = _mark_rows(pages, rows, pools.colour_weight, pools.feature_weight, asked, least, value)
+        pages, rows, slot = pools.pages[block], pools.n_rows[block], slots[block]
+        weight, dist = weights[block], distances[block]
         counts[n], blind[n] = 0, 0
-        if not notable:
-            scanned[n] = _count_near(slot, weight, dist, near)
-            continue
+        if asked:
+            _compare_rows(pages, rows, pools.feature, query, value)
+            whole = not (_any_zero(pages, rows, colour_words) or _any_zero(pages, rows, feature_words))
+            if whole and _largest(value, rows) < reach:
+                scanned[n] = _count_near(slot, weight, dist, near)
+                continue
         at, seen, featureless = base[n], 0, 0
         for i in range(VOXELS):
             if slot[i] == 0 or weight[i] == 0 or abs(np.int32(dist[i])) > near:
                 continue
-            square = value[slot[i] - 1]
-            if square == _CLEARED:
+            row = row_at(pools.pages, block, slot[i])
+            if pools.colour_weight[row] == 0:
                 continue
             seen += 1
-            if square == _TOO_FAR or (bounded and not _inside(pools.keys[block], i, box, ball)):
+            blank = asked and pools.feature_weight[row] == 0
+            square = value[slot[i] - 1] if asked and not blank else np.float32(1)
+            if square < reach or (bounded and not _inside(pools.keys[block], i, box, ball)):
                 continue
             if stamp_of.shape[0] > 0:
-                stamp = stamp_of[pools.last[row_at(pools.pages, block, slot[i])]]
+                stamp = stamp_of[pools.last[row]]
                 if stamp < since or stamp > until:
                     continue
-            if square == _FEATURELESS:
+            if blank:
                 featureless += 1
                 continue
             index[at], similarity[at] = block * VOXELS + i, np.copysign(np.sqrt(abs(square)), square)
@@ -182,14 +189,14 @@ def _scan_blocks(
 
 @kernel
 def scan_blocks(
-    start, stop, pools, selected, near, query, least, bounded, box, ball, stamp_of, since, until, base, counts, scanned,
-    blind, index, similarity,
+    start, stop, pools, weight_words, selected, near, query, least, bounded, box, ball, stamp_of, since, until, base,
+    counts, scanned, blind, index, similarity,
 ):  # fmt: skip
     """`_scan_blocks` with the scratch it needs."""
     value = np.empty(VOXELS, np.float32)
     _scan_blocks(
-        start, stop, pools, selected, near, query, least, bounded, box, ball, stamp_of, since, until, base, value,
-        counts, scanned, blind, index, similarity,
+        start, stop, pools, weight_words, selected, near, query, least, bounded, box, ball, stamp_of, since, until,
+        base, value, counts, scanned, blind, index, similarity,
     )  # fmt: skip
 
 
@@ -228,9 +235,10 @@ def scan(pools: Pools, voxel_m: float, near: int, query: NDArray | None, least: 
     counts, scanned, blind = (np.zeros(len(selected), np.int64) for _ in range(3))
     vector = np.empty(0, np.float32) if query is None else np.ascontiguousarray(query, np.float32)
     stamps = np.empty(0, np.int64) if chosen.stamp_of is None else chosen.stamp_of
+    words = pools.colour_weight.view(np.uint64), pools.feature_weight.view(np.uint64)
     DISPATCHER.run(
-        scan_blocks, len(selected), pools, selected, near, vector, np.float32(least), bounded, box, ball, stamps,
-        chosen.since_ns, chosen.until_ns, base, counts, scanned, blind, index, similarity, grain=64,
+        scan_blocks, len(selected), pools, words, selected, near, vector, np.float32(least), bounded, box, ball,
+        stamps, chosen.since_ns, chosen.until_ns, base, counts, scanned, blind, index, similarity, grain=64,
     )  # fmt: skip
     hit = np.flatnonzero(counts)
     hit = hit[np.argsort(pools.keys[selected[hit]])]  # equal maps answer alike, however they came about

@@ -12,7 +12,14 @@ from numpy.typing import NDArray
 from spatialmem.config import MemoryConfig
 from spatialmem.errors import OutOfRoom
 from spatialmem.voxels import allocate, change, integrate, look, pools
-from spatialmem.voxels.blocks import BlockArrays, copy_blocks, release_blocks, room_for_copies, write_block
+from spatialmem.voxels.blocks import (
+    BlockArrays,
+    copy_blocks,
+    fresh_blocks,
+    release_blocks,
+    room_for_copies,
+    write_block,
+)
 from spatialmem.voxels.dispatch import DISPATCHER
 from spatialmem.voxels.keys import BLOCK, KEY_OFFSET, refill_table
 from spatialmem.voxels.surface_reading import SurfaceReading
@@ -125,6 +132,31 @@ class SurfaceGrid:
         self._touched[: plan.count] = place[self._touched[: plan.count]]
         return replace(verdicts, blocks=place[verdicts.blocks])
 
+    def start_over(self, keys: NDArray[np.int64]) -> None:
+        """Empty blocks in place of those with these keys, for the next epoch.
+
+        Raises `OutOfRoom` when there are not enough for both; the map is then unchanged.
+        """
+        old = self._versions.seen(change.distinct_blocks(self.pools, keys))
+        left = self.pools.keys.shape[0] - self.blocks_in_use
+        if len(old) > left:
+            raise OutOfRoom(
+                f"making {len(old)} voxel blocks anew needs as many more, {left} are left of the "
+                f"{self.config.ram_bytes / 2**20:.0f} MiB reserved; correct fewer frames at a time, or create the "
+                "memory with a larger ram_bytes"
+            )
+        fresh = np.empty(len(old), np.int64)
+        fresh_blocks(self.pools, old, fresh)
+        self._versions.replace(old, fresh)
+
+    def abandon(self, seen: SurfaceReading) -> None:
+        """Go back to what readers see, after `step_aside`."""
+        added = self._versions.abandon()
+        self.pools = seen.pools
+        release_blocks(self.pools, added)
+        self._doubtful.clear()
+        self.note_all_doubts()
+
     def publish(self, number: int) -> None:
         """The map as it is becomes epoch `number`."""
         self._versions.publish(number)
@@ -224,6 +256,19 @@ class SurfaceGrid:
                 self._versions.add(self.taken_since(before))
                 return int(count)
             self._touched = np.zeros(2 * self._touched.shape[0], np.int32)
+
+    def touch_only(self, view: DepthView, keys: NDArray[np.int64]) -> int:
+        """`touch`, leaving out the blocks that are not among these keys."""
+        count = self.touch(view)  # which may make the array longer
+        touched = self._touched[:count]
+        touched = touched[np.isin(self.pools.keys[touched], keys)]
+        self._touched[: len(touched)] = touched
+        return len(touched)
+
+    def keys_touched(self, view: DepthView) -> NDArray[np.int64]:
+        """Ascending keys of the blocks a frame touches, made where there are none."""
+        count = self.touch(view)
+        return np.sort(self.pools.keys[self._touched[:count]])
 
     def load(self, key: int, arrays: BlockArrays, contains: int) -> None:
         """Put a block from the file in; frames up to lsn `contains` will not change it again."""

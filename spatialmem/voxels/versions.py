@@ -79,6 +79,13 @@ class Versions:
         self._replaced.append(old)
         self._fresh[new] = True
 
+    def abandon(self) -> NDArray[np.int64]:
+        """Nothing has been replaced or added after all; the blocks that were new, to be given back."""
+        fresh = np.flatnonzero(self._fresh)
+        self._fresh[:] = False
+        self._replaced = []
+        return fresh
+
     def publish(self, number: int) -> None:
         """Epoch `number` begins: what was new is seen, what was replaced is not part of it."""
         self._born[self._fresh] = number

@@ -1,0 +1,52 @@
+"""Answering a question from one epoch of the map: scan, regions, what has gone, what is known of the place."""
+
+from __future__ import annotations
+
+from typing import final
+
+from spatialmem.keeper import Keeper
+from spatialmem.map_epoch import MapEpoch
+from spatialmem.question import Question
+from spatialmem.retrieval.departed import DepartedTable, departed_hits
+from spatialmem.retrieval.hits import Scene, Seen, build_hits, merge_ranked
+from spatialmem.retrieval.place import what_is_there
+from spatialmem.types import Answer
+from spatialmem.voxels.search import Filter
+
+
+@final
+class Answering:
+    """Answers for one memory. Any number of threads may ask."""
+
+    def __init__(self, keeper: Keeper) -> None:
+        self._keeper = keeper
+        self._departed: tuple[MapEpoch | None, DepartedTable] = (None, DepartedTable.of((), keeper.feature_width))
+
+    def hopeless(self, question: Question) -> Answer:
+        """The answer to a question of which no word can be known."""
+        return Answer((), question.unknown_words, self._calibrated(question))
+
+    def answer(self, question: Question, epoch: MapEpoch, top: int) -> Answer:
+        """The best `top` hits, those that have gone last."""
+        chosen, calibrated = question.filter(epoch.stamps_ns), self._calibrated(question)
+        found = epoch.surface.search(question.vector, question.least, chosen)
+        scene = Scene(
+            self._keeper.rows, self._keeper.places.map_from_camera, epoch.stamps_ns, self._keeper.config.voxel_size_m,
+            epoch.free.last_looked,
+        )  # fmt: skip
+        present = build_hits(found, question.score, question.hit_score, calibrated, top, scene)
+        hits = merge_ranked(present, self._gone(question, chosen, scene, epoch), top)
+        place = None if hits else what_is_there(chosen, self._keeper.config.free_voxel_m, epoch.free.states)
+        blind = found.without_feature
+        not_searched = f"{blind} surface voxels hold no feature yet: their frames were not encoded" if blind else ""
+        return Answer(hits, question.unknown_words, calibrated, found.scanned, not_searched, place)
+
+    def _gone(self, question: Question, chosen: Filter, scene: Scene, epoch: MapEpoch) -> list[Seen]:
+        made_of, table = self._departed
+        if not epoch.same_departed(made_of):
+            table = DepartedTable.of(epoch.departed, self._keeper.feature_width)
+            self._departed = (epoch, table)
+        return departed_hits(table, question.score, question.hit_score, self._calibrated(question), chosen, scene)
+
+    def _calibrated(self, question: Question) -> bool:
+        return question.score is not None and self._keeper.encoder.calibrated

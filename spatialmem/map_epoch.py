@@ -1,0 +1,40 @@
+"""The layers of one instant, for readers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spatialmem.store.rows import DepartedRow
+from spatialmem.voxels.free_reading import FreeReading
+from spatialmem.voxels.surface_reading import SurfaceReading
+
+
+@dataclass(frozen=True, eq=False)
+class MapEpoch:
+    """The layers after one frame, as readers see them: they stay like this for as long as somebody reads."""
+
+    surface: SurfaceReading
+    free: FreeReading
+    last_lsn: int
+    stamps_ns: NDArray[np.int64]
+    """(last_lsn + 1,) stamp of each stored frame; entry 0 is none"""
+    _departed: list[DepartedRow]
+    _departed_count: int
+    _cells: dict[int, bytes]
+
+    def same_departed(self, other: MapEpoch | None) -> bool:
+        """Whether the departed regions of another epoch are the same."""
+        return other is not None and self._departed is other._departed and self._departed_count == other._departed_count
+
+    @property
+    def departed(self) -> list[DepartedRow]:
+        """Departed regions, oldest first."""
+        return self._departed[: self._departed_count]
+
+    @property
+    def cells(self) -> dict[int, bytes]:
+        """Sightings blob of each stored frame."""
+        return {lsn: self._cells[lsn] for lsn in list(self._cells) if lsn <= self.last_lsn}

@@ -1,0 +1,100 @@
+"""Where sessions and frames lie in the map: anchors of sessions, and poses of frames that were revised."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spatialmem.store.rows import AnchorRow, KeyframeRow, PoseRow
+
+
+@final
+class Places:
+    """Poses as the layers have them. Nothing is overwritten: every revision stays in the log."""
+
+    def __init__(self) -> None:
+        self._anchors: dict[str, AnchorRow] = {}
+        self._ended: list[AnchorRow] = []
+        self._poses: dict[int, NDArray[np.float64]] = {}
+        self._revisions: dict[int, int] = {}
+
+    @classmethod
+    def restored(
+        cls, anchors: Iterable[AnchorRow], poses: Iterable[PoseRow], rows: Mapping[int, KeyframeRow]
+    ) -> Places:
+        """From what the file holds; a frame stands in the layers by the revision that its row names."""
+        places = cls()
+        for anchor in anchors:
+            places.add(anchor)
+        for pose in poses:
+            places._revisions[pose.lsn] = pose.revision
+            if pose.lsn in rows and pose.revision == rows[pose.lsn].pose_revision:
+                places._poses[pose.lsn] = pose.world_from_camera
+        return places
+
+    @property
+    def sessions(self) -> tuple[str, ...]:
+        """Sessions whose place is known."""
+        return tuple(self._anchors)
+
+    def has(self, session_id: str) -> bool:
+        """Whether the session's place in the map is known; the first session of a memory is the map."""
+        return session_id in self._anchors or not self._anchors
+
+    def map_from_session(self, session_id: str) -> NDArray[np.float64]:
+        """(4, 4)"""
+        anchor = self._anchors.get(session_id)
+        return np.eye(4) if anchor is None else anchor.map_from_session
+
+    def world_from_camera(self, row: KeyframeRow) -> NDArray[np.float64]:
+        """(4, 4) pose by which a stored frame stands in the layers, in the world of its session."""
+        return self._poses.get(row.lsn, row.world_from_camera)
+
+    def map_from_camera(self, row: KeyframeRow) -> NDArray[np.float64]:
+        """(4, 4) pose of a stored frame in the map."""
+        return self.map_from_session(row.session_id) @ self.world_from_camera(row)
+
+    def when_stored(self, row: KeyframeRow) -> NDArray[np.float64]:
+        """(4, 4) pose of a frame in the map when it was stored."""
+        for anchor in self._ended:
+            if anchor.session_id == row.session_id and anchor.valid_from <= row.lsn < (anchor.valid_to or 0):
+                return anchor.map_from_session @ row.world_from_camera
+        return self.map_from_session(row.session_id) @ row.world_from_camera
+
+    def next_revision(self, lsn: int) -> int:
+        """Number of the next revision of a frame's pose."""
+        return self._revisions.get(lsn, 0) + 1
+
+    def next_anchor(
+        self, session_id: str, map_from_session: NDArray[np.float64], from_lsn: int, reason: str
+    ) -> AnchorRow:
+        """The next revision of where a session lies, the first one of a new session."""
+        held = self._anchors.get(session_id)
+        return AnchorRow(session_id, 0 if held is None else held.revision + 1, map_from_session, from_lsn, reason)
+
+    def add(self, anchor: AnchorRow) -> None:
+        """An anchor that the file holds."""
+        if anchor.valid_to is not None:
+            self._ended.append(anchor)
+            return
+        held = self._anchors.get(anchor.session_id)
+        if held is not None:
+            self._ended.append(replace(held, valid_to=anchor.valid_from))
+        self._anchors[anchor.session_id] = anchor
+
+    def revise(self, poses: Iterable[PoseRow], used: Mapping[int, int]) -> None:
+        """Revisions that the file holds now; `used`: by which of them frames (lsn) stand in the layers."""
+        for pose in poses:
+            self._revisions[pose.lsn] = pose.revision
+            if used.get(pose.lsn) == pose.revision:
+                self._poses[pose.lsn] = pose.world_from_camera
+
+    def drop(self, lsns: Iterable[int]) -> None:
+        """These frames have been erased."""
+        for lsn in lsns:
+            self._poses.pop(lsn, None)
+            self._revisions.pop(lsn, None)

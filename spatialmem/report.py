@@ -1,0 +1,36 @@
+"""What a memory amounts to, for `info`."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from spatialmem.keeper import Keeper
+from spatialmem.layers import Layers
+
+
+def described_memory(keeper: Keeper, layers: Layers) -> dict[str, Any]:
+    """Counts, sizes and settings, ready for JSON."""
+    rows = list(keeper.rows.values())
+    stamps = [row.stamp_ns for row in rows]
+    file, up = keeper.file, keeper.up_in_map
+    return {
+        "path": None if file is None else str(file.path),
+        "frames": len(rows),
+        "sessions": len(keeper.places.sessions),
+        "first_stamp_ns": min(stamps, default=None),
+        "last_stamp_ns": max(stamps, default=None),
+        "encoder": keeper.encoder_name,
+        "surface_blocks": len(layers.surface),
+        "surface_rows": layers.surface.rows_used,
+        "free_space_blocks": len(layers.free),
+        "departed_regions": len(layers.departed),
+        "suspect_poses": sum(row.pose_suspect for row in rows),
+        "revised_poses": sum(row.pose_revision > 0 for row in rows),
+        "forgotten_frames": keeper.last_lsn - len(rows),
+        "base_lsn": keeper.base_lsn,
+        "up_in_map": None if up is None else up.tolist(),
+        "ram_bytes": layers.surface.bytes_used,
+        "file_bytes": {} if file is None else file.sizes(),
+        "config": json.loads(keeper.config.to_json()),
+    }

@@ -1,0 +1,198 @@
+"""Revising poses: what is asked for, what of it changes the map, and how it gets into log and layers at once."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spatialmem.correction import Corrected, Correction, Logged
+from spatialmem.errors import InvalidValue, SpatialMemError
+from spatialmem.geometry import pose_difference
+from spatialmem.keeper import Keeper
+from spatialmem.layers import Layers
+from spatialmem.store.rows import AnchorRow, BlockRow, CorrectedLayers, KeyframeRow, PoseRow
+from spatialmem.voxels.blocks import block_of
+
+_LEAST_VOXELS, _LEAST_RAD = 0.5, math.radians(0.2)
+"""a pose that moves less than both is recorded, and the map stays as it is (contracts.md, section 4)"""
+
+
+@dataclass(frozen=True)
+class PoseCorrection:
+    """What `correct_poses` did."""
+
+    recorded: int
+    """frames with a new pose in the log"""
+    applied: int
+    """frames whose change was large enough to change the map"""
+    replayed: int
+    """frames that were read again"""
+    surface_blocks: int
+    """blocks that were made anew"""
+    free_blocks: int
+
+
+@dataclass(frozen=True, eq=False)
+class _Wanted:
+    poses: tuple[PoseRow, ...]
+    anchor: AnchorRow | None
+    now: dict[int, NDArray[np.float64]]
+    """map_from_camera that each applied frame gets"""
+
+
+def correct_poses(
+    keeper: Keeper, layers: Layers, poses: Mapping[int, NDArray[np.float64]],
+    anchor: tuple[str, NDArray[np.float64]] | None, reason: str,
+) -> PoseCorrection:  # fmt: skip
+    """Give frames (lsn) other poses (world_from_camera), or a session another place in the map.
+
+    The log and the layers change together or not at all; readers keep what they read.
+    """
+    wanted = _wanted(keeper, poses, anchor, reason)
+    before = {lsn: keeper.places.map_from_camera(keeper.rows[lsn]) for lsn in wanted.now}
+    if not before:
+        keeper.on_file().correct(wanted.poses, {}, wanted.anchor, None)
+        keeper.revise(wanted.poses, {}, wanted.anchor)
+        return PoseCorrection(len(wanted.poses), 0, 0, 0, 0)
+    try:
+        _note(keeper, layers, wanted.now)
+        revised = [lsn for lsn in before if has_depth(keeper.rows[lsn])]
+        done = Correction(layers, log_of(keeper, wanted.now, before), revised).work_out()
+        used = {row.lsn: row.revision for row in wanted.poses if row.lsn in wanted.now}
+        with rewritten(layers, done) as changes:
+            keeper.on_file().correct(wanted.poses, used, wanted.anchor, changes)
+    except BaseException:
+        _note(keeper, layers, before)
+        layers.abandon()
+        raise
+    keeper.revise(wanted.poses, used, wanted.anchor)
+    layers.take(done.cells, done.departed, done.departed_of)
+    layers.publish()
+    return PoseCorrection(len(wanted.poses), len(before), done.replayed, len(done.surface), len(done.free))
+
+
+def _wanted(
+    keeper: Keeper, poses: Mapping[int, NDArray[np.float64]], anchor: tuple[str, NDArray[np.float64]] | None,
+    reason: str,
+) -> _Wanted:  # fmt: skip
+    from_lsn = keeper.last_lsn + 1
+    rows, now = [], {}
+    for lsn, pose in sorted(poses.items()):
+        row = keeper.rows.get(lsn)
+        if row is None:
+            raise InvalidValue(
+                f"there is no stored frame {lsn} to correct; the log holds frames 1 to {keeper.last_lsn}"
+            )
+        rows.append(PoseRow(lsn, keeper.places.next_revision(lsn), pose, from_lsn, reason))
+        place = keeper.places.map_from_session(row.session_id) @ pose
+        if _moves(keeper.places.map_from_camera(row), place, keeper.config.voxel_size_m):
+            now[lsn] = place
+    if anchor is None:
+        return _Wanted(tuple(rows), None, now)
+    session_id, place = anchor
+    if poses:
+        raise InvalidValue("give poses or an anchor, not both: poses are relative to the world of their session")
+    places = keeper.places
+    if session_id not in places.sessions:
+        held = ", ".join(map(repr, places.sessions))
+        raise InvalidValue(f"there is no session {session_id!r}; the memory holds {held}")
+    frames = [row for row in list(keeper.rows.values()) if row.session_id == session_id]
+    moved = {row.lsn: place @ places.world_from_camera(row) for row in frames}
+    return _Wanted((), places.next_anchor(session_id, place, from_lsn, reason), moved)
+
+
+def _moves(before: NDArray[np.float64], now: NDArray[np.float64], voxel_size_m: float) -> bool:
+    distance_m, angle_rad = pose_difference(before, now)
+    return bool(distance_m >= _LEAST_VOXELS * voxel_size_m or angle_rad >= _LEAST_RAD)
+
+
+def _note(keeper: Keeper, layers: Layers, poses: Mapping[int, NDArray[np.float64]]) -> None:
+    for lsn, pose in poses.items():
+        layers.note(lsn, keeper.rows[lsn].stamp_ns, pose)
+
+
+def has_depth(row: KeyframeRow) -> bool:
+    """Whether a frame has changed voxels."""
+    return row.agrees is not None
+
+
+def log_of(keeper: Keeper, now: Mapping[int, NDArray], before: Mapping[int, NDArray]) -> Logged:
+    """The log with poses (4, 4) in the map that frames get, and by which they stand in the layers."""
+    rows = dict(keeper.rows)
+    margin_m = keeper.config.max_depth_m + 2 * keeper.config.truncation_m
+
+    def reach_m(lsn: int) -> float:
+        camera = rows[lsn].camera
+        corners = np.array([(u, v, 1.0) for u in (-1.0, camera.width) for v in (-1.0, camera.height)])
+        rays = (corners - (camera.cx, camera.cy, 0.0)) / (camera.fx, camera.fy, 1.0)
+        return margin_m * float(np.linalg.norm(rays, axis=1).max())
+
+    def frame(lsn: int):
+        return keeper.logged(rows[lsn], now.get(lsn))
+
+    def frame_before(lsn: int):
+        return keeper.logged(rows[lsn], before[lsn])
+
+    return Logged(tuple(lsn for lsn, row in rows.items() if has_depth(row)), frame, frame_before, reach_m)
+
+
+@contextmanager
+def rewritten(layers: Layers, done: Corrected) -> Iterator[CorrectedLayers]:
+    """What was made anew, for the transaction that the block carries out."""
+    changes = CorrectedLayers(
+        surface=_surface_rows(layers, done), free=_free_rows(layers, done), cells=done.cells,
+        departed_of=done.departed_of, departed=done.departed,
+    )  # fmt: skip
+    try:
+        yield changes
+    except SpatialMemError:  # the file refused it: nothing has changed
+        raise
+    except BaseException:  # Ctrl-C, say: the file may hold what the layers do not
+        layers.sound = False
+        raise
+
+
+def _surface_rows(layers: Layers, done: Corrected) -> Iterator[BlockRow]:
+    with layers.epochs.read() as epoch:
+        seen, now = epoch.surface.pools, layers.surface.pools
+        for key in done.surface:
+            if _changed(seen, key) or _changed(now, key):
+                yield layers.surface_row(int(key), layers.last_lsn)
+
+
+def _free_rows(layers: Layers, done: Corrected) -> Iterator[BlockRow]:
+    with layers.epochs.read() as epoch:
+        seen, now = epoch.free.pools, layers.free.pools
+        for key in done.free:
+            if _changed(seen, key) or _changed(now, key):
+                yield layers.free_row(int(key), layers.last_lsn)
+
+
+def _changed(pools, key) -> bool:
+    block = block_of(pools, key)
+    return block >= 0 and pools.changed[block] > 0
+
+
+def poses_at(
+    keeper: Keeper, stamps_ns: NDArray[np.int64], world_from_camera: NDArray[np.float64], session_id: str | None
+) -> dict[int, NDArray[np.float64]]:
+    """Poses of a trajectory by the frame (lsn) that was taken at each stamp; other stamps are left out."""
+    by_stamp = {int(stamp): pose for stamp, pose in zip(stamps_ns, world_from_camera, strict=True)}
+    chosen = [row for row in keeper.rows.values() if session_id is None or row.session_id == session_id]
+    sessions = {row.session_id for row in chosen}
+    if len(sessions) > 1:
+        raise InvalidValue(
+            f"a trajectory is that of one session, and this memory has {len(sessions)}; say which with session_id="
+        )
+    found = {row.lsn: by_stamp[row.stamp_ns] for row in chosen if row.stamp_ns in by_stamp}
+    if not found:
+        raise InvalidValue(
+            f"none of the {len(by_stamp)} stamps of the trajectory is that of a stored frame; stamps must be those of "
+            "the recording, in nanoseconds"
+        )
+    return found
