@@ -18,7 +18,8 @@ VERBS: dict[str, tuple[str, str]] = {
     "check": ("spatialmem.cli.check:Check", "which conventions a recording follows: poses, axes, depth, colour, up"),
     "query": ("spatialmem.cli.query:Query", "ask a memory where something is"),
     "info": ("spatialmem.cli.info:Info", "what a memory holds; with --verify, whether it is sound"),
-    "export": ("spatialmem.cli.export:Export", "points, mesh, trajectory or floor plan as files"),
+    "view": ("spatialmem.cli.view:View", "look at a memory in a browser, and ask it there"),
+    "export": ("spatialmem.cli.export:Export", "points, mesh, trajectory, floor plan or Rerun recording as files"),
     "rebuild": ("spatialmem.cli.rebuild:Rebuild", "make every layer anew from the log"),
     "doctor": ("spatialmem.cli.doctor:Doctor", "what is installed, what is missing, what to type"),
 }
