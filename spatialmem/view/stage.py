@@ -25,7 +25,7 @@ LAYERS = {"map": True, "ceiling": False, "path": True, "keyframes": True, "free 
 """what can be shown, and whether it is at first"""
 _CAMERA_RGB = (88, 100, 124)
 _CAMERA_M = 0.07
-_DIM, _BRIGHT = 0.12, 0.4
+_DIM, _BRIGHT = 0.08, 0.22
 _LEAST_EDGE_M = 0.06
 _CORNERS = np.array(list(np.ndindex(2, 2, 2)), dtype=np.float64)
 _EDGES = [(a, b) for a in range(8) for b in range(a + 1, 8) if np.abs(_CORNERS[a] - _CORNERS[b]).sum() == 1]
