@@ -5,14 +5,17 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 JOBS ?= 2
 
-.PHONY: demo test lint bench clean distclean
+.PHONY: demo test browser lint bench clean distclean
 .DELETE_ON_ERROR:
 
 demo: $(INSTALLED)
 	$(BIN)/spatialmem demo
 
-test: lint
+test: lint browser
 	$(BIN)/python -m pytest -n $(JOBS)
+
+browser:
+	sh tools/browser.sh
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

@@ -20,12 +20,15 @@ FOUNDATION = {"types", "errors", "checks", "config", "geometry"}
 LAYERS = {"voxels", "objects", "snapshots", "events"}
 BEYOND_FOUNDATION = {
     "retrieval": {"perception", "store", *LAYERS},  # answers are put together from all that is known
-    "view": {"memory", "retrieval", "up"},  # pictures of a memory and of its answers
+    "view": {"memory", "retrieval", "up", "first_seen"},  # pictures and pages of a memory and of its answers
     "bridges": {"memory", "io"},
     "conventions": {"io", "up"},  # recordings are compared with themselves, before there is a memory
 }
 """what a room may import besides the foundation and itself; every other room, each layer among them, nothing"""
-HEAVY = ("torch", "open3d", "numba", "cv2", "scipy", "sqlite3", "rosbags", "open_clip", "av", "lzfse", "pyarrow")
+HEAVY = (
+    "torch", "open3d", "numba", "cv2", "scipy", "sqlite3", "rosbags", "open_clip", "av", "lzfse", "pyarrow", "viser",
+    "rerun",
+)  # fmt: skip
 PICKLERS = {"pickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
 FILE_LINES, FUNCTION_LINES, MEDIAN_FUNCTION_LINES = 400, 60, 12
 
@@ -158,6 +161,7 @@ PROVIDED_BY = {
     "open_clip": "open-clip-torch",
     "torchvision": "open-clip-torch",
     "timm": "open-clip-torch",
+    "rerun": "rerun-sdk",
     "llvmlite": "numba",  # numba asks for the one version that fits it
 }
 

@@ -47,7 +47,7 @@ def test_the_readme_runs(tmp_path):
     assert "not seen since" in done.stdout and done.stdout.endswith("[2]\n")
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/index.md", "docs/cli.md", "assets/README.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/index.md", "docs/cli.md", "docs/view.md", "assets/README.md"])
 def test_links_lead_somewhere(page):
     path = ROOT / page
     links = [link for link in re.findall(r"\]\(([^)#]+)\)", path.read_text(encoding="utf-8")) if "://" not in link]

@@ -48,6 +48,6 @@ fi
 
 "$venv/bin/python" -m pip --version >/dev/null 2>&1 || "$python" -m venv --clear "$venv" ||
     fail "could not make $venv; remove it and run make again"
-"$venv/bin/python" -m pip install --disable-pip-version-check -c constraints.txt -e '.[clip,ros,phone,lerobot,dev]' ||
+"$venv/bin/python" -m pip install --disable-pip-version-check -c constraints.txt -e '.[clip,ros,phone,lerobot,view,rerun,dev]' ||
     fail "installing failed; see pip's message above"
 touch "$venv/.installed"

@@ -34,6 +34,8 @@ _EXTRAS = {
     "ros": ("rosbags", "rosbags", "reading ROS 1 and ROS 2 bags and MCAP files"),
     "phone": ("av", "av", "reading recordings of the iPhone apps Stray Scanner and Record3D"),
     "lerobot": ("pyarrow", "pyarrow", "reading LeRobot data sets with depth"),
+    "view": ("viser", "viser", "looking at a memory in a browser"),
+    "rerun": ("rerun", "rerun-sdk", "recordings for the Rerun viewer"),
 }
 
 

@@ -1,4 +1,4 @@
-"""Pictures of a memory. Nothing here opens a window."""
+"""Pictures, pages and recordings of a memory. Nothing here opens a window."""
 
 from __future__ import annotations
 

@@ -17,11 +17,11 @@ from spatialmem.view.canvas import (
     SOFT_INK,
     Canvas,
     apart,
-    fitted,
     hit_colour,
     shortened,
     wrapped,
 )  # fmt: skip
+from spatialmem.view.evidence import boxed_frame
 from spatialmem.view.plan import Plan, choose_up, draw_plan
 
 if TYPE_CHECKING:
@@ -40,7 +40,6 @@ _CARD_TEXT = 52
 _LISTED = 6
 _BADGE_APART = 32.0
 _BADGE_BESIDE = 8.0
-_SMALLEST_BOX = 16.0
 _ROW = 88
 
 
@@ -211,15 +210,8 @@ def _chosen_evidence(hits: tuple[Hit, ...]) -> list[tuple[int, Evidence]]:
 
 
 def _evidence_card(canvas: Canvas, memory: SpatialMemory, number: int, evidence: Evidence, x: int, y: int) -> None:
-    image, factor = fitted(memory.keyframe(evidence.lsn).rgb, *_CARD)
-    card = Canvas(image.shape[1], image.shape[0])
-    card.paste(image, 0, 0)
-    box = (np.array(evidence.box_xyxy).reshape(2, 2) + 0.5) * factor - 0.5
-    grow = np.maximum(_SMALLEST_BOX - (box[1] - box[0]), 0.0) / 2.0
-    limit = np.array([image.shape[1], image.shape[0]]) - 3.0
-    (left, top), (right, bottom) = np.clip(box + (-grow, grow), 2.0, limit)
-    card.box(left, top, right, bottom, hit_colour(number))
-    canvas.paste(card.rgb, x, y)
+    image = boxed_frame(memory.keyframe(evidence.lsn).rgb, evidence.box_xyxy, hit_colour(number), _CARD)
+    canvas.paste(image, x, y)
     canvas.badge((x + 14, y + _CARD[1] + 24), number)
     seen = f"frame {evidence.seq} of {evidence.camera_id}, {words.clock(evidence.stamp_ns)}"
     canvas.text(x + 38, y + _CARD[1] + 29, shortened(seen, _CARD[0] - 38, 17), 17, SOFT_INK)

@@ -11,9 +11,14 @@ _EPOCH_BEGINS_S = 631_152_000  # 1990: smaller stamps count from the start of a 
 def when(stamp_ns: int) -> str:
     """A stamp as date and time (UTC), or as seconds where it does not count from 1970."""
     seconds = stamp_ns / _NS
-    if seconds < _EPOCH_BEGINS_S:
+    if not counts_from_1970(stamp_ns):
         return f"{seconds:.2f} s"
     return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def counts_from_1970(stamp_ns: int) -> bool:
+    """Whether a stamp is a date, and not the time since a device was started."""
+    return stamp_ns / _NS >= _EPOCH_BEGINS_S
 
 
 def clock(stamp_ns: int) -> str:
