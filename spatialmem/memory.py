@@ -45,12 +45,13 @@ from spatialmem.voxels.free_reading import FreeSpace
 from spatialmem.voxels.mesh import Mesh, Points
 from spatialmem.voxels.search import Filter
 from spatialmem.voxels.views import DepthView
+from spatialmem.whereabouts import Whereabouts
 
 _NO_OUTCOME = Outcome(0.0, 0.0, 0.0, 0.0, float("nan"), 0)
 
 
 @final
-class SpatialMemory:
+class SpatialMemory(Whereabouts):
     """A robot's spatial memory: observe posed RGB-D frames, ask where things are.
 
     Make one with `create` or `open`; use it as a context manager or call `close`. One thread observes at a time,
