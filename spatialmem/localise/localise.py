@@ -12,7 +12,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from spatialmem.config import MemoryConfig
 from spatialmem.geometry import pose_difference
 from spatialmem.localise.gauss_newton import Hold, Level, align
 from spatialmem.localise.likeness import likeness, shrunk
@@ -40,6 +39,7 @@ _COARSE = (Level(4, 0.5, 10), Level(4, 0.2, 8))
 _MIDDLE = (Level(4, 0.2, 8), Level(2, 0.1, 6))
 _MIDDLE_COLUMNS, _CHECK_COLUMNS = 96, 80
 _LEAST_READINGS = 300
+_HALF_FIT_M = 0.05  # root mean square distance at which a reading counts half
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,7 +101,7 @@ def _nearer(starts: list[Start], readings: Readings) -> list[_Pose]:
         pose, hold = align(readings, start.map_from_camera, start.view.distances, _COARSE)
         if hold is not None:
             found.append(_Pose(start, pose, hold))
-    found.sort(key=lambda pose: -pose.hold.count / (1.0 + np.sqrt(pose.hold.variance_m2) / 0.05))
+    found.sort(key=lambda pose: -pose.hold.count / (1.0 + np.sqrt(pose.hold.variance_m2) / _HALF_FIT_M))
     distinct: list[_Pose] = []
     for pose in found:
         if not any(_same(pose.map_from_camera, other.map_from_camera, 0.1, 5.0) for other in distinct):
@@ -111,12 +111,11 @@ def _nearer(starts: list[Start], readings: Readings) -> list[_Pose]:
 
 def _finished(near: _Pose, readings: Readings, frame: Frame, surface: SurfaceReading) -> _Pose | None:
     """A pose aligned to the map as it is seen from there, then to its distance field."""
-    config: MemoryConfig = surface.config
     rendered = Rendered.of(surface, near.map_from_camera, wide_camera(frame.camera, _MIDDLE_COLUMNS))
     pose, hold = align(readings, near.map_from_camera, rendered.distances, _MIDDLE)
     if hold is None:
         return None
-    pose, hold = align(readings, pose, surface.distances, levels(config.voxel_size_m))
+    pose, hold = align(readings, pose, surface.distances, levels(surface.config.voxel_size_m))
     return None if hold is None else _Pose(near.start, pose, hold)
 
 
