@@ -47,11 +47,11 @@ def checked_opening(path: Any, encoder: Any = None) -> str | Path:
     return path
 
 
-def checked_frame(frame: Any) -> Frame:
-    """The frame that `observe` is given."""
+def checked_frame(frame: Any, method: str = "observe") -> Frame:
+    """The frame that a method is given."""
     if not isinstance(frame, Frame):
         raise InvalidFrame(
-            f"observe() takes a Frame; given {described(frame)}; "
+            f"{method}() takes a Frame; given {described(frame)}; "
             "make one with Frame(rgb, depth_m, camera, world_from_camera, stamp_ns) or get it from a reader"
         )
     return frame

@@ -34,10 +34,11 @@ from spatialmem.types import Answer, Camera, Frame, Skipped, Stored, View, check
 from spatialmem.up import Up, estimate_up
 from spatialmem.voxels.free_reading import FreeSpace
 from spatialmem.voxels.mesh import Mesh, Points
+from spatialmem.whereabouts import Whereabouts
 
 
 @final
-class SpatialMemory:
+class SpatialMemory(Whereabouts):
     """A robot's spatial memory: observe posed RGB-D frames, ask where things are.
 
     Make one with `create` or `open`; use it as a context manager or call `close`. One thread observes at a time,
@@ -228,6 +229,7 @@ class SpatialMemory:
         numbers, box, times = arguments.checked_forgetting(frames, box_m, since_ns, until_ns)
         with self._changing():
             lsns, asked = frames_to_forget(self._keeper, self._layers, numbers, box, times)
+            self._vectors = (0, {})  # of localising: read again from what is left
             return forget(self._keeper, self._layers, lsns, asked)
 
     # --- asking

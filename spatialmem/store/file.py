@@ -274,9 +274,9 @@ class MemoryFile:
         found = self._rows(sch.VECTORS, "WHERE lsn = ?", (lsn,))
         return found[0][1] if found else None
 
-    def vectors(self) -> Iterator[tuple[int, bytes]]:
-        """(lsn, encoded image vector), in log order."""
-        return ((lsn, data) for lsn, data in self._in_chunks(sch.VECTORS))
+    def vectors(self, after_lsn: int = 0) -> Iterator[tuple[int, bytes]]:
+        """(lsn, encoded image vector) of the frames after `after_lsn`, in log order."""
+        return ((lsn, data) for lsn, data in self._in_chunks(sch.VECTORS, after_lsn))
 
     def cells(self, lsn: int) -> bytes | None:
         """Encoded sightings of a frame, None when it has none."""

@@ -8,10 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spatialmem.config import MemoryConfig
-from spatialmem.types import Camera, View
-from spatialmem.voxels import cast, integrate, search
+from spatialmem.types import Camera, Outcome, View
+from spatialmem.voxels import cast, field, integrate, look, search
 from spatialmem.voxels.mesh import Mesh, Points, extract_mesh, extract_points
 from spatialmem.voxels.pools import Pools
+from spatialmem.voxels.views import DepthView
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,6 +26,14 @@ class SurfaceReading:
     def render(self, map_from_camera: NDArray[np.float64], camera: Camera, features: bool = False) -> View:
         """The map as a camera at this pose would see it."""
         return cast.render(self.pools, self.grid, np.ascontiguousarray(map_from_camera, np.float64), camera, features)
+
+    def distances(self, points_m: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """(N,) metres from the surface of (N, 3) points of the map, and (N, 3) unit slope; see `field.distances`."""
+        return field.distances(self.pools, self.grid, points_m, cast.MIN_WEIGHT)
+
+    def compare(self, view: DepthView) -> Outcome:
+        """How a depth image compares with the map."""
+        return look.look(self.pools, self.grid, view).outcome
 
     def search(self, query: NDArray | None, least: float, chosen: search.Filter) -> search.Candidates:
         """Surface voxels that pass the filter and reach the cosine `least` with the unit vector `query` (D,)."""

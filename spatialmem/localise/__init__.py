@@ -1,0 +1,1 @@
+"""Where a frame was taken: moved onto the map, or found in it without a pose."""
