@@ -108,7 +108,7 @@ class Stage:
         middle = (hit.box_min_m + hit.box_max_m) / 2.0
         corners = middle + (_CORNERS - 0.5) * size
         box = self._api.add_box(
-            f"/hits/{number}/box", colour, size, opacity=_DIM, position=middle, side="double", cast_shadow=False,
+            f"/hits/{number}/box", colour, size, opacity=_DIM, position=middle, side="front", cast_shadow=False,
             receive_shadow=False,
         )  # fmt: skip
         box.on_click(lambda event: on_hit(number, event))
