@@ -113,7 +113,9 @@ def test_waiting_for_readers_lets_them_finish():
 def test_giving_back_what_was_not_taken_does_nothing():
     epochs = Epochs("a")
     epochs.give_back()
-    look_in(epochs)
+    with epochs.read() as value:
+        assert value == "a" and epochs.in_use() == [0]
+    assert epochs.in_use() == []
 
 
 # --- versions

@@ -74,6 +74,7 @@ class _FolderWriter:
         self._lines: list[str] = []
 
     def add(self, frame: Frame) -> None:
+        """Write the images of a frame; `InvalidValue` when it has another camera or other images than the first."""
         if self._camera is None:
             self._camera = frame.camera
             self._has_depth, self._has_mask = frame.depth_m is not None, frame.valid is not None
@@ -90,6 +91,7 @@ class _FolderWriter:
         self._lines.append(f"{seconds_text(frame.stamp_ns)} {_pose_text(frame)}\n")
 
     def finish(self, settings: dict[str, Any]) -> None:
+        """Write poses, intrinsics and settings; `InvalidValue` when there was no frame."""
         if self._camera is None:
             raise InvalidValue(f"there are no frames to write to {self._root}")
         c = self._camera
