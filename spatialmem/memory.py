@@ -1,7 +1,7 @@
 """SpatialMemory: the one class a user needs.
 
 observe:  gate -> log -> layers        (docs/format.md says what each of them holds)
-query:    text or image -> scan of the surface -> connected regions -> hits with evidence
+query:    text or image -> scan of the surface -> connected regions -> hits with evidence; see asking.py
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 
 from spatialmem import arguments
 from spatialmem.answering import Answering
-from spatialmem.canonical import canonical_hash
 from spatialmem.config import MemoryConfig
 from spatialmem.errors import InvalidValue, ReadOnlyMemory, SpatialMemError
 from spatialmem.forgetting import Forgotten, forget, frames_to_forget
@@ -27,13 +26,10 @@ from spatialmem.layers import Layers, Prepared
 from spatialmem.log_entry import Keyframe, LogEntry
 from spatialmem.map_epoch import MapEpoch
 from spatialmem.perception import Encoder
-from spatialmem.question import ask
 from spatialmem.report import described_memory
 from spatialmem.revisions import PoseCorrection, correct_poses, poses_at
-from spatialmem.types import Answer, Camera, Frame, Skipped, Stored, View, checked_transform
+from spatialmem.types import Frame, Skipped, Stored, checked_transform
 from spatialmem.up import Up, estimate_up
-from spatialmem.voxels.free_reading import FreeSpace
-from spatialmem.voxels.mesh import Mesh, Points
 from spatialmem.whereabouts import Whereabouts
 
 
@@ -232,89 +228,11 @@ class SpatialMemory(Whereabouts):
             self._vectors = (0, {})  # of localising: read again from what is left
             return forget(self._keeper, self._layers, lsns, asked)
 
-    # --- asking
-
-    def query(
-        self, text: str | None = None, *, image: NDArray[np.uint8] | None = None,
-        at: Iterable[float] | None = None, radius_m: float | None = None,
-        box_m: NDArray[np.floating] | None = None, since_ns: int | None = None, until_ns: int | None = None,
-        top: int = 10,
-    ) -> Answer:  # fmt: skip
-        """Where is it? Any combination of conditions; each narrows the answer.
-
-        Args:
-            text: what to look for; words the encoder cannot know are named in the answer.
-            image: uint8 (H, W, 3), a crop that shows the thing.
-            at, radius_m: a point in the map frame and how far from it to look, metres.
-            box_m: (2, 3) lower and upper corner in the map frame, metres.
-            since_ns, until_ns: bounds on when the surface was last seen.
-            top: largest number of hits.
-
-        An answer without hits means: nothing of the kind among what was searched; where the query names a place, the
-        answer's `place` says whether it was ever looked at.
-        """
-        self._require_sound()
-        question = ask(lambda: self.encoder, text, image, at, radius_m, box_m, since_ns, until_ns, top)
-        if question.hopeless:
-            return self._answering.hopeless(question)
-        with self._reading() as epoch:
-            return self._answering.answer(question, epoch, top)
-
-    def render(self, world_from_camera: NDArray[np.float64], camera: Camera, features: bool = False) -> View:
-        """What the memory looks like from a pose in the map frame; pixels without surface are NaN and black."""
-        self._require_sound()
-        pose = checked_transform(world_from_camera)
-        arguments.checked_view_camera(camera)
-        with self._reading() as epoch:
-            return epoch.surface.render(pose, camera, features)
-
-    def mesh(self) -> Mesh:
-        """The surface as triangles."""
-        with self._reading() as epoch:
-            return epoch.surface.mesh()
-
-    def points(self) -> Points:
-        """The surface as points, one a surface voxel."""
-        with self._reading() as epoch:
-            return epoch.surface.points(epoch.stamps_ns)
-
-    def occupancy(self, points_m: NDArray[np.floating]) -> NDArray[np.uint8]:
-        """(N,) 0 unknown, 1 free, 2 occupied at (N, 3) points of the map frame, metres."""
-        self._require_sound()
-        points = arguments.checked_points(points_m, self.config.free_voxel_m)
-        with self._reading() as epoch:
-            return epoch.free.states(points)
-
-    def free_space(self) -> FreeSpace:
-        """The free-space layer as one dense box."""
-        with self._reading() as epoch:
-            return epoch.free.dense()
-
-    # --- the log
-
-    def trajectory(self) -> list[Keyframe]:
-        """The stored frames in log order, without their images."""
-        return [self._keeper.keyframe(row) for row in list(self._keeper.rows.values())]
-
-    def keyframe(self, lsn: int) -> Frame:
-        """A stored frame as it was observed: its pose is in the world of its session (`trajectory`: in the map)."""
-        return self._keeper.frame(arguments.checked_lsn(lsn))
+    # --- what it is
 
     def sql(self, query: str, params: Iterable[Any] = ()) -> list[tuple]:
         """Rows of a SELECT over the memory file (docs/format.md, section 3); nothing can be changed with it."""
         return self._keeper.sql(*arguments.checked_sql(query, params))
-
-    # --- what it is
-
-    @property
-    def config(self) -> MemoryConfig:
-        """The numbers this memory was made with."""
-        return self._keeper.config
-
-    @property
-    def encoder(self) -> Encoder:
-        """The encoder whose features the map holds; loaded when first needed."""
-        return self._keeper.encoder
 
     @property
     def path(self) -> Path | None:
@@ -325,11 +243,6 @@ class SpatialMemory(Whereabouts):
     def read_only(self) -> bool:
         """Whether the memory was opened for reading."""
         return self._keeper.read_only
-
-    @property
-    def up_in_map(self) -> NDArray[np.float64] | None:
-        """(3,) unit vector against gravity, or None while it is not known."""
-        return self._keeper.up_in_map
 
     def declare_up(self, up_in_map: Iterable[float]) -> None:
         """Say which way is up in the map frame."""
@@ -348,11 +261,6 @@ class SpatialMemory(Whereabouts):
     def info(self) -> dict[str, Any]:
         """Counts, sizes and settings, ready for JSON."""
         return described_memory(self._keeper, self._layers)
-
-    def canonical_hash(self) -> str:
-        """Hash of all layers; equal live, rebuilt and reopened (docs/format.md, section 8)."""
-        with self._reading() as epoch:
-            return canonical_hash(epoch)
 
     def check(self) -> list[str]:
         """What is wrong with the file, one line each; empty when it is sound."""

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from contextlib import AbstractContextManager
-
 import numpy as np
 from numpy.typing import NDArray
 
 from spatialmem.arguments import check_reach, checked_frame
-from spatialmem.keeper import Keeper
+from spatialmem.asking import Asking
 from spatialmem.localise.localise import Localisation, localise
 from spatialmem.localise.places import Places
 from spatialmem.localise.readings import readings_of
 from spatialmem.localise.refine import Refinement, refine
-from spatialmem.map_epoch import MapEpoch
-from spatialmem.perception import Encoder
 from spatialmem.sessions import require_place
 from spatialmem.store.codec import decode_vector
 from spatialmem.types import Frame
@@ -24,21 +19,11 @@ from spatialmem.voxels.views import DepthView
 Vectors = dict[int, NDArray[np.float32]]
 
 
-class Whereabouts(ABC):
-    """`localize` and `refined`, for a class that has a keeper, an encoder and a map to read."""
+class Whereabouts(Asking):
+    """`localize` and `refined`, beside what can be asked."""
 
-    _keeper: Keeper
     _vectors: tuple[int, Vectors] = (0, {})
     """image vectors of the stored frames up to an lsn, by lsn; replaced, never changed"""
-
-    @abstractmethod
-    def _reading(self) -> AbstractContextManager[MapEpoch]:
-        """The map of one instant."""
-
-    @property
-    @abstractmethod
-    def encoder(self) -> Encoder:
-        """The encoder of the stored frames' image vectors."""
 
     def localize(self, frame: Frame) -> Localisation | None:
         """Where in the map a frame was taken, from its images alone: its pose and session are not looked at.
