@@ -8,6 +8,7 @@ from spatialmem.errors import SpatialMemError
 from spatialmem.types import Answer, Camera, Evidence, Frame, Hit, Outcome, Presence, Skipped, Stored, View
 
 if TYPE_CHECKING:
+    from spatialmem.budget import ByteBudget
     from spatialmem.config import MemoryConfig
     from spatialmem.io import read
     from spatialmem.memory import SpatialMemory
@@ -15,12 +16,13 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
-    "Answer", "Camera", "Evidence", "Frame", "Hit", "MemoryConfig", "Outcome", "Presence", "Skipped",
+    "Answer", "ByteBudget", "Camera", "Evidence", "Frame", "Hit", "MemoryConfig", "Outcome", "Presence", "Skipped",
     "SpatialMemError", "SpatialMemory", "Stored", "View", "read",
 ]  # fmt: skip
 
 _LAZY = {
     "SpatialMemory": "spatialmem.memory",
+    "ByteBudget": "spatialmem.budget",
     "MemoryConfig": "spatialmem.config",
     "read": "spatialmem.io",
 }

@@ -62,6 +62,8 @@ class MemoryConfig:
     """start writing voxel blocks to the file after this many stored frames"""
     ram_bytes: int = 1024 * _MEGABYTE
     """what the pools of voxel blocks may take; reserved at create, never exceeded"""
+    file_bytes: int | None = None
+    """what the file with its -wal and -shm may take; None: no limit"""
     jpeg_quality: int = 90
     """quality of stored colour"""
     gate: GateConfig = field(default_factory=GateConfig)
@@ -75,6 +77,8 @@ class MemoryConfig:
         _keep_whole(self, "encode_every", 1, 1_000_000)
         _keep_whole(self, "checkpoint_frames", 1, 100_000)
         _keep_whole(self, "ram_bytes", 16 * _MEGABYTE, 1 << 44)
+        if self.file_bytes is not None:
+            _keep_whole(self, "file_bytes", 16 * _MEGABYTE, 1 << 50)
         _keep_whole(self, "jpeg_quality", 1, 100)
         if self.workspace_m is not None:
             object.__setattr__(self, "workspace_m", _checked_box(self.workspace_m))

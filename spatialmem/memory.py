@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from spatialmem import arguments
 from spatialmem.answering import Answering
+from spatialmem.budget import ByteBudget
 from spatialmem.config import MemoryConfig
 from spatialmem.errors import InvalidValue, ReadOnlyMemory, SpatialMemError
 from spatialmem.forgetting import Forgotten, forget, frames_to_forget
@@ -53,8 +54,9 @@ class SpatialMemory(Whereabouts):
 
     @classmethod
     def create(
-        cls, path: str | Path | None, encoder: str | Encoder = "colours", config: MemoryConfig | None = None
-    ) -> SpatialMemory:
+        cls, path: str | Path | None, encoder: str | Encoder = "colours", config: MemoryConfig | None = None,
+        budget: ByteBudget | int | str | None = None,
+    ) -> SpatialMemory:  # fmt: skip
         """A new, empty memory.
 
         Args:
@@ -62,8 +64,12 @@ class SpatialMemory(Whereabouts):
                 encoding what it is shown (for training loops; see `reset`).
             encoder: name (docs/encoders.md) or instance of the encoder that gives voxels their features.
             config: the numbers of the memory; they are kept in the file.
+            budget: bounds on RAM and file, `ByteBudget(ram, file)` or one figure for both, such as "2 GB"; instead of
+                `ram_bytes` and `file_bytes` in the configuration (docs/long-runs.md).
         """
-        keeper = Keeper.create(path, encoder, arguments.checked_creation(path, encoder, config))
+        config = arguments.checked_creation(path, encoder, config)
+        config = config if budget is None else ByteBudget.of(budget).put_into(config)
+        keeper = Keeper.create(path, encoder, config)
         return cls(keeper, Layers(keeper.config, keeper.feature_width))
 
     @classmethod
