@@ -45,7 +45,5 @@ def size_in_bytes(name: str, given: object) -> int:
     if isinstance(given, str) and (match := _SIZE.fullmatch(given)):
         size = int(float(match[1]) * _UNITS[(match[2] or "").upper()])
     if size is None or size <= 0:
-        raise InvalidValue(f"{name} must be bytes, such as 2_000_000_000 or \"2 GB\"; given {described(given)}")
-            f'{name} must be a number of bytes, such as 2_000_000_000 or "2 GB"; given {described(given)}'
-        )
+        raise InvalidValue(f'{name} must be bytes, such as 2_000_000_000 or "2 GB"; given {described(given)}')
     return size
