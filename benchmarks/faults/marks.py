@@ -7,6 +7,8 @@ what was acknowledged. A place inside another is named after it, "close:fold" in
 from __future__ import annotations
 
 import functools
+import importlib
+import importlib.util
 import os
 from collections.abc import Callable
 from typing import Any
@@ -21,8 +23,24 @@ def say(line: str) -> None:
     os.write(1, f"{line}\n".encode())
 
 
+_EVICTION = (
+    ("spatialmem.thinning", "Thinning", "_evict", "eviction:frames"),
+    ("spatialmem.thinning", "Thinning", "_evict_vectors", "eviction:vectors"),
+    ("spatialmem.store.block_store", "FileBlocks", "put", "eviction:blocks"),
+)
+"""module, class, method and place; what a release does not have is left out"""
+
+
+def can_evict() -> bool:
+    """Whether this release keeps a budget at all."""
+    return any(importlib.util.find_spec(module) is not None for module, *_ in _EVICTION)
+
+
 def mark_all() -> None:
     """Let the methods in which memory and file are changed say so."""
+    for module, owner, name, place in _EVICTION:
+        if importlib.util.find_spec(module) is not None:
+            _mark(getattr(importlib.import_module(module), owner), name, lambda given, place=place: place)
     _mark(MemoryFile, "append_frame", lambda given: "checkpoint" if _has_blocks(given) else "commit")
     _mark(MemoryFile, "write_checkpoint", lambda given: "close:blocks")
     _mark(Writer, "close", lambda given: "close:fold")

@@ -49,8 +49,9 @@ def _structure(connection: sqlite3.Connection) -> Iterator[str]:
 def _checksums(connection: sqlite3.Connection) -> Iterator[str]:
     for table in sch.TABLES:
         for row in connection.execute(table.select()):
-            if sch.row_crc(row[:-1]) != row[-1]:
-                yield f"row {row[0]!r} of {table.name}: the checksum does not match"
+            wrong = table.wrong(row)
+            if wrong is not None:
+                yield f"row {row[0]!r:.60} of {table.name}: {wrong}"
 
 
 def _log(connection: sqlite3.Connection) -> Iterator[str]:

@@ -89,7 +89,9 @@ def restricted(
     deadline = time.monotonic() + timeout_s
     connection.execute("PRAGMA query_only = ON")
     with suppress(sqlite3.OperationalError):  # a library without JSON
-        for function in _TABLE_FUNCTIONS:  # they are tables that come into being when first read, which would be refused
+        for (
+            function
+        ) in _TABLE_FUNCTIONS:  # they are tables that come into being when first read, which would be refused
             connection.execute(f"SELECT 1 FROM {function}('[]')").close()
     connection.set_authorizer(_authorise)
     connection.set_progress_handler(lambda: time.monotonic() > deadline, _STEPS_BETWEEN_LOOKS)
