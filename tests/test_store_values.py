@@ -64,7 +64,6 @@ def pose(scale: float = 1.0, **entries: float) -> bytes:
         ("pose_revisions", "world_from_camera", bytes(128), "revised pose of frame 2 .* no rigid transform"),
         ("anchors", "map_from_session", pose(m13=float("inf")), "anchor of main .* no rigid transform"),
         ("anchors", "revision", 0.5, "revision is float, not int"),
-        ("sessions", "ordinal", "first", "ordinal is str, not int"),
         ("cameras", "fx", "wide", "fx is str, not float"),
         ("surface_blocks", "data", "text", "data is str, not bytes"),
         ("surface_blocks", "lsn", -1, "lsn is -1"),
@@ -105,3 +104,10 @@ def test_a_frame_that_cannot_be_is_named(sound, tmp_path, column, value, words):
         assert any(f"{column} {words}" in line or words in line for line in memory.check())
         with pytest.raises(MemoryFileError, match=words):
             memory.keyframe(12)
+
+
+def test_what_opening_does_not_need_is_named_by_the_check(sound, tmp_path):
+    path = Path(shutil.copyfile(sound, tmp_path / "a.mem"))
+    write(path, "sessions", "ordinal", "first")
+    with SpatialMemory.open(path) as memory:
+        assert memory.check() == ["row 'main' of sessions: ordinal is str, not int"]
