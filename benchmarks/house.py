@@ -115,7 +115,7 @@ class Walk:
         depth += sigma * rng.standard_normal(depth.shape, dtype=np.float32)
         depth[rng.random(depth.shape, dtype=np.float32) < 0.02] = np.nan
         stamp_ns = FIRST_STAMP_NS + number * (3_600_000_000_000 // self._hour)
-        return Frame(rgb, depth, self.camera, pose, stamp_ns, seq=number)
+        return Frame(rgb, depth, self.camera, pose, stamp_ns, seq=number, depth_unit="m")
 
     def pose(self, number: int, rng: np.random.Generator) -> NDArray[np.float64]:
         """(4, 4) world_from_camera: along the tour, looking to the left and right and a little down."""
@@ -147,19 +147,23 @@ class Walk:
 @numba.njit(cache=True, nogil=True)
 def _cast_rays(rays, eye, low, high, colour, shade, cell_m, depth, rgb):
     """First box along each ray, from outside all of them: parameter of the ray (z depth), and its shaded colour."""
+    inverse = np.empty(3)
     for i in range(len(rays)):
+        for k in range(3):
+            inverse[k] = 1.0 / rays[i, k] if rays[i, k] != 0.0 else 1e300
         best, hit, face = np.inf, 0, 0
         for box in range(len(low)):
-            enter, leave, axis = -np.inf, np.inf, 0
+            enter, leave, axis = 0.0, best, -1
             for k in range(3):
-                step = rays[i, k] if rays[i, k] != 0.0 else 1e-300
-                a, b = (low[box, k] - eye[k]) / step, (high[box, k] - eye[k]) / step
+                a, b = (low[box, k] - eye[k]) * inverse[k], (high[box, k] - eye[k]) * inverse[k]
                 if a > b:
                     a, b = b, a
                 if a > enter:
                     enter, axis = a, k
                 leave = min(leave, b)
-            if 0.0 < enter <= leave and enter < best:
+                if enter > leave:
+                    break
+            if axis >= 0 and enter <= leave and enter < best:
                 best, hit, face = enter, box, axis
         depth[i] = best
         cells = 0

@@ -32,7 +32,7 @@ from spatialmem.geometry import exp_se3
 from spatialmem.memory import SpatialMemory
 from spatialmem.store.schema import TABLES
 
-FRAMES, FORGOTTEN, CORRECTED = 12, 6, (2, 9)
+FRAMES, FORGOTTEN, CORRECTED = 12, 11, (2, 9)
 LOG = ("keyframes", "frames", "vectors")
 _QUESTIONS = ("red", "blue", "green")
 WRONG = ("taken", "raised", "died", "hung")

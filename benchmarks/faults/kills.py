@@ -63,8 +63,9 @@ class Tally:
 class Templates:
     """The memories that children are given copies of, and what is known of them."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, aside: Path) -> None:
+        """folder: for the templates; aside: in RAM, where there is such a folder."""
+        self._folder, self._aside = folder, aside
         self.frames = walk(FRAMES)
         self.known = Known.of(folder / "reference", self.frames)
         self.count = {"begun": BEGUN, "checkpointing": BEGUN, "whole": WHOLE, "killed": WHOLE}
@@ -85,6 +86,13 @@ class Templates:
         with made(live, self.frames[:WHOLE], checkpoint_frames=4):
             for suffix in ("", "-wal"):
                 shutil.copyfile(f"{live}{suffix}", f"{self._path('killed')}{suffix}")
+
+    def set_aside(self, path: Path) -> Path:
+        """A copy of what a killed process left, where looking at it waits for no disk."""
+        aside = self._aside / "victim"
+        shutil.rmtree(aside, ignore_errors=True)
+        shutil.copytree(path.parent, aside)
+        return aside / path.name
 
     def copy(self, name: str, into: Path) -> Path:
         """A copy, alone in a new folder."""
@@ -108,6 +116,7 @@ def campaign(
         _count(tally, phase, death)
         tally.frames += max(begun, death.facts.get("stored", 0))
         start = clock()
+        path = templates.set_aside(path)
         found = wrong_after(path, phase.deed, begun, death.facts, templates.known)
         tally.checking_ms.append(1e3 * (clock() - start))
         tally.wrong += [f"{phase.name} {number}, killed in {death.step}: {line}" for line in found]

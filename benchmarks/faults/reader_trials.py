@@ -39,8 +39,11 @@ _CHECKED = (".png", ".r3d")
 
 def make_recordings(folder: Path) -> dict[str, Path]:
     """One recording of each format and variant."""
-    frames = walk(FRAMES, *SIZE)
-    return {name: write(folder / name / "recording", frames) for name, write in sorted(WRITERS.items())}
+    frames, made = walk(FRAMES, *SIZE), {}
+    for name, write in sorted(WRITERS.items()):
+        (folder / name).mkdir()
+        made[name] = write(folder / name / "recording", frames)
+    return made
 
 
 def specs(recordings: dict[str, Path], each: int, rng: np.random.Generator) -> Iterator[Spec]:

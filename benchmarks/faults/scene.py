@@ -46,7 +46,7 @@ def view(number: int, position_m: np.ndarray, target_m: np.ndarray, boxes: list[
 
 def config(checkpoint_frames: int = NEVER, **options) -> MemoryConfig:
     """Coarse voxels, the least reserve, every frame kept."""
-    small = {"voxel_size_m": 0.06, "free_voxel_m": 0.24, "ram_bytes": 16 << 20, "gate": GateConfig(store_all=True)}
+    small = {"voxel_size_m": 0.08, "free_voxel_m": 0.3, "ram_bytes": 16 << 20, "gate": GateConfig(store_all=True)}
     return MemoryConfig(**{**small, "checkpoint_frames": checkpoint_frames, **options})
 
 

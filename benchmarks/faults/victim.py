@@ -1,7 +1,7 @@
 """Forks, on demand, children that change a memory until they are killed: `faults.victim SIDES`, started by server.py.
 
-A line "DEED PATH" on standard input makes one. This process says "ready" once and "pid N" for each; the child says
-what marks.py lets it say; when it is dead this process says "dead STATUS". Forking saves the imports and the loading
+A line "DEED PATH" on standard input makes one. This process says "ready" once; the child says "pid N" and then what
+marks.py lets it say; when it is dead this process says "dead STATUS". Forking saves the imports and the loading
 of kernels, which cost more than all the rest.
 """
 
@@ -95,9 +95,9 @@ def serve() -> None:
         deed, path = line.strip().split(maxsplit=1)
         child = os.fork()
         if child == 0:
+            say(f"pid {os.getpid()}")
             DEEDS[deed](Path(path), frames)
             os._exit(0)
-        say(f"pid {child}")
         _, status = os.waitpid(child, 0)
         say(f"dead {status}")
 
