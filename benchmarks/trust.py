@@ -130,7 +130,7 @@ def report_recordings(bench: Bench, folder: Path) -> None:
     with in_ram() as shared:
         recordings = reader_trials.make_recordings(shared)
         each = QUICK_EACH if bench.quick else EACH_RECORDING
-        specs = list(reader_trials.specs(recordings, each, np.random.default_rng(SEED)))
+        specs = list(reader_trials.specs(shared, recordings, each, np.random.default_rng(SEED)))
         results = fuzz.run("faults.reader_trials", shared, specs, usable_cores())
     wrong = [r for r in results if r[1]["outcome"] in reader_trials.WRONG]
     bench.claim("broken recordings", len(results), "trials", Wanted(must=1000, sense="at least"))

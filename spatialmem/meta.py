@@ -13,12 +13,15 @@ from spatialmem.config import MemoryConfig
 from spatialmem.errors import MemoryFileError
 
 Meta = Mapping[str, str | None]
+_NEEDED = ("encoder_name", "encoder_fingerprint")
 _WIDEST = 65535
 """of a feature, as blocks on file count it"""
 
 
 def config_of(meta: Meta, path: str | Path) -> MemoryConfig:
-    """The numbers the memory was made with."""
+    """The numbers the memory was made with. Looks whether the rows are there that will be asked for later, too."""
+    for key in _NEEDED:
+        _required(meta, key, path)
     return MemoryConfig.from_json(_required(meta, "config", path))
 
 

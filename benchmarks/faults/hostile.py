@@ -69,9 +69,9 @@ def _possible(table: str, column: str, kind: str, name: str, held: tuple) -> boo
     if name in POSES:
         return name == "pose moved by 1 m"
     if name in OWN:
-        return name == "a byte changed" and column not in _POSE_COLUMNS
-    if table == "meta":
-        return column == "key" or held[0] not in (*_NEEDED, "up_in_map")
+        return name == "a byte changed"
+    if table == "meta":  # a configuration without keys is that of the defaults
+        return column == "key" or held[0] not in (*_NEEDED, "up_in_map") or (held[0], name) == ("config", "{}")
     value = VALUES[name]
     if value is None:
         return "NOT NULL" not in kind and (table, column) != ("frames", "colour")

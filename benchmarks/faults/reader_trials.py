@@ -46,13 +46,14 @@ def make_recordings(folder: Path) -> dict[str, Path]:
     return made
 
 
-def specs(recordings: dict[str, Path], each: int, rng: np.random.Generator) -> Iterator[Spec]:
+def specs(folder: Path, recordings: dict[str, Path], each: int, rng: np.random.Generator) -> Iterator[Spec]:
     """For one file of each kind in each recording: missing, empty, cut, flipped, overwritten; `each` in all."""
     for name, path in recordings.items():
         kinds = _kinds(path)
         share = max(6, each // len(kinds))
         for file in kinds:
-            content, where = file.read_bytes(), {"recording": name, "file": str(file.relative_to(path.parent))}
+            top, inside = (str(p.relative_to(folder / name)) for p in (path, file))
+            content, where = file.read_bytes(), {"recording": name, "path": top, "file": inside}
             some = [{"kind": "missing"}, {"kind": "cut", "at": 0}]
             some += list(cuts(len(content), share // 4, rng))[1:] if len(content) > 200 else []
             some += list(flips(content, share // 2, rng)) if content.strip(b"\0") else []
@@ -84,12 +85,11 @@ class Trials:
         name = spec["recording"]
         shutil.rmtree(self._copy, ignore_errors=True)
         shutil.copytree(self._folder / name, self._copy)
-        (top,) = {entry.name for entry in (self._folder / name).iterdir()}
         if name not in self._sound:
-            self._sound[name] = {frame.stamp_ns: frame for frame in read(self._copy / top)}
+            self._sound[name] = {frame.stamp_ns: frame for frame in read(self._copy / spec["path"])}
         try:
             _damage(self._copy / spec["file"], spec)
-            return self._judged(self._copy / top, name, spec)
+            return self._judged(self._copy / spec["path"], name, spec)
         except Exception as error:  # noqa: BLE001  that there is none but the library's own is what is tested
             return {"outcome": "raised", "detail": f"{type(error).__name__}: {error}"}
 

@@ -22,7 +22,7 @@ from spatialmem.store.rows import (
     SessionRow,
     TombstoneRow,
 )
-from spatialmem.store.schema import Value
+from spatialmem.store.schema import REBUILD_ADVICE, Value
 from spatialmem.types import Camera
 
 _POSE = struct.Struct("<16d")
@@ -89,6 +89,11 @@ def departed_values(row: DepartedRow) -> tuple[Value, ...]:
 def departed_row(values: Sequence) -> DepartedRow:
     """The inverse of `departed_values`."""
     ident, valid_from, valid_to, first_lsn, last_lsn = values[:5]
+    if not 1 <= first_lsn <= last_lsn <= valid_from:
+        raise MemoryFileError(
+            f"row {ident} of table departed is damaged: seen by frames {first_lsn} to {last_lsn}, gone in frame "
+            f"{valid_from}; {REBUILD_ADVICE}"
+        )
     return DepartedRow(
         valid_from, first_lsn, last_lsn, tuple(values[5:8]), tuple(values[8:11]), tuple(values[11:14]), values[14],
         tuple(values[15:18]), values[18], valid_to, ident,
