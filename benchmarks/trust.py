@@ -32,15 +32,15 @@ from faults.server import served
 
 HERE = Path(__file__).resolve().parent
 WANTED_KILLS = 500
-KILLS = {"commit": 110, "checkpoint": 100, "correction": 100, "forget": 100, "close": 100, "opening": 30, "rebuild": 30}
+KILLS = {"commit": 100, "checkpoint": 100, "correction": 100, "forget": 100, "close": 100, "opening": 20, "rebuild": 20}
 QUICK_KILLS = 3
 PAGE = 16384
-DAMAGED = {"cut short": 120, "one bit flipped": 600, "three bits flipped": 100, "sectors and pages": 160,
-           "wal cut short": 80, "wal, one bit flipped": 160, "file beside a wal, one bit flipped": 120}  # fmt: skip
+DAMAGED = {"cut short": 120, "one bit flipped": 450, "three bits flipped": 80, "sectors and pages": 120,
+           "wal cut short": 70, "wal, one bit flipped": 110, "file beside a wal, one bit flipped": 80}  # fmt: skip
 FILE_OUTCOMES = ("refused", "repaired", "named", "mended", "harmless", "earlier", "taken", "raised", "died", "hung")
 VALUE_OUTCOMES = ("could not be", "refused", "repaired", "named", "mended", "harmless", "taken", "raised", "died",
                   "hung")  # fmt: skip
-EACH_RECORDING, QUICK_EACH = 110, 12
+EACH_RECORDING, QUICK_EACH = 75, 12
 QUICK_SHARE = 40
 
 
