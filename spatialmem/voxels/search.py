@@ -14,12 +14,11 @@ from spatialmem.voxels.dispatch import DISPATCHER
 from spatialmem.voxels.half import half_to_float
 from spatialmem.voxels.keys import BLOCK, VOXELS, unpack_keys, voxel_at
 from spatialmem.voxels.pools import PAGE, Pools
-from spatialmem.voxels.prefetch import prefetch_to_read
+from spatialmem.voxels.prefetch import fetch_feature_to_read
 from spatialmem.voxels.versions import live_blocks
 
 _TINY = np.float32(1e-30)
 _AHEAD = 2 * PAGE  # rows fetched ahead of the one that is compared
-_LINE = 32  # values of a feature in a cache line
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,18 +107,12 @@ def _signed_square(feature, row, query):
     return dot * abs(dot) / norm
 
 
-@leaf
-def _fetch_row(feature, row):
-    for k in range(0, feature.shape[1], _LINE):
-        prefetch_to_read(feature, (row, k))
-
-
 @fast_leaf
 def _compare_rows(pages, n_rows, feature, query, square):
     """square[slot]: cosine with the query, squared but signed, of each of a block's rows, in the order of memory."""
     for r in range(n_rows):
         ahead = min(r + _AHEAD, n_rows - 1)
-        _fetch_row(feature, np.int64(pages[ahead // PAGE]) * PAGE + ahead % PAGE)
+        fetch_feature_to_read(feature, np.int64(pages[ahead // PAGE]) * PAGE + ahead % PAGE)
         square[r + 1] = _signed_square(feature, np.int64(pages[r // PAGE]) * PAGE + r % PAGE, query)
 
 
@@ -292,7 +285,7 @@ def _copy_rows(pools, blocks, places, out):
 @leaf
 def _copy_features(feature, rows, out):
     for n in range(rows.shape[0]):
-        _fetch_row(feature, rows[min(n + _AHEAD, rows.shape[0] - 1)])
+        fetch_feature_to_read(feature, rows[min(n + _AHEAD, rows.shape[0] - 1)])
         for k in range(out.shape[1]):
             out[n, k] = half_to_float(feature[rows[n], k])
 
@@ -300,7 +293,7 @@ def _copy_features(feature, rows, out):
 @leaf
 def _copy_similarity(feature, rows, query, out):
     for n in range(rows.shape[0]):
-        _fetch_row(feature, rows[min(n + _AHEAD, rows.shape[0] - 1)])
+        fetch_feature_to_read(feature, rows[min(n + _AHEAD, rows.shape[0] - 1)])
         square = _signed_square(feature, rows[n], query)
         out[n] = np.copysign(np.sqrt(abs(square)), square)
 
