@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -18,6 +19,8 @@ from spatialmem.revisions import Change, log_of, rewritten, take_over
 from spatialmem.store import codec
 from spatialmem.store.rows import KeyframeRow, TombstoneRow
 from spatialmem.voxels.keys import BLOCK
+
+_EXAMINED = "SELECT lsn, examined FROM frames WHERE lsn > ? AND examined IS NOT NULL"
 
 
 @dataclass(frozen=True)
@@ -96,11 +99,14 @@ def forget(keeper: Keeper, layers: Layers, lsns: list[int], asked: str) -> Forgo
 def _examined_left(keeper: Keeper, lsns: list[int], bare: NDArray[np.int64]) -> dict[int, bytes | None]:
     """What later frames examined, without blocks that no frame changes now: their keys tell where something stood."""
     left: dict[int, bytes | None] = {}
-    edge_m = BLOCK * keeper.config.voxel_size_m
-    for row in [row for row in keeper.rows.values() if row.lsn > min(lsns) and row.lsn not in set(lsns)]:
-        keys = codec.decode_examined(keeper.on_file().blobs(row.lsn).examined)
-        lie_at = keeper.places.examined_at(row, keys, keeper.places.map_from_camera(row), edge_m)
-        told = np.isin(lie_at, bare)
-        if told.any():
-            left[row.lsn] = codec.encode_examined(keys[~told])
+    if not len(bare):
+        return left
+    edge_m, gone = BLOCK * keeper.config.voxel_size_m, set(lsns)
+    for lsn, blob in keeper.on_file().sql(_EXAMINED, (min(lsns),), timeout_s=math.inf).rows:
+        if lsn not in gone:
+            row, keys = keeper.rows[lsn], codec.decode_examined(blob)
+            lie_at = keeper.places.examined_at(row, keys, keeper.places.map_from_camera(row), edge_m)
+            told = np.isin(lie_at, bare)
+            if told.any():
+                left[lsn] = codec.encode_examined(keys[~told])
     return left

@@ -5,12 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from spatialmem.geometry import pixel_rays
 from spatialmem.types import Camera
 
 _FARTHEST_M = 1e5
 _HOLE = 10  # a reading speaks for pixels without one that lie within a tenth of the image's width
-_LEAST = 1e-12
+_LEAST = np.float32(1e-12)
 
 
 def could_show(box_m: NDArray[np.float64], map_from_camera: NDArray[np.float64], camera: Camera) -> bool:
@@ -44,23 +43,36 @@ def may_show(
         depth_m: (H, W), NaN where there is no reading; None: nothing was measured.
         margin_m: by how much the box is made larger on every side.
     """
-    box_m = box_m + np.array([[-margin_m], [margin_m]])
-    rays = pixel_rays(camera) @ map_from_camera[:3, :3].T
-    rays = np.where(np.abs(rays) < _LEAST, _LEAST, rays)
-    first, second = ((corner - map_from_camera[:3, 3]) / rays for corner in box_m)  # slabs: Kay and Kajiya, 1986
-    enters, leaves = np.minimum(first, second).max(axis=-1), np.maximum(first, second).min(axis=-1)
-    looks = (leaves > 0) & (leaves >= enters)
-    if depth_m is not None:
-        looks &= enters <= _hidden_from(depth_m)
-    return bool(looks.any())
+    enters, looks = _into(box_m + np.array([[-margin_m], [margin_m]]), map_from_camera, camera)
+    if depth_m is None or not looks.any():
+        return bool(looks.any())
+    known = np.isfinite(depth_m) & (depth_m > 0)
+    if (looks & known & (enters <= depth_m)).any():
+        return True
+    return bool((looks & ~known).any() and (looks & ~known & (enters <= _hidden_from(depth_m, known))).any())
 
 
-def _hidden_from(depth_m: NDArray[np.float32]) -> NDArray[np.float64]:
-    """(H, W) depth from which on nothing can be seen; infinite where nothing was measured nearby."""
+def _into(
+    box_m: NDArray[np.float64], map_from_camera: NDArray[np.float64], camera: Camera
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """(H, W) depth at which the ray of each pixel enters a box, and whether it does. Slabs: Kay and Kajiya, 1986."""
+    x = ((np.arange(camera.width) - camera.cx) / camera.fx).astype(np.float32)
+    y = ((np.arange(camera.height) - camera.cy) / camera.fy).astype(np.float32)[:, None]
+    enters = np.full((camera.height, camera.width), -np.inf, np.float32)
+    leaves = np.full_like(enters, np.inf)
+    for axis, (right, down, ahead, _) in enumerate(map_from_camera[:3].astype(np.float32)):
+        ray = right * x + down * y + ahead
+        ray[np.abs(ray) < _LEAST] = _LEAST
+        first, second = (np.float32(corner[axis] - map_from_camera[axis, 3]) / ray for corner in box_m)
+        np.maximum(enters, np.minimum(first, second), out=enters)
+        np.minimum(leaves, np.maximum(first, second), out=leaves)
+    return enters, (leaves > 0) & (leaves >= enters)
+
+
+def _hidden_from(depth_m: NDArray[np.float32], known: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """(H, W) the farthest reading around each pixel; infinite where there is none."""
     import cv2
 
-    known = np.isfinite(depth_m) & (depth_m > 0)
     reach = 2 * (depth_m.shape[1] // (2 * _HOLE)) + 1
     farthest = cv2.dilate(np.where(known, depth_m, np.float32(0)), np.ones((reach, reach), np.uint8))
-    around = np.where(farthest > 0, farthest, np.inf)
-    return np.where(known, depth_m, around).astype(np.float64)
+    return np.where(farthest > 0, farthest, np.float32(np.inf))
