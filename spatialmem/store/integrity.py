@@ -89,10 +89,13 @@ def _layers(connection: sqlite3.Connection) -> Iterator[str]:
 
 def _blobs(connection: sqlite3.Connection) -> Iterator[str]:
     cameras = queries.cameras(connection)
+    (evicted,) = connection.execute("SELECT count(*) FROM evictions").fetchone()
     query = "SELECT f.lsn, camera_ref, colour, depth, mask, features, examined FROM frames f JOIN keyframes USING (lsn)"
     for lsn, camera_ref, *blobs in connection.execute(query):
         if not _are_bytes(*blobs):
             continue
+        if blobs[0] is None and not evicted:
+            yield f"frame {lsn}: its colour is missing, and no eviction is recorded"
         try:
             yield from (f"frame {lsn}: {line}" for line in _frame(cameras.get(camera_ref), *blobs))
         except SpatialMemError as error:

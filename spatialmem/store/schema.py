@@ -22,7 +22,7 @@ Value = int | float | str | bytes | None
 _TYPES: dict[str, type] = {"INTEGER": int, "REAL": float, "TEXT": str, "BLOB": bytes}
 _MAY_BE_NULL = frozenset(
     ("value", "valid_to", "pose_sigma_m", "pose_sigma_rad", "agrees", "seen_through", "occluded", "no_return",
-     "residual_m", "depth", "mask", "features", "examined", "feature")
+     "residual_m", "colour", "depth", "mask", "features", "examined", "feature")
 )  # fmt: skip
 """columns of any table; what else NULL stands in is damaged, also where the table would take it"""
 
