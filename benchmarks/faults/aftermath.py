@@ -22,6 +22,7 @@ _LOG = (
 """a row a frame: what was observed, with the checksums of its images, features and vector"""
 _OBSERVED = "SELECT lsn, seq, stamp_ns, hex(world_from_camera) FROM keyframes ORDER BY lsn"
 _WHOLE = "SELECT lsn FROM frames WHERE colour IS NOT NULL"
+_GIVEN_UP = "SELECT what FROM evictions WHERE kind = 'frames'"
 _PIECE = 40  # bytes of an image by which it is looked for in a file
 _MOVED = {2: (0.2, 0, 0, 0, 0, 0.1), 5: (0, 0.15, 0, 0.05, 0, 0), 9: (0, 0, -0.1, 0, 0.1, 0)}
 """frames that are corrected, and how far: metres and radians; the second time twice as far"""
@@ -139,9 +140,7 @@ def _wrong_after_evicting(path: Path, said: int) -> list[str]:
         read, limit = memory.canonical_hash(), memory.config.file_bytes
     with SpatialMemory.open(path, "a") as memory:
         rows, whole = memory.sql(_OBSERVED), {lsn for (lsn,) in memory.sql(_WHOLE)}
-        given_up = {
-            n for (what,) in memory.sql("SELECT what FROM evictions WHERE kind = 'frames'") for n in _ranges(what)
-        }
+        given_up = {lsn for (what,) in memory.sql(_GIVEN_UP) for lsn in _ranges(what)}
         wrong += [f"check: {line}" for line in memory.check()]
         if memory.canonical_hash() != read:
             wrong.append("the layers read and opened differ")

@@ -102,10 +102,8 @@ class Templates:
 
     def _crowd(self) -> None:
         """A memory of the least budget, filled until frames or blocks had to go."""
-        least = ByteBudget(16 << 20, 16 << 20)
-        with made(
-            self._path("crowded"), [], least, voxel_size_m=0.02, free_voxel_m=0.08, ram_bytes=least.ram
-        ) as memory:
+        least, fine = ByteBudget(16 << 20, 16 << 20), {"voxel_size_m": 0.02, "free_voxel_m": 0.08}
+        with made(self._path("crowded"), [], least, **fine) as memory:
             for number in range(MOST_BULKY):
                 store(memory, bulky(number))
                 if memory.sql("SELECT count(*) FROM evictions")[0][0] and number % 8 == 7:
