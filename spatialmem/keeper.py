@@ -84,10 +84,11 @@ class Keeper:
 
     def _restore_rows(self, path: Path) -> None:
         file = self.on_file()
-        for row in file.keyframes():
-            self._remember(row)
+        rows = {row.lsn: row for row in file.keyframes()}
         # after the rows: a live writer places a session before its first frame
-        self.places = Places.restored(file.anchors(), file.poses(), self.rows)
+        self.places = Places.restored(file.anchors(), file.poses(), rows)
+        for row in rows.values():
+            self._remember(row)
         self._recordings = file.recordings()
         tombstones = file.tombstones()
         self.last_lsn = max([self.last_lsn, *(row.at_lsn for row in tombstones)])
@@ -199,18 +200,21 @@ class Keeper:
             self.file.append_frame(
                 row, entry.blobs, entry.vector, prepared.cells, departed=prepared.departed, surface=share.surface,
                 free=share.free, checkpoint=share.completed, session=session, recording_id=recording_id,
+                pose=entry.pose,
             )  # fmt: skip
             self._round.written(share)
         if session is not None:
             self.places.add(session[1])
         if recording_id is not None:
             self._recordings[row.session_id] = recording_id
+        if entry.pose is not None:
+            self.places.revise((entry.pose,), {row.lsn: entry.pose.revision})
         self._remember(row)
 
     def _remember(self, row: KeyframeRow) -> None:
         self.rows[row.lsn] = row
         self.last_lsn = max(self.last_lsn, row.lsn)
-        self._log_of(row.session_id, row.camera_id).add(row)
+        self._log_of(row.session_id, row.camera_id).add(row, self.places.refined(row.lsn))
 
     def forget_frames(self, lsns: Iterable[int]) -> None:
         """These frames have been erased from the file."""

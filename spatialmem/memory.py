@@ -17,11 +17,12 @@ from numpy.typing import NDArray
 
 from spatialmem import arguments
 from spatialmem.answering import Answering
+from spatialmem.arrival import arrival
 from spatialmem.budget import ByteBudget
 from spatialmem.config import MemoryConfig
 from spatialmem.errors import InvalidValue, ReadOnlyMemory, SpatialMemError
 from spatialmem.forgetting import Forgotten, forget, frames_to_forget
-from spatialmem.gate import SUSPECT_FRAMES, has_reading, pose_suspect, reason_to_store
+from spatialmem.gate import has_reading
 from spatialmem.keeper import Keeper
 from spatialmem.layers import Layers, Prepared
 from spatialmem.log_entry import Keyframe, LogEntry
@@ -147,19 +148,16 @@ class SpatialMemory(Whereabouts):
             refusal = self._refusal(frame)
             if refusal is not None:
                 return Skipped(refusal)
-            map_from_camera = self._keeper.places.map_from_session(frame.session_id) @ frame.pose
-            arguments.check_reach(map_from_camera, self.config)
-            outcome, examined = self._layers.look(frame, map_from_camera)
-            gap_ns = self._keeper.gap_ns(frame)
-            reason = reason_to_store(outcome, gap_ns, self.config.gate)
-            if reason is None:
+            arrived = arrival(frame, self._keeper, self._layers)
+            if arrived.reason is None:
                 return Skipped("redundant")
-            earlier_m = self._keeper.residuals_m(frame, SUSPECT_FRAMES - 1)
-            suspect = pose_suspect(outcome.residual_m, earlier_m, self.config.voxel_size_m)
-            entry = self._keeper.entry(frame, map_from_camera, reason, suspect, outcome, examined)
-            prepared = self._layers.prepare(entry.logged)
-            self._store(entry, prepared)
-            return Stored(entry.row.lsn, reason, suspect)
+            entry = self._keeper.entry(
+                frame, arrived.map_from_camera, arrived.reason, arrived.suspect, arrived.outcome, arrived.examined
+            )
+            if arrived.refined is not None:
+                entry = entry.standing_at(arrived.refined, "refined")
+            self._store(entry, self._layers.prepare(entry.logged))
+            return Stored(entry.row.lsn, arrived.reason, arrived.suspect)
 
     def _refusal(self, frame: Frame) -> str | None:
         if frame.world_from_camera is None:

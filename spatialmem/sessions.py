@@ -33,13 +33,16 @@ class CameraLog:
         self.residuals_m: deque[float | None] = deque(maxlen=8)
         """of its frames with depth, oldest first"""
         self._rows: dict[int, KeyframeRow] = {}
+        self._refined: set[int] = set()
         self._seqs: list[int] = []
         self._rising = True  # earlier releases also stored frames whose numbers fell
 
-    def add(self, row: KeyframeRow) -> None:
-        """Take in the camera's next stored frame."""
+    def add(self, row: KeyframeRow, refined: bool = False) -> None:
+        """Take in the camera's next stored frame; `refined`: its pose was revised as it was stored."""
         self._rising &= row.seq >= self.next_seq
         self._rows[row.seq] = row
+        if refined:
+            self._refined.add(row.seq)
         self._seqs.append(row.seq)
         self.stamp_ns = row.stamp_ns
         self.next_seq = max(self.next_seq, row.seq + 1)
@@ -58,7 +61,7 @@ class CameraLog:
             return None
         held = self._rows.get(frame.seq)
         if held is not None:
-            return _difference(held, frame)
+            return _difference(held, frame, held.pose_revision > (frame.seq in self._refined))
         if not self._rising or frame.seq >= self.next_seq:
             return None
         place = bisect(self._seqs, frame.seq)
@@ -98,12 +101,11 @@ def require_same_recording(frame: Frame, log: CameraLog, recording_id: str | Non
         )
 
 
-def _difference(held: KeyframeRow, frame: Frame) -> str | None:
-    """How a frame differs from the stored one of the same number."""
+def _difference(held: KeyframeRow, frame: Frame, corrected: bool) -> str | None:
+    """How a frame differs from the stored one of the same number; a corrected one may come again by any pose."""
     name = f"frame {frame.seq} of {frame.camera_id}"
     if frame.stamp_ns != held.stamp_ns:
         return f"{name} has another stamp ({held.stamp_ns} ns there, {frame.stamp_ns} ns here)"
-    corrected = held.pose_revision > 0  # what was observed is no longer in its row
     if corrected or np.allclose(frame.pose, held.world_from_camera, rtol=0, atol=_POSE_TOLERANCE):
         return None
     distance_m, angle_rad = pose_difference(held.world_from_camera, frame.pose)

@@ -9,12 +9,10 @@ from spatialmem.arguments import check_reach, checked_frame
 from spatialmem.asking import Asking
 from spatialmem.localise.localise import Localisation, localise
 from spatialmem.localise.places import Places
-from spatialmem.localise.readings import readings_of
-from spatialmem.localise.refine import Refinement, refine
+from spatialmem.localise.refine import Refinement, refine_frame
 from spatialmem.sessions import require_place
 from spatialmem.store.codec import decode_vector
 from spatialmem.types import Frame
-from spatialmem.voxels.views import DepthView
 
 Vectors = dict[int, NDArray[np.float32]]
 
@@ -47,14 +45,9 @@ class Whereabouts(Asking):
         checked_frame(frame, "refined")
         require_place(frame, self._keeper.places.has(frame.session_id))
         map_from_camera = self._keeper.places.map_from_session(frame.session_id) @ frame.pose
-        config = self._keeper.config
-        check_reach(map_from_camera, config)
-        depth_m = np.full(frame.rgb.shape[:2], np.nan, np.float32) if frame.depth_m is None else frame.depth_m
-        readings = readings_of(
-            DepthView.of(depth_m, frame.valid, frame.camera, map_from_camera, config), config.voxel_size_m
-        )
+        check_reach(map_from_camera, self._keeper.config)
         with self._reading() as epoch:
-            return refine(readings, map_from_camera, epoch.surface.distances, config.voxel_size_m)
+            return refine_frame(frame, map_from_camera, epoch.surface)
 
     def _vectors_up_to(self, lsn: int) -> Vectors:
         known, vectors = self._vectors

@@ -10,7 +10,10 @@ from numpy.typing import NDArray
 
 from spatialmem.geometry import apply, pose_difference
 from spatialmem.localise.gauss_newton import Field, Hold, Level, align
-from spatialmem.localise.readings import Readings
+from spatialmem.localise.readings import Readings, readings_of
+from spatialmem.types import Frame
+from spatialmem.voxels.surface_reading import SurfaceReading
+from spatialmem.voxels.views import DepthView
 
 LIMIT_M, LIMIT_DEG = 0.05, 2.0
 """a frame that would have to be moved farther is left where it is: that is no drift, or not this surface"""
@@ -50,6 +53,14 @@ class Refinement:
     def moved(self) -> bool:
         """Whether the pose differs from the given one."""
         return self.verdict == REFINED
+
+
+def refine_frame(frame: Frame, map_from_camera: NDArray[np.float64], surface: SurfaceReading) -> Refinement:
+    """Align a frame to a map, from a pose (4, 4) in it that is nearly right; see `refine`."""
+    depth_m = np.full(frame.rgb.shape[:2], np.nan, np.float32) if frame.depth_m is None else frame.depth_m
+    view = DepthView.of(depth_m, frame.valid, frame.camera, map_from_camera, surface.config)
+    voxel_m = surface.config.voxel_size_m
+    return refine(readings_of(view, voxel_m), map_from_camera, surface.distances, voxel_m)
 
 
 def refine(readings: Readings, map_from_camera: NDArray[np.float64], field: Field, voxel_m: float) -> Refinement:

@@ -120,6 +120,7 @@ class MemoryFile:
         checkpoint: CheckpointRow | None = None,
         session: tuple[SessionRow, AnchorRow] | None = None,
         recording_id: str | None = None,
+        pose: PoseRow | None = None,
     ) -> None:
         """One stored frame and everything that comes with it, in one transaction; on disk when this returns.
 
@@ -132,6 +133,7 @@ class MemoryFile:
             checkpoint: given with the last share of a round.
             session: given with the first frame of a session that comes into being with it.
             recording_id: given with the first frame of its session that says of which recording it is.
+            pose: by which the frame stands in the layers, where that is not the observed one.
         """
         writer = self._for_writing()
         if row.lsn != self._last_lsn + 1:
@@ -143,6 +145,7 @@ class MemoryFile:
                 if recording_id is not None:
                     maintenance.put_recording(connection, row.session_id, recording_id)
                 maintenance.insert_frame(connection, row, blobs, vector, cells)
+                maintenance.insert_poses(connection, () if pose is None else (pose,))
                 maintenance.insert_departed(connection, departed)
                 maintenance.close_departed(connection, closed_departed, row.lsn)
                 maintenance.put_blocks(connection, surface, free, checkpoint)

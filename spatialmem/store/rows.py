@@ -126,7 +126,7 @@ class PoseRow:
     world_from_camera: NDArray[np.float64]
     """(4, 4) relative to the world of the session"""
     valid_from: int
-    """first lsn that was stored after it was made"""
+    """first lsn that was stored after it was made; `lsn` itself where it was made as the frame was stored"""
     reason: str
     valid_to: int | None = None
     """lsn from which another revision holds; None: this one still does"""
