@@ -1,4 +1,4 @@
-"""Frames moved onto the map before they are stored: what was observed is kept, and the layers go by what was refined."""
+"""Frames moved onto the map before they are stored: the observed pose is kept, the layers go by the refined one."""
 
 from __future__ import annotations
 
@@ -160,9 +160,8 @@ def test_what_was_seen_through_lies_where_the_refined_frame_saw_it(tmp_path):
     shown = [f if i < 3 else f.with_pose(f.pose @ drift(off.normal(size=3), 1.0, off.normal(size=3), 0.025))
              for i, f in enumerate(frames)]  # fmt: skip
     memory = mh.create(tmp_path / "a.mem", shown, checkpoint_frames=6, **OPTIONS)
-    seen = memory.sql(
-        "SELECT k.lsn FROM keyframes k JOIN frames USING (lsn) WHERE pose_revision > 0 AND examined NOT NULL"
-    )
+    examined = "SELECT k.lsn FROM keyframes k JOIN frames USING (lsn) WHERE pose_revision > 0 AND examined NOT NULL"
+    seen = memory.sql(examined)
     assert len(seen) >= 3 and memory.info()["departed_regions"] > 0
     memory.correct_poses(corrections(memory, [lsn for (lsn,) in seen][:3], seed=6, metres=0.05, degrees=1.0))
     assert_equals_its_rebuild(tmp_path / "a.mem", memory)
@@ -193,9 +192,7 @@ def test_drift_alone_is_no_reason_to_keep_a_frame(tmp_path):
     shift = drift(np.array([0.0, 1.0, 0.3]), 1.6, np.array([0.3, 1.0, 1.0]), 0.045)
     outcomes = {}
     for refine in (False, True):
-        with SpatialMemory.create(
-            None, config=mh.config(**{**OPTIONS, "refine_poses": refine, "gate": gate})
-        ) as memory:
+        with mh.create(None, **{**OPTIONS, "refine_poses": refine, "gate": gate}) as memory:
             for frame in lap:
                 memory.observe(frame)
             outcomes[refine] = [memory.observe(mh.at(f.with_pose(f.pose @ shift), LAP + i)) for i, f in enumerate(lap)]
@@ -218,9 +215,8 @@ def test_what_is_too_far_off_or_new_stays_as_observed(tmp_path):
     far = drift(np.ones(3), 0.0, np.array([0.0, 0.0, 1.0]), 0.09)
     with mh.create(tmp_path / "a.mem", [room.room_frame(i, LAP) for i in range(3)], **OPTIONS) as memory:
         frames = [mh.at(room.room_frame(1, LAP), 50), mh.at(room.room_frame(10, LAP), 51)]
-        mh.observe_all(
-            memory, [frames[0].with_pose(frames[0].pose @ far), frames[1], mh.at(frames[1], 52, depth_m=None)]
-        )
+        blind = mh.at(frames[1], 52, depth_m=None)
+        mh.observe_all(memory, [frames[0].with_pose(frames[0].pose @ far), frames[1], blind])
         assert revised(memory) == []
 
 
