@@ -258,10 +258,13 @@ class Keeper:
         row = self.rows.get(lsn)
         if row is None:
             raise InvalidValue(f"there is no stored frame {lsn}; the log holds frames 1 to {self.last_lsn}")
-        logged = self.logged(row)
+        return self.as_observed(row, self.logged(row))
+
+    def as_observed(self, row: KeyframeRow, logged: LoggedFrame) -> Frame:
+        """The frame of a row whose content was decoded."""
         return Frame(
             logged.rgb, logged.depth_m, row.camera, row.world_from_camera, row.stamp_ns, row.session_id, row.camera_id,
-            row.seq, logged.valid, _sigma(row), depth_unit="m", recording_id=self._recordings.get(row.session_id),
+            row.seq, logged.valid, row.pose_sigma, depth_unit="m", recording_id=self._recordings.get(row.session_id),
         )  # fmt: skip
 
     def logged(self, row: KeyframeRow, map_from_camera: NDArray[np.float64] | None = None) -> LoggedFrame:
@@ -377,12 +380,6 @@ class Keeper:
         if self.file is None:
             raise SpatialMemError("an ephemeral memory has no file and keeps no images; create it with a path")
         return self.file
-
-
-def _sigma(row: KeyframeRow) -> tuple[float, float] | None:
-    if row.pose_sigma_m is None or row.pose_sigma_rad is None:
-        return None
-    return row.pose_sigma_m, row.pose_sigma_rad
 
 
 def _up_of(meta: dict[str, str | None]) -> NDArray[np.float64] | None:

@@ -23,6 +23,7 @@ from spatialmem.config import MemoryConfig
 from spatialmem.errors import InvalidValue, ReadOnlyMemory, SpatialMemError
 from spatialmem.forgetting import Forgotten, forget, frames_to_forget
 from spatialmem.gate import has_reading
+from spatialmem.joining import Joining
 from spatialmem.keeper import Keeper
 from spatialmem.layers import Layers, Prepared
 from spatialmem.log_entry import Keyframe, LogEntry
@@ -30,13 +31,12 @@ from spatialmem.map_epoch import MapEpoch
 from spatialmem.perception import Encoder
 from spatialmem.report import described_memory
 from spatialmem.revisions import PoseCorrection, correct_poses, poses_at
-from spatialmem.types import Frame, Skipped, Stored, checked_transform
+from spatialmem.types import Frame, Skipped, Stored
 from spatialmem.up import Up, estimate_up
-from spatialmem.whereabouts import Whereabouts
 
 
 @final
-class SpatialMemory(Whereabouts):
+class SpatialMemory(Joining):
     """A robot's spatial memory: observe posed RGB-D frames, ask where things are.
 
     Make one with `create` or `open`; use it as a context manager or call `close`. One thread observes at a time,
@@ -181,13 +181,6 @@ class SpatialMemory(Whereabouts):
         except BaseException:  # Ctrl-C, say: the file may hold what the layers do not
             self._in_doubt = True
             raise
-
-    def add_session(self, session_id: str, map_from_session: NDArray[np.float64], reason: str = "declared") -> None:
-        """Say where the world of a new session lies in the map: (4, 4) rigid transform."""
-        name, place = arguments.checked_name("session_id", session_id), checked_transform(map_from_session)
-        arguments.checked_name("reason", reason)
-        with self._changing():
-            self._keeper.add_session(name, place, reason)
 
     def correct_poses(
         self, poses: Mapping[int, NDArray] | tuple[NDArray, NDArray] | None = None, *,

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 from numpy.typing import NDArray
 
-from spatialmem.arguments import check_reach, checked_frame
+from spatialmem.arguments import check_reach, checked_frame, of_one_session
 from spatialmem.asking import Asking
+from spatialmem.localise.consensus import WorldPlace, place_of_world
 from spatialmem.localise.localise import Localisation, localise
 from spatialmem.localise.places import Places
 from spatialmem.localise.refine import Refinement, refine_frame
@@ -18,7 +21,7 @@ Vectors = dict[int, NDArray[np.float32]]
 
 
 class Whereabouts(Asking):
-    """`localize` and `refined`, beside what can be asked."""
+    """`localize`, `localize_session` and `refined`, beside what can be asked."""
 
     _vectors: tuple[int, Vectors] = (0, {})
     """image vectors of the stored frames up to an lsn, by lsn; replaced, never changed"""
@@ -37,6 +40,15 @@ class Whereabouts(Asking):
             poses = [(row.lsn, self._keeper.places.map_from_camera(row)) for row in rows]
             return localise(frame, vector, Places.of(poses, vectors), epoch.surface)
 
+    def localize_session(self, frames: Iterable[Frame]) -> WorldPlace:
+        """Where the world of a new session lies in the map: what frames of it, localised one by one, agree on.
+
+        Frames with pose and depth from views of their own are looked for until 6 agree, 20 at most, a second each. It
+        takes 3 that agree within 10 cm and 3 degrees, and 75 % of those found; else `map_from_world` is None, and `why`
+        says what was found. Give frames from all over the recording first, if you can choose.
+        """
+        return place_of_world(of_one_session(frames, "localize_session"), self._pose_of)
+
     def refined(self, frame: Frame) -> Refinement:
         """The pose in the map of a posed frame, moved onto the mapped surface by at most 5 cm and 2 degrees.
 
@@ -48,6 +60,10 @@ class Whereabouts(Asking):
         check_reach(map_from_camera, self._keeper.config)
         with self._reading() as epoch:
             return refine_frame(frame, map_from_camera, epoch.surface)
+
+    def _pose_of(self, frame: Frame) -> NDArray[np.float64] | None:
+        found = self.localize(frame)
+        return None if found is None else found.map_from_camera
 
     def _vectors_up_to(self, lsn: int) -> Vectors:
         known, vectors = self._vectors

@@ -41,7 +41,7 @@ class Build:
     session: str | None = None
     """name of this recording within the memory (default: the name of its file or folder)"""
     same_world: bool = False
-    """the poses of this recording are in the map's own frame"""
+    """with --append: the poses of this recording are in the map's own frame; without, a new one is looked for in it"""
     up: tuple[float, float, float] | None = None
     """direction against gravity in the map frame, where the recording does not declare it"""
     estimate_up: bool = False
@@ -158,7 +158,9 @@ class Build:
         from spatialmem.cli.appending import place_session
         from spatialmem.cli.remember import remember
 
-        place_session(memory, reader, self.same_world)
+        place = place_session(memory, reader, self.same_world)
+        if place is not None:
+            say(f"{reader.path} was found in the map: {place.why}; it is session {reader.session_id!r} there")
         if not self.append:
             self._declare_up(memory, reader)
         tally = remember(memory, reader, self.max_frames, self.quiet, stop, self.same_world)

@@ -39,6 +39,12 @@ class KeyframeRow:
     residual_m: float | None = None
     """median absolute difference to the map where both have a surface; None when they never do"""
 
+    @property
+    def pose_sigma(self) -> tuple[float, float] | None:
+        """One-sigma uncertainty of the observed pose: metres, radians; None: not known."""
+        known = self.pose_sigma_m is not None and self.pose_sigma_rad is not None
+        return (self.pose_sigma_m, self.pose_sigma_rad) if known else None
+
 
 @dataclass(frozen=True)
 class FrameBlobs:
