@@ -65,9 +65,8 @@ def test_wrong_answers_never_make_a_place_and_few_of_them_do_not_hinder_one(seed
     rng = np.random.default_rng(seed)
     truth, poses = posed(rng), walk(right + wrong + silent)
     kinds = rng.permutation([0] * right + [1] * wrong + [2] * silent)
-    answers = [
-        (nudged(truth @ p, rng, 0.01, 0.3), posed(rng), None)[kind] for p, kind in zip(poses, kinds, strict=True)
-    ]
+    made = (lambda pose: nudged(truth @ pose, rng, 0.01, 0.3), lambda pose: posed(rng), lambda pose: None)
+    answers = [made[kind](pose) for pose, kind in zip(poses, kinds, strict=True)]
     found = placed(poses, answers)
     asked = kinds[: found.asked]
     assert found.answered == (asked != 2).sum() and found.asked <= MOST

@@ -26,7 +26,6 @@ from spatialmem.errors import (
     UnplacedSession,
 )
 from spatialmem.memory import SpatialMemory
-from spatialmem.perception.colours import Colours
 from spatialmem.store import codec
 from spatialmem.types import Frame
 
@@ -332,21 +331,15 @@ def test_another_robots_memory_is_merged_where_it_is_found(memory, tmp_path):
 
 def test_a_memory_of_another_room_is_refused_and_nothing_is_stored(memory, tmp_path):
     before = mh.tables(memory)
-    with mh.create(tmp_path / "two.mem", lap(8, seed=2, boxes=OTHER_ROOM, height_m=1.4)) as other:
-        with pytest.raises(UnplacedSession, match="two.mem lies in this one is not known.*map_from_other="):
-            memory.merge(other)
+    with (
+        mh.create(tmp_path / "two.mem", lap(8, seed=2, boxes=OTHER_ROOM, height_m=1.4)) as other,
+        pytest.raises(UnplacedSession, match=r"two.mem lies in this one is not known.*map_from_other="),
+    ):
+        memory.merge(other)
     assert mh.tables(memory) == before
 
 
 # --- refused
-
-
-class OtherColours(Colours):
-    """The same features under another fingerprint."""
-
-    @property
-    def fingerprint(self) -> str:
-        return "0" * 64
 
 
 def test_what_cannot_be_merged_is_refused(folder, tmp_path):
@@ -363,7 +356,8 @@ def test_what_cannot_be_merged_is_refused(folder, tmp_path):
             for one, two in ((ephemeral, other), (memory, ephemeral)):
                 with pytest.raises(SpatialMemError, match="ephemeral memory"):
                     one.merge(two)
-        with SpatialMemory.create(tmp_path / "c.mem", OtherColours(), mh.config()) as foreign:
+        with mh.create(tmp_path / "c.mem") as foreign:
+            foreign._keeper.on_file().set_meta("encoder_fingerprint", "0" * 64)
             with pytest.raises(EncoderMismatch, match="cannot be compared"):
                 memory.merge(foreign)
         with pytest.raises(InvalidValue, match="name must be a non-empty text"):
