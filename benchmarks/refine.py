@@ -134,8 +134,8 @@ def held_out(memory: SpatialMemory, points_m: NDArray[np.float64], poses: Sequen
 
 
 def asked_for(memory: SpatialMemory, other: SpatialMemory, frame: Frame, shifted: Frame) -> list[float]:
-    """Of one frame, refined from another pose than its own, before and after: metres, degrees, at the readings, held out;
-    then whether it was moved, and ms."""
+    """Of a frame refined from another pose: metres, degrees, at the readings, held out, each before and after; whether
+    it was moved; ms."""
     points = readings(frame, memory.config).points_m
     start = clock()
     found = memory.refined(shifted)
