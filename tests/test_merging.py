@@ -171,7 +171,7 @@ def test_merging_again_takes_only_what_is_new(folder, hashes):
         assert (again.stored, again.skipped) == (0, {"duplicate": 12}) and mh.tables(memory) == before
         np.testing.assert_allclose(again.map_from_other, THERE, atol=1e-12)
     with SpatialMemory.open(folder / "two.mem", "a") as other:
-        mh.observe_all(other, second_frames(18, 2)[:0] + [mh.at(f, f.seq + 12) for f in second_frames(18, 2)])
+        mh.observe_all(other, [mh.at(f, f.seq + 12) for f in second_frames(18, 2)])
         with SpatialMemory.open(folder / "one.mem", "a") as memory:
             done = memory.merge(other)
             assert (done.stored, done.skipped) == (2, {"duplicate": 12})
