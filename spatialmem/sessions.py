@@ -79,8 +79,8 @@ def require_place(frame: Frame, placed: bool) -> None:
     if not placed:
         raise UnplacedSession(
             f"session {frame.session_id!r} is new and its place in the map is not known; call "
-            f"add_session({frame.session_id!r}, map_from_session) first (numpy.eye(4) if it shares the map's world), or "
-            "place_session(frames) to look for it in the map"
+            f"add_session({frame.session_id!r}, map_from_session) first (numpy.eye(4) if it shares the map's world), "
+            "or place_session(frames) to look for it in the map"
         )
 
 
