@@ -1,8 +1,10 @@
 """Moving readings onto a surface: Gauss-Newton on SE(3) with robust weights, along the directions the surface fixes.
 
 Point-to-plane (Chen and Medioni 1992), with distance and normal read from the map's distance field as in Bylow et al.,
-RSS 2013. Weights are Tukey's biweight (Beaton and Tukey 1974). Directions that the surface leaves open are left
-alone: solution remapping of Zhang, Kaess and Singh, ICRA 2016.
+RSS 2013. Distances are weighed by the frame's own normals, not by the map's once more: the noise of the two is not the
+same, and the square of either would take its noise for something that holds the frame (instrumental variables, as in
+Soderstrom and Stoica 1983). Weights are Tukey's biweight (Beaton and Tukey 1974). Directions that the surface leaves
+open are left alone: solution remapping of Zhang, Kaess and Singh, ICRA 2016.
 """
 
 from __future__ import annotations
@@ -21,8 +23,8 @@ Field = Callable[[NDArray[np.float64]], tuple[NDArray[np.float64], NDArray[np.fl
 """(N, 3) points of the map, metres -> (N,) metres from the surface and (N, 3) unit slope, NaN where not known"""
 
 LEAST_HOLD = 0.02
-"""mean square of the cosine between the normals and a direction, under which nothing holds a frame along it: normals
-of a wall that are 8 degrees off at random make as much of the directions within the wall"""
+"""mean product of the cosines of the map's and the frame's normals with a direction, under which nothing holds a frame
+along it. The mean square of the map's alone reaches 0.06 within a wall whose normals are 15 degrees off at random"""
 _LEAST_READINGS = 30
 _STILL = 0.005  # a step under this share of its reach ends a level
 _SHARED = 16.0  # neighbouring readings whose errors are one: they see the same voxels of the map
@@ -47,7 +49,7 @@ class Hold:
     """
 
     hessian: NDArray[np.float64]
-    """(6, 6) mean over the readings; its trace is at most 2"""
+    """(6, 6) mean over the readings, symmetric; its trace is at most 2"""
     slope: NDArray[np.float64]
     """(6,)"""
     middle_m: NDArray[np.float64]
@@ -91,22 +93,25 @@ class Hold:
         return to_camera @ covariance @ to_camera.T, moved / np.maximum(lengths, 1e-12)
 
 
-def hold_of(points_m: NDArray[np.float64], sigma_m: NDArray[np.float64], field: Field, reach_m: float) -> Hold | None:
-    """Of points (N, 3) in the map with noise (N,); None when too few are near a surface."""
-    distance, normal = field(points_m)
-    near = np.abs(distance) < reach_m  # False for NaN
+def hold_of(readings: Readings, pose: NDArray[np.float64], field: Field, reach_m: float) -> Hold | None:
+    """Of readings with normals, at a pose (4, 4) in the map; None when too few are near a surface."""
+    points = apply(pose, readings.points_m)
+    distance, normal = field(points)
+    near = (np.abs(distance) < reach_m) & np.isfinite(readings.normals[:, 0])  # False for NaN
     count = int(near.sum())
     if count < _LEAST_READINGS:
         return None
-    p, r, n = points_m[near], distance[near], normal[near]
-    w = np.square((1.0 - np.square(r / reach_m)) / sigma_m[near])
+    p, r, n = points[near], distance[near], normal[near]
+    own = readings.normals[near] @ pose[:3, :3].T
+    w = np.square((1.0 - np.square(r / reach_m)) / readings.sigma_m[near])
     w = w / w.sum()
     middle = w @ p
     arm = p - middle
     spread = max(float(np.sqrt(w @ np.square(arm).sum(axis=1))), 1e-3)
     j = np.concatenate([n, np.cross(arm, n) / spread], axis=1)
-    weighted = j * w[:, None]
-    return Hold(weighted.T @ j, weighted.T @ r, middle, spread, float(w @ np.square(r)), count)
+    weighted = np.concatenate([own, np.cross(arm, own) / spread], axis=1) * w[:, None]
+    hessian = weighted.T @ j
+    return Hold(0.5 * (hessian + hessian.T), weighted.T @ r, middle, spread, float(w @ np.square(r)), count)
 
 
 def align(
@@ -120,7 +125,7 @@ def align(
     for level in levels:
         chosen = readings.thinned(level.step)
         for _ in range(level.rounds):
-            hold = hold_of(apply(pose, chosen.points_m), chosen.sigma_m, field, level.reach_m)
+            hold = hold_of(chosen, pose, field, level.reach_m)
             if hold is None:
                 return pose, None
             motion = hold.motion()
