@@ -232,7 +232,8 @@ class Keeper:
         if anchor is not None:
             self.places.add(anchor)
         for lsn, revision in used.items():
-            self.rows[lsn] = replace(self.rows[lsn], pose_revision=revision)
+            row = self.rows[lsn] = replace(self.rows[lsn], pose_revision=revision)
+            self._log_of(row.session_id, row.camera_id).revised(row)
 
     def forget_rows(self) -> None:
         """For `reset` of an ephemeral memory."""

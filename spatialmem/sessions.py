@@ -51,6 +51,10 @@ class CameraLog:
         if looked:
             self.residuals_m.append(row.residual_m)
 
+    def revised(self, row: KeyframeRow) -> None:
+        """A stored frame has another pose now."""
+        self._rows[row.seq] = row
+
     def holds(self, seq: int | None) -> bool:
         """Whether a frame of this number is stored."""
         return seq in self._rows
