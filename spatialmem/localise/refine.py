@@ -73,7 +73,7 @@ def refine(readings: Readings, map_from_camera: NDArray[np.float64], field: Fiel
     before = _distances(judging, map_from_camera, field)
     if _known(before) < _LEAST_OVERLAP:
         return _unmoved(map_from_camera, NO_OVERLAP, before, None)
-    pose, hold = align(moving, map_from_camera, field, levels(voxel_m))
+    pose, hold = align(moving, map_from_camera, field, levels(voxel_m), own_normals=True)
     if hold is None:
         return _unmoved(map_from_camera, NO_OVERLAP, before, None)
     if len(hold.directions()[0]) == 0:
