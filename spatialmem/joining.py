@@ -92,9 +92,10 @@ class Joining(Whereabouts):
             raise InvalidValue(f"other must be a SpatialMemory; given {described(other)}; open it first")
         self._require_sound(writing=True)
         other._require_sound()
-        if other._keeper.on_file().path == self._keeper.on_file().path:
-            raise InvalidValue(f"{self.path} cannot be merged into itself; give another memory")
-        named = other._keeper.on_file().path.stem if name is None else arguments.checked_name("name", name)
+        path, own = other._keeper.on_file().path, self._keeper.on_file().path
+        if path == own:
+            raise InvalidValue(f"{own} cannot be merged into itself; give another memory")
+        named = path.stem if name is None else arguments.checked_name("name", name)
         return Source(self._keeper, other._keeper, named)
 
     def _take_over(self, source: Source, row: KeyframeRow) -> str:

@@ -42,8 +42,9 @@ class KeyframeRow:
     @property
     def pose_sigma(self) -> tuple[float, float] | None:
         """One-sigma uncertainty of the observed pose: metres, radians; None: not known."""
-        known = self.pose_sigma_m is not None and self.pose_sigma_rad is not None
-        return (self.pose_sigma_m, self.pose_sigma_rad) if known else None
+        if self.pose_sigma_m is None or self.pose_sigma_rad is None:
+            return None
+        return self.pose_sigma_m, self.pose_sigma_rad
 
 
 @dataclass(frozen=True)
