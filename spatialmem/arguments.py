@@ -250,11 +250,12 @@ def check_reach(map_from_camera: NDArray[np.float64], config: MemoryConfig) -> N
 
 
 def checked_correction(
-    poses: object, anchor: object, session_id: object
+    poses: object, anchor: object, session_id: object, camera_id: object = None
 ) -> dict[int, NDArray[np.float64]] | tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Poses by lsn, or the stamps (N,) and poses (N, 4, 4) of a trajectory; empty when only an anchor is given."""
-    if session_id is not None:
-        checked_name("session_id", session_id)
+    for name, value in (("session_id", session_id), ("camera_id", camera_id)):
+        if value is not None:
+            checked_name(name, value)
     if poses is None:
         if anchor is None:
             raise InvalidValue("a correction needs poses, a trajectory or an anchor")

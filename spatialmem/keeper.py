@@ -24,7 +24,7 @@ from spatialmem.store.failures import needed
 from spatialmem.store.file import MemoryFile
 from spatialmem.store.rows import AnchorRow, KeyframeRow, PoseRow, SessionRow
 from spatialmem.types import Frame, Outcome
-from spatialmem.voxels.keys import BLOCK, moved_keys
+from spatialmem.voxels.keys import BLOCK
 
 MAP_FRAME = "map"
 
@@ -219,11 +219,10 @@ class Keeper:
     def forget_frames(self, lsns: Iterable[int]) -> None:
         """These frames have been erased from the file."""
         gone = set(lsns)
-        rows = [row for row in self.rows.values() if row.lsn not in gone]
-        self.rows = {}  # a new one: who reads goes on with the old
+        self.rows = {lsn: row for lsn, row in self.rows.items() if lsn not in gone}  # who reads goes on with the old
         self._cameras.clear()
-        for row in rows:
-            self._remember(row)
+        for row in self.rows.values():
+            self._log_of(row.session_id, row.camera_id).add(row)
         self.places.drop(gone)
 
     def revise(self, poses: Sequence[PoseRow], used: Mapping[int, int], anchor: AnchorRow | None) -> None:
@@ -234,6 +233,10 @@ class Keeper:
         for lsn, revision in used.items():
             row = self.rows[lsn] = replace(self.rows[lsn], pose_revision=revision)
             self._log_of(row.session_id, row.camera_id).revised(row)
+
+    def leave_out(self, surface: NDArray[np.int64], free: NDArray[np.int64]) -> None:
+        """Blocks with these keys are no longer in the file."""
+        self._round.leave_out(surface, free)
 
     def forget_rows(self) -> None:
         """For `reset` of an ephemeral memory."""
@@ -274,11 +277,9 @@ class Keeper:
         Where that is not the pose it was stored with, what it examined has moved with it.
         """
         pose = self.places.map_from_camera(row) if map_from_camera is None else map_from_camera
-        frame, stored = decoded(row, self.on_file().blobs(row.lsn), pose), self.places.when_stored(row)
-        if np.array_equal(pose, stored) or len(frame.examined) == 0:
-            return frame
+        frame = decoded(row, self.on_file().blobs(row.lsn), pose)
         edge_m = BLOCK * self.config.voxel_size_m
-        return replace(frame, examined=moved_keys(frame.examined, pose @ np.linalg.inv(stored), edge_m))
+        return replace(frame, examined=np.unique(self.places.examined_at(row, frame.examined, pose, edge_m)))
 
     # --- layers and file
 
@@ -286,17 +287,19 @@ class Keeper:
         """The layers of the file. Read again when a live writer has revised poses or erased frames meanwhile."""
         while True:
             before = self.on_file().revisions()
-            layers = self._restored_layers()
-            if not self.read_only or self.on_file().revisions() == before:
-                return layers
+            try:
+                layers = self._restored_layers()
+            except SpatialMemError:  # what it lacks may have been erased while it was read
+                if not self.read_only or self.on_file().revisions() == before:
+                    raise
+            else:
+                if not self.read_only or self.on_file().revisions() == before:
+                    return layers
             self._drop_rows()
 
     def _restored_layers(self) -> Layers:
-        """Blocks, then the tail replayed.
-
-        Base before blocks before rows: a live writer may commit in between, and no block may hold a frame whose row
-        has not been read.
-        """
+        """Blocks, then the tail replayed. Base before blocks before rows: a live writer may commit in between, and no
+        block may hold a frame whose row has not been read."""
         layers, file = Layers(self.config, self.feature_width), self.on_file()
         self._round.base_lsn = file.base_lsn
         layers.load(file.surface_blocks(), file.free_blocks())

@@ -184,7 +184,8 @@ class SpatialMemory(Joining):
 
     def correct_poses(
         self, poses: Mapping[int, NDArray] | tuple[NDArray, NDArray] | None = None, *,
-        anchor: tuple[str, NDArray] | None = None, session_id: str | None = None, reason: str = "corrected",
+        anchor: tuple[str, NDArray] | None = None, session_id: str | None = None, camera_id: str | None = None,
+        reason: str = "corrected",
     ) -> PoseCorrection:  # fmt: skip
         """Give stored frames other poses, after a loop closure, say; the map becomes what they would have made it.
 
@@ -192,17 +193,17 @@ class SpatialMemory(Joining):
             poses: world_from_camera (4, 4) by lsn; or a trajectory: stamps (N,) int64 nanoseconds, and
                 world_from_camera (N, 4, 4), of which those at the stamp of a stored frame count.
             anchor: instead of poses, a session and where its world lies: map_from_session (4, 4).
-            session_id: whose trajectory it is, when the memory holds several sessions.
+            session_id, camera_id: whose trajectory it is, where there are several.
             reason: kept with the revision.
 
         A frame that moves less than half a voxel and 0.2 degrees gets its pose in the log, and the map stays. All or
         nothing; readers keep what they read. `OutOfRoom`: old and new blocks do not fit in side by side.
         """
-        given = arguments.checked_correction(poses, anchor, session_id)
+        given = arguments.checked_correction(poses, anchor, session_id, camera_id)
         arguments.checked_name("reason", reason)
         with self._changing():
             if isinstance(given, tuple):
-                given = poses_at(self._keeper, *given, session_id)
+                given = poses_at(self._keeper, *given, session_id, camera_id)
             return correct_poses(self._keeper, self._layers, given, arguments.checked_anchor(anchor), reason)
 
     def forget(
@@ -222,8 +223,10 @@ class SpatialMemory(Joining):
         numbers, box, times = arguments.checked_forgetting(frames, box_m, since_ns, until_ns)
         with self._changing():
             lsns, asked = frames_to_forget(self._keeper, self._layers, numbers, box, times)
-            self._vectors = (0, {})  # of localising: read again from what is left
-            return forget(self._keeper, self._layers, lsns, asked)
+            try:
+                return forget(self._keeper, self._layers, lsns, asked)
+            finally:
+                self._vectors = (0, {})  # of localising: read again from what is left
 
     # --- what it is
 

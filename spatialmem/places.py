@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spatialmem.store.rows import AnchorRow, KeyframeRow, PoseRow
+from spatialmem.voxels.keys import moved_keys
 
 
 @final
@@ -71,6 +72,15 @@ class Places:
             if anchor.session_id == row.session_id and anchor.valid_from <= row.lsn < (anchor.valid_to or 0):
                 return anchor.map_from_session @ pose
         return self.map_from_session(row.session_id) @ pose
+
+    def examined_at(
+        self, row: KeyframeRow, keys: NDArray[np.int64], map_from_camera: NDArray[np.float64], edge_m: float
+    ) -> NDArray[np.int64]:
+        """(N,) where the blocks (N,), `edge_m` wide, that a frame examined lie when it has this pose (4, 4)."""
+        stored = self.when_stored(row)
+        if np.array_equal(map_from_camera, stored) or len(keys) == 0:
+            return keys
+        return moved_keys(keys, map_from_camera @ np.linalg.inv(stored), edge_m)
 
     def next_revision(self, lsn: int) -> int:
         """Number of the next revision of a frame's pose."""

@@ -131,6 +131,21 @@ def test_frames_of_another_room_are_not_found(memory, i):
     assert memory.localize(Frame(rgb, depth, camera, None, 1)) is None
 
 
+@pytest.mark.parametrize("laps", [(8, 24), (12, 12)])
+def test_two_rooms_alike_are_answered_with_nothing(laps):
+    """However often each has been looked at, and from wherever: who cannot tell must not answer."""
+    other = np.eye(4)
+    other[0, 3] = 12.0
+    frames = []
+    for place, lap in zip((np.eye(4), other), laps, strict=True):
+        for i in range(lap):
+            frame, number = room.room_frame(i, lap, noise=True, seed=len(frames)), len(frames)
+            frames.append(mh.at(frame, number, world_from_camera=place @ frame.pose))
+    with mh.create(None, frames, voxel_size_m=VOXEL_M, ram_bytes=256 << 20) as memory:
+        for i in range(0, 32, 5):
+            assert memory.localize(room.room_frame(i, 32, noise=True, seed=77)) is None
+
+
 @pytest.mark.parametrize("factor", [0.75, 1.3])
 def test_the_same_room_in_another_size_is_another_room(memory, factor):
     frame = room.room_frame(4, LAP)

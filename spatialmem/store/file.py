@@ -209,17 +209,13 @@ class MemoryFile:
             if anchor is not None:
                 maintenance.insert_anchor(connection, anchor)
             if layers is not None:
-                maintenance.put_cells(connection, layers.cells)
-                maintenance.replace_departed(connection, layers.departed_of, layers.departed)
-                maintenance.put_blocks(connection, layers.surface, layers.free, None)
+                maintenance.put_corrected(connection, layers)
 
     def erase(self, row: TombstoneRow, layers: CorrectedLayers) -> None:
         """Erase frames and all that came of them, in one transaction; `scrub` is to follow."""
         with self._for_writing().erasing("erasing frames from") as connection:
             maintenance.erase_frames(connection, row)
-            maintenance.put_cells(connection, layers.cells)
-            maintenance.replace_departed(connection, layers.departed_of, layers.departed)
-            maintenance.put_blocks(connection, layers.surface, layers.free, None)
+            maintenance.put_corrected(connection, layers)
         self._last_lsn = self._lsn_on_disk()
 
     def scrub(self) -> None:
@@ -227,7 +223,13 @@ class MemoryFile:
         if self.get_meta(sch.SCRUB_PENDING) is None:
             return
         writer = self._for_writing()
-        writer.rewrite()
+        try:
+            writer.rewrite()
+        except MemoryFileError as error:
+            raise MemoryFileError(
+                f"the frames are erased, but bytes of them may be left in free pages of {self._path} or in its log: "
+                f"{error}; then call forget() again, or open the memory with mode='a'"
+            ) from error
         with writer.transaction("changing") as connection:
             connection.execute("DELETE FROM meta WHERE key = ?", (sch.SCRUB_PENDING,))
 
@@ -362,6 +364,8 @@ class MemoryFile:
 
     def _one(self, table: sch.Table, key: int) -> Sequence:
         found = self._rows(table, f"WHERE {table.names[0]} = ?", (key,))
+        if not found and any(key in row.lsns for row in self.tombstones()):
+            raise InvalidValue(f"frame {key} of {self._path} has been erased; open the file again to see what is left")
         if not found and 1 <= key <= self.last_lsn:
             raise MemoryFileError(f"{self._path}: row {key} of table {table.name} is missing; {sch.LOG_ADVICE}")
         if not found:

@@ -160,6 +160,11 @@ class CorrectedLayers:
     departed_of: frozenset[int]
     """frames whose departed rows are replaced"""
     departed: Sequence[DepartedRow]
+    bare_surface: Sequence[int]
+    """keys of blocks that no frame changes any more; they are not among `surface`"""
+    bare_free: Sequence[int]
+    examined: Mapping[int, bytes | None]
+    """encoded keys of what frames examined, in place of what their rows have"""
 
 
 @dataclass(frozen=True)
