@@ -18,6 +18,7 @@ from spatialmem.layers import Layers, Prepared
 from spatialmem.localise.consensus import WorldPlace, place_of_world
 from spatialmem.log_entry import LogEntry
 from spatialmem.merging import TAKEN, Merged, Source
+from spatialmem.sessions import require_unknown
 from spatialmem.store.rows import KeyframeRow
 from spatialmem.types import Frame, checked_transform
 from spatialmem.whereabouts import Whereabouts
@@ -53,6 +54,8 @@ class Joining(Whereabouts):
         first = next(given, None)
         if first is not None and self._keeper.places.has(first.session_id):
             raise InvalidValue(f"session {first.session_id!r} has a place in the map already, or is the first one")
+        if first is not None:
+            require_unknown(first.recording_id, self._keeper.recordings, f"session {first.session_id!r}")
         found = self.localize_session(() if first is None else chain((first,), given))
         if first is not None and found.map_from_world is not None:
             self.add_session(first.session_id, found.map_from_world, "localised")

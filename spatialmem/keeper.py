@@ -46,7 +46,7 @@ class Keeper:
         self.places = Places()
         self._cameras: dict[tuple[str, str], CameraLog] = {}
         self._up: NDArray[np.float64] | None = None
-        self._recordings: dict[str, str] = {}
+        self.recordings: dict[str, str] = {}
         self._round = CheckpointRound(config.checkpoint_frames)
 
     @classmethod
@@ -89,7 +89,7 @@ class Keeper:
         self.places = Places.restored(file.anchors(), file.poses(), rows)
         for row in rows.values():
             self._remember(row)
-        self._recordings = file.recordings()
+        self.recordings = file.recordings()
         tombstones = file.tombstones()
         self.last_lsn = max([self.last_lsn, *(row.at_lsn for row in tombstones)])
         erased = {lsn for row in tombstones for lsn in row.lsns}
@@ -151,7 +151,7 @@ class Keeper:
         """Why the log cannot take a frame, or None. Raises `UnplacedSession` or `AnotherRecording`."""
         require_place(frame, self.places.has(frame.session_id))
         log = self._log_of(frame.session_id, frame.camera_id)
-        require_same_recording(frame, log, self._recordings.get(frame.session_id))
+        require_same_recording(frame, log, self.recordings.get(frame.session_id))
         if log.holds(frame.seq):
             return "duplicate"
         return "stamp not rising" if log.stamp_ns is not None and frame.stamp_ns <= log.stamp_ns else None
@@ -194,7 +194,7 @@ class Keeper:
         session = None
         if row.session_id not in self.places.sessions:
             session = self._new_session(row.session_id, np.eye(4), "first session")
-        recording_id = None if row.session_id in self._recordings else entry.recording_id
+        recording_id = None if row.session_id in self.recordings else entry.recording_id
         if self.file is not None and entry.blobs is not None:
             share = self._round.next_share(layers)
             self.file.append_frame(
@@ -206,7 +206,7 @@ class Keeper:
         if session is not None:
             self.places.add(session[1])
         if recording_id is not None:
-            self._recordings[row.session_id] = recording_id
+            self.recordings[row.session_id] = recording_id
         if entry.pose is not None:
             self.places.revise((entry.pose,), {row.lsn: entry.pose.revision})
         self._remember(row)
@@ -222,7 +222,7 @@ class Keeper:
         self.rows = {lsn: row for lsn, row in self.rows.items() if lsn not in gone}  # who reads goes on with the old
         self._cameras.clear()
         for row in self.rows.values():
-            self._log_of(row.session_id, row.camera_id).add(row)
+            self._log_of(row.session_id, row.camera_id).add(row, self.places.refined(row.lsn))
         self.places.drop(gone)
 
     def revise(self, poses: Sequence[PoseRow], used: Mapping[int, int], anchor: AnchorRow | None) -> None:
@@ -248,7 +248,7 @@ class Keeper:
         self.last_lsn = 0
         self._cameras.clear()
         self.places = Places()
-        self._recordings.clear()
+        self.recordings.clear()
 
     def keyframe(self, row: KeyframeRow) -> Keyframe:
         """A row with its pose in the map."""
@@ -268,7 +268,7 @@ class Keeper:
         """The frame of a row whose content was decoded."""
         return Frame(
             logged.rgb, logged.depth_m, row.camera, row.world_from_camera, row.stamp_ns, row.session_id, row.camera_id,
-            row.seq, logged.valid, row.pose_sigma, depth_unit="m", recording_id=self._recordings.get(row.session_id),
+            row.seq, logged.valid, row.pose_sigma, depth_unit="m", recording_id=self.recordings.get(row.session_id),
         )  # fmt: skip
 
     def logged(self, row: KeyframeRow, map_from_camera: NDArray[np.float64] | None = None) -> LoggedFrame:

@@ -22,6 +22,7 @@ from spatialmem.keeper import Keeper
 from spatialmem.layers import Layers
 from spatialmem.localise.consensus import WorldPlace, spread_order
 from spatialmem.log_entry import LogEntry, decoded, keyframe_row
+from spatialmem.sessions import require_unknown
 from spatialmem.store import codec
 from spatialmem.store.rows import KeyframeRow
 from spatialmem.types import Frame
@@ -97,9 +98,12 @@ class Source:
                     f"session {name!r} has another place in this map already; leave map_from_other out, move the "
                     f"session with correct_poses(anchor=({name!r}, map_from_session)), or merge under another name="
                 )
-        for name, place in wanted.items():
-            if name not in here.sessions:
-                self._keeper.add_session(name, place, reason)
+        new = {session: name for session, name in self._sessions.items() if name not in here.sessions}
+        for session in new:
+            recording_id = self._other.recordings.get(session)
+            require_unknown(recording_id, self._keeper.recordings, f"session {session!r} of the other memory")
+        for name in new.values():
+            self._keeper.add_session(name, wanted[name], reason)
 
     def entry(self, row: KeyframeRow, layers: Layers) -> LogEntry | str:
         """A frame as this log will hold it, or why it is not taken. Its session has been placed.

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from bisect import bisect
 from collections import deque
+from collections.abc import Mapping
 from typing import final
 
 import numpy as np
 
-from spatialmem.errors import AnotherRecording, UnplacedSession
+from spatialmem.errors import AnotherRecording, InvalidValue, UnplacedSession
 from spatialmem.geometry import pose_difference
 from spatialmem.store.rows import KeyframeRow
 from spatialmem.types import Frame
@@ -85,6 +86,19 @@ def require_place(frame: Frame, placed: bool) -> None:
             f"session {frame.session_id!r} is new and its place in the map is not known; call "
             f"add_session({frame.session_id!r}, map_from_session) first (numpy.eye(4) if it shares the map's world), "
             "or place_session(frames) to look for it in the map"
+        )
+
+
+def require_unknown(recording_id: str | None, recordings: Mapping[str, str], what: str) -> None:
+    """`InvalidValue` when a session holds this very recording: under another name it would be fused twice.
+
+    recordings: by session. None, as of a robot's own frames, shows nothing.
+    """
+    held = [session for session, known in recordings.items() if known == recording_id]
+    if held:
+        raise InvalidValue(
+            f"{what} is the very recording that this memory holds as session {held[0]!r}, and its frames would be fused "
+            f"twice; to go on with it, give it that name: session_id={held[0]!r}, or --session {held[0]}"
         )
 
 

@@ -378,3 +378,14 @@ def test_another_memory_of_the_same_name_is_told_apart(folder, tmp_path):
             memory.merge(third, map_from_other=np.eye(4))
         assert mh.tables(memory) == before
         assert memory.merge(third, map_from_other=THERE, name="third").stored == 12
+
+
+def test_a_recording_that_is_here_already_is_not_fused_twice(folder, tmp_path):
+    shown = [mh.at(f, f.seq, recording_id="run 7", session_id="morning") for f in first_frames(3)]
+    with mh.create(tmp_path / "a.mem", shown) as memory, mh.create(tmp_path / "b.mem", shown) as other:
+        before = mh.tables(memory)
+        with pytest.raises(InvalidValue, match="holds as session 'morning', and its frames would be fused twice"):
+            memory.merge(other, map_from_other=np.eye(4))
+        with pytest.raises(InvalidValue, match="session_id='morning'"):
+            memory.place_session([mh.at(f, f.seq, session_id="renamed") for f in shown])
+        assert mh.tables(memory) == before

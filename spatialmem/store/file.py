@@ -34,9 +34,8 @@ Mode = Literal["r", "a"]
 class MemoryFile:
     """One memory on disk. Any thread may read; writes are serialised. Make one with `create` or `open`.
 
-    Every failure of the file is a `MemoryFileError` that says what to do. Changes on a file opened with
-    mode "r" raise `ReadOnlyMemory`. Readers of several tables should read blocks before rows: a live
-    writer may commit in between, and a block never holds a frame that is not yet among the rows.
+    Failures of the file are `MemoryFileError` and say what to do; changes with mode "r" raise `ReadOnlyMemory`. Read
+    blocks before rows: a live writer may commit in between, and no block holds a frame that is not among the rows yet.
     """
 
     def __init__(self, path: Path, reading: Reading, writer: Writer | None) -> None:
@@ -144,8 +143,7 @@ class MemoryFile:
                     maintenance.insert_session(connection, *session)
                 if recording_id is not None:
                     maintenance.put_recording(connection, row.session_id, recording_id)
-                maintenance.insert_frame(connection, row, blobs, vector, cells)
-                maintenance.insert_poses(connection, () if pose is None else (pose,))
+                maintenance.insert_frame(connection, row, blobs, vector, cells, pose)
                 maintenance.insert_departed(connection, departed)
                 maintenance.close_departed(connection, closed_departed, row.lsn)
                 maintenance.put_blocks(connection, surface, free, checkpoint)
