@@ -97,8 +97,8 @@ def require_unknown(recording_id: str | None, recordings: Mapping[str, str], wha
     held = [session for session, known in recordings.items() if known == recording_id]
     if held:
         raise InvalidValue(
-            f"{what} is the very recording that this memory holds as session {held[0]!r}, and its frames would be fused "
-            f"twice; to go on with it, give it that name: session_id={held[0]!r}, or --session {held[0]}"
+            f"{what} is the very recording that this memory holds as session {held[0]!r}, and its frames would be "
+            f"fused twice; to go on with it, give it that name: session_id={held[0]!r}, or --session {held[0]}"
         )
 
 
