@@ -17,6 +17,7 @@ from spatialmem.config import MemoryConfig
 from spatialmem.errors import EncoderMismatch, InvalidValue, MemoryFileError, SpatialMemError
 from spatialmem.layers import Layers, LoggedFrame, Prepared
 from spatialmem.log_entry import Keyframe, LogEntry, decoded, ephemeral_entry, file_entry, keyframe_row
+from spatialmem.meta import config_of, feature_width_of, up_of
 from spatialmem.perception import Encoder, load_encoder
 from spatialmem.places import Places
 from spatialmem.sessions import CameraLog, require_place, require_same_recording
@@ -72,9 +73,8 @@ class Keeper:
         file = MemoryFile.open(path, mode)
         try:
             meta = file.meta()
-            config = MemoryConfig.from_json(_required(meta, "config", path))
-            keeper = cls(file, config, None, int(_required(meta, "encoder_dim", path)))
-            keeper._up = _up_of(meta)
+            keeper = cls(file, config_of(meta, path), None, feature_width_of(meta, path))
+            keeper._up = up_of(meta, path)
             if mode == "a":
                 file.scrub()  # what erasing was cut short of
         except BaseException:
@@ -384,17 +384,3 @@ class Keeper:
         if self.file is None:
             raise SpatialMemError("an ephemeral memory has no file and keeps no images; create it with a path")
         return self.file
-
-
-def _up_of(meta: dict[str, str | None]) -> NDArray[np.float64] | None:
-    text = meta.get("up_in_map")
-    return None if text is None else np.array(json.loads(text)["up"], np.float64)
-
-
-def _required(meta: dict[str, str | None], key: str, path: str | Path) -> str:
-    value = meta.get(key)
-    if value is None:
-        raise MemoryFileError(
-            f"{path}: row {key!r} is missing from its table meta; the file is damaged or was not made here"
-        )
-    return value
