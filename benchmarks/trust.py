@@ -27,12 +27,14 @@ import numpy as np
 from common import SEED, Bench, Wanted, cell, usable_cores
 from faults import clocks, disks, file_trials, fuzz, hostile, kills, reader_trials
 from faults.damage import cuts, flips, sectors
+from faults.marks import can_evict
 from faults.scene import made, walk
 from faults.server import served
 
 HERE = Path(__file__).resolve().parent
 WANTED_KILLS = 500
-KILLS = {"commit": 100, "checkpoint": 100, "correction": 100, "forget": 100, "close": 100, "opening": 20, "rebuild": 20}
+KILLS = {"commit": 100, "checkpoint": 100, "correction": 100, "forget": 100, "close": 100, "opening": 20, "rebuild": 20,
+         "eviction": 60}  # fmt: skip
 QUICK_KILLS = 3
 PAGE = 16384
 DAMAGED = {"cut short": 120, "one bit flipped": 450, "three bits flipped": 80, "sectors and pages": 120,
@@ -48,7 +50,9 @@ def report_kills(bench: Bench, folder: Path) -> None:
     """Claims and table of the kills."""
     rng, tallies = np.random.default_rng(SEED), {}
     with in_ram() as aside, served((templates := kills.Templates(folder / "templates", aside)).sides) as server:
-        for phase in kills.PHASES:
+        if not can_evict():
+            bench.missing("kills in eviction: this release keeps no budget")
+        for phase in (*kills.PHASES, *((kills.EVICTION,) if can_evict() else ())):
             wanted = QUICK_KILLS if bench.quick else KILLS[phase.name]
             tallies[phase.name] = kills.campaign(phase, wanted, server, templates, folder, rng)
             bench.progress(f"{tallies[phase.name].killed} kills in {phase.name}")

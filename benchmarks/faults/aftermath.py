@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from faults.scene import made, store
+from faults.scene import bulky, made, store
 from spatialmem.errors import SpatialMemError
 from spatialmem.geometry import exp_se3
 from spatialmem.memory import SpatialMemory
@@ -19,6 +20,9 @@ _LOG = (
     "FROM keyframes k JOIN frames f USING (lsn) LEFT JOIN vectors v USING (lsn) ORDER BY lsn"
 )
 """a row a frame: what was observed, with the checksums of its images, features and vector"""
+_OBSERVED = "SELECT lsn, seq, stamp_ns, hex(world_from_camera) FROM keyframes ORDER BY lsn"
+_WHOLE = "SELECT lsn FROM frames WHERE colour IS NOT NULL"
+_GIVEN_UP = "SELECT what FROM evictions WHERE kind = 'frames'"
 _PIECE = 40  # bytes of an image by which it is looked for in a file
 _MOVED = {2: (0.2, 0, 0, 0, 0, 0.1), 5: (0, 0.15, 0, 0.05, 0, 0), 9: (0, 0, -0.1, 0, 0.1, 0)}
 """frames that are corrected, and how far: metres and radians; the second time twice as far"""
@@ -98,6 +102,8 @@ def wrong_after(path: Path, deed: str, begun: int, facts: dict[str, int], known:
     """
     wrong: list[str] = []
     try:
+        if deed == "evict":
+            return _wrong_after_evicting(path, max(begun, facts.get("stored", 0)))
         state = _looked_at(path, wrong)
         judge = {"correct": _judge_correction, "forget": _judge_forgetting}.get(deed, _judge_observing)
         wrong += judge(path, state, {"stored": begun, **facts}, known)
@@ -124,6 +130,36 @@ def _looked_at(path: Path, wrong: list[str]) -> State:
     if beside:
         wrong.append(f"left beside the file: {sorted(beside)}")
     return state
+
+
+def _wrong_after_evicting(path: Path, said: int) -> list[str]:
+    """Every acknowledged frame has its row and at most one more has; images are there, or given up on record; within
+    its budget; read and opened layers are one, and so are those made anew, as far as the log still goes."""
+    wrong, size = [], sum(size for _, size in _folder(path))
+    with SpatialMemory.open(path) as memory:
+        read, limit = memory.canonical_hash(), memory.config.file_bytes
+    with SpatialMemory.open(path, "a") as memory:
+        rows, whole = memory.sql(_OBSERVED), {lsn for (lsn,) in memory.sql(_WHOLE)}
+        given_up = {lsn for (what,) in memory.sql(_GIVEN_UP) for lsn in _ranges(what)}
+        wrong += [f"check: {line}" for line in memory.check()]
+        if memory.canonical_hash() != read:
+            wrong.append("the layers read and opened differ")
+        memory.rebuild()
+        if memory.canonical_hash() != read:
+            wrong.append("the layers made anew differ")
+    if not said <= len(rows) <= said + 1:
+        wrong.append(f"{said} frames were acknowledged, {len(rows)} are there")
+    expected = [bulky(number) for number in range(len(rows))]
+    seen = [(f.seq, f.stamp_ns, f.pose.tobytes().hex().upper()) for f in expected]
+    if [row[1:] for row in rows] != seen or whole | given_up != {row[0] for row in rows}:
+        wrong.append("rows of frames differ from what was observed, or images are missing that nothing gave up")
+    if limit is not None and size > limit:
+        wrong.append(f"the files took {size} bytes, the budget is {limit}")
+    return wrong
+
+
+def _ranges(what: str) -> set[int]:
+    return {lsn for first, last in json.loads(what)["lsn"] for lsn in range(first, last + 1)}
 
 
 def _folder(path: Path) -> set[tuple[str, int]]:

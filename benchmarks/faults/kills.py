@@ -11,11 +11,13 @@ from time import perf_counter as clock
 import numpy as np
 
 from faults.aftermath import Known, wrong_after
-from faults.scene import made, walk
+from faults.marks import can_evict
+from faults.scene import bulky, made, store, walk
 from faults.server import Aim, Death, Server
 from faults.victim import FRAMES
+from spatialmem.budget import ByteBudget
 
-BEGUN, WHOLE = 6, 14
+BEGUN, WHOLE, MOST_BULKY = 6, 14, 400
 """frames in a memory that goes on observing, and in one that is corrected or forgets"""
 
 
@@ -42,6 +44,8 @@ PHASES = (
     Phase("opening", "recover", ("opening",), "killed", 1),
     Phase("rebuild", "rebuild", ("rebuild", "rebuild:file"), "whole", 2),
 )
+EVICTION = Phase("eviction", "evict", ("eviction:frames", "eviction:blocks"), "crowded", 2)
+"""counts with releases that keep a budget (marks.can_evict)"""
 
 
 @dataclass
@@ -73,6 +77,8 @@ class Templates:
         made(self._path("checkpointing"), self.frames[:BEGUN], checkpoint_frames=2).close()
         made(self._path("whole"), self.frames[:WHOLE]).close()
         self._leave_killed()
+        if can_evict():
+            self._crowd()
         self.sides = folder / "sides.json"
         self.sides.write_text(json.dumps(self.known.sides(self._path("whole"))))
 
@@ -93,6 +99,16 @@ class Templates:
         shutil.rmtree(aside, ignore_errors=True)
         shutil.copytree(path.parent, aside)
         return aside / path.name
+
+    def _crowd(self) -> None:
+        """A memory of the least budget, filled until frames or blocks had to go."""
+        least, fine = ByteBudget(16 << 20, 16 << 20), {"voxel_size_m": 0.02, "free_voxel_m": 0.08}
+        with made(self._path("crowded"), [], least, **fine) as memory:
+            for number in range(MOST_BULKY):
+                store(memory, bulky(number))
+                if memory.sql("SELECT count(*) FROM evictions")[0][0] and number % 8 == 7:
+                    break
+            self.count["crowded"] = len(memory.trajectory())
 
     def copy(self, name: str, into: Path) -> Path:
         """A copy, alone in a new folder."""

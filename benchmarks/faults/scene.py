@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from spatialmem.config import GateConfig, MemoryConfig
 from spatialmem.memory import SpatialMemory
 from spatialmem.types import Frame, Stored
 
-SIZE = (64, 48)
+SIZE, BULKY_SIZE = (64, 48), (240, 180)
 NEVER = 100_000
 """checkpoint_frames of a memory that writes blocks only when it is closed"""
 _FLOATING = Box("red", (1.5, -0.3, 0.5), (2.0, 0.3, 1.1), (200, 25, 30))
@@ -37,11 +38,25 @@ def walk(count: int, size: tuple[int, int] = SIZE) -> list[Frame]:
     return frames
 
 
-def view(number: int, position_m: np.ndarray, target_m: np.ndarray, boxes: list[Box], size: tuple[int, int]) -> Frame:
+def view(
+    number: int, position_m: np.ndarray, target_m: np.ndarray, boxes: Sequence[Box], size: tuple[int, int]
+) -> Frame:
     """Frame `number`, from one point towards another."""
     camera, pose = room_camera(*size), look(position_m, target_m - position_m)
     rgb, depth = render_room(pose, camera, boxes)
     return Frame(rgb, depth, camera, pose, FIRST_STAMP_NS + number * FRAME_STEP_NS, seq=number)
+
+
+def bulky(number: int) -> Frame:
+    """Frame `number` of a camera that turns, of noise that does not compress: some hundred kilobytes of log, and many
+    small voxels, so that a memory of the least budget has to give something up soon."""
+    angle = 0.35 * number
+    position = np.array([0.3 * np.cos(angle), 0.3 * np.sin(angle), 1.3])
+    frame = view(number, position, position + [np.cos(angle), np.sin(angle), -0.2], BOXES, BULKY_SIZE)
+    noise = np.random.default_rng(number)
+    rgb = noise.integers(0, 256, frame.rgb.shape, np.uint8)
+    depth = frame.depth_m + noise.normal(0.0, 0.002, frame.depth_m.shape).astype(np.float32)
+    return dataclasses.replace(frame, rgb=rgb, depth_m=depth)
 
 
 def config(checkpoint_frames: int = NEVER, **options) -> MemoryConfig:

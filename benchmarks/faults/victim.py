@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from faults.marks import mark_all, say
-from faults.scene import made, store, walk
+from faults.scene import bulky, made, store, walk
 from spatialmem.memory import SpatialMemory
 from spatialmem.types import Frame
 
@@ -77,8 +77,15 @@ def rebuild(path: Path, frames: list[Frame]) -> None:
         memory.rebuild()
 
 
+def evict(path: Path, frames: list[Frame]) -> None:
+    """Go on observing where every frame has to push something out."""
+    memory = SpatialMemory.open(path, "a")
+    for number in range(len(memory.trajectory()), 10_000):
+        say(f"=stored {store(memory, bulky(number))}")
+
+
 DEEDS: dict[str, Callable[[Path, list[Frame]], None]] = {
-    deed.__name__: deed for deed in (observe, close, correct, forget, recover, rebuild)
+    deed.__name__: deed for deed in (observe, close, correct, forget, recover, rebuild, evict)
 }
 
 

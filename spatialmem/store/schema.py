@@ -85,7 +85,7 @@ class Table:
                     return f"{name} is NULL"
             elif type(value) is not wanted:
                 return f"{name} is {type(value).__name__}, not {wanted.__name__}"
-            elif (wanted is int and value < 0) or (wanted is float and not math.isfinite(value)):
+            elif (isinstance(value, int) and value < 0) or (isinstance(value, float) and not math.isfinite(value)):
                 return f"{name} is {value}"
         return None
 
