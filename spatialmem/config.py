@@ -78,7 +78,7 @@ class MemoryConfig:
         _keep_whole(self, "checkpoint_frames", 1, 100_000)
         _keep_whole(self, "ram_bytes", 16 * _MEGABYTE, 1 << 44)
         if self.file_bytes is not None:
-            _keep_whole(self, "file_bytes", 16 * _MEGABYTE, 1 << 50)
+            _keep_whole(self, "file_bytes", 8 * _MEGABYTE, 1 << 50)
         _keep_whole(self, "jpeg_quality", 1, 100)
         if self.workspace_m is not None:
             object.__setattr__(self, "workspace_m", _checked_box(self.workspace_m))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, final
 
@@ -12,17 +13,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 import spatialmem
-from spatialmem.checkpoint import CheckpointRound, WholeRound
+from spatialmem.checkpoint import CheckpointRound
 from spatialmem.config import MemoryConfig
-from spatialmem.errors import EncoderMismatch, InvalidValue, MemoryFileError, SpatialMemError
+from spatialmem.errors import InvalidValue, MemoryFileError, SpatialMemError
 from spatialmem.layers import Layers, LoggedFrame, Prepared
 from spatialmem.log_entry import Keyframe, LogEntry, decoded, ephemeral_entry, file_entry, keyframe_row
+from spatialmem.own_encoder import OwnEncoder
 from spatialmem.perception import Encoder, load_encoder
 from spatialmem.places import Places
+from spatialmem.rebuilding import rebuilt
 from spatialmem.sessions import CameraLog, require_place, require_same_recording
-from spatialmem.store.failures import needed
 from spatialmem.store.file import MemoryFile
+from spatialmem.store.room import blocks_at_once
 from spatialmem.store.rows import AnchorRow, KeyframeRow, PoseRow, SessionRow
+from spatialmem.thinning import Thinning
 from spatialmem.types import Frame, Outcome
 from spatialmem.voxels.keys import BLOCK, moved_keys
 
@@ -42,12 +46,17 @@ class Keeper:
         self.rows: dict[int, KeyframeRow] = {}
         self.last_lsn = 0
         """number of the last frame that was ever stored"""
-        self._encoder = encoder
+        self._encoder = OwnEncoder(file, encoder)
         self.places = Places()
         self._cameras: dict[tuple[str, str], CameraLog] = {}
         self._up: NDArray[np.float64] | None = None
         self._recordings: dict[str, str] = {}
-        self._round = CheckpointRound(config.checkpoint_frames)
+        self._round = self._new_round(0)
+        self.thinning = Thinning.of(self)
+        """the file budget; None without one, or without writing"""
+
+    def _new_round(self, base_lsn: int) -> CheckpointRound:
+        return CheckpointRound(self.config.checkpoint_frames, base_lsn, blocks_at_once(self.config.file_bytes))
 
     @classmethod
     def create(cls, path: str | Path | None, encoder: str | Encoder, config: MemoryConfig) -> Keeper:
@@ -74,7 +83,8 @@ class Keeper:
             meta = file.meta()
             config = MemoryConfig.from_json(_required(meta, "config", path))
             keeper = cls(file, config, None, int(_required(meta, "encoder_dim", path)))
-            keeper._up = _up_of(meta)
+            up = meta.get("up_in_map")
+            keeper._up = None if up is None else np.array(json.loads(up)["up"], np.float64)
             if mode == "a":
                 file.scrub()  # what erasing was cut short of
         except BaseException:
@@ -104,28 +114,16 @@ class Keeper:
     @property
     def encoder(self) -> Encoder:
         """The memory's own encoder; raises `EncoderMismatch` when what is installed is not the one it was made with."""
-        if self._encoder is None:
-            meta = self.on_file().meta()
-            return self.use_encoder(load_encoder(str(meta["encoder_name"])))
-        return self._encoder
+        return self._encoder.get()
 
     def use_encoder(self, encoder: Encoder) -> Encoder:
         """Take this encoder; it must be the one the memory was made with."""
-        wanted = self.on_file().get_meta("encoder_fingerprint")
-        if encoder.fingerprint != wanted:
-            raise EncoderMismatch(
-                f"this memory was made with encoder {self.on_file().get_meta('encoder_name')!r}, fingerprint "
-                f"{str(wanted)[:12]}; {encoder.name!r} here has fingerprint {encoder.fingerprint[:12]}, so features "
-                "cannot be compared. Install the encoder it was made with, or make a new memory from the recording"
-            )
-        self._encoder = encoder
-        return encoder
+        return self._encoder.use(encoder)
 
     @property
     def encoder_name(self) -> str | None:
         """Name of the memory's encoder, whether or not it can be loaded here."""
-        named = None if self.file is None else self.file.get_meta("encoder_name")
-        return named or (None if self._encoder is None else self._encoder.name)
+        return self._encoder.name
 
     # --- sessions
 
@@ -171,18 +169,14 @@ class Keeper:
     ) -> LogEntry:  # fmt: skip
         """A frame as the log will hold it; with a file, the layers get the decoded form of what is stored."""
         lsn = self.last_lsn + 1
-        frame = self._numbered(frame)
+        if frame.seq is None:
+            frame = replace(frame, seq=self._log_of(frame.session_id, frame.camera_id).next_seq)
         counted = self._log_of(frame.session_id, frame.camera_id).counted[outcome.rays > 0]
         encoding = self.encoder.encode(frame.rgb) if counted % self.config.encode_every == 0 else None
         row = keyframe_row(lsn, frame, reason, suspect, encoding is not None, outcome)
         if self.file is None:
             return ephemeral_entry(row, frame, map_from_camera, encoding, examined)
         return file_entry(row, frame, map_from_camera, encoding, examined, self.config.jpeg_quality)
-
-    def _numbered(self, frame: Frame) -> Frame:
-        if frame.seq is not None:
-            return frame
-        return replace(frame, seq=self._log_of(frame.session_id, frame.camera_id).next_seq)
 
     def _log_of(self, session_id: str, camera_id: str) -> CameraLog:
         return self._cameras.setdefault((session_id, camera_id), CameraLog())
@@ -195,17 +189,29 @@ class Keeper:
             session = self._new_session(row.session_id, np.eye(4), "first session")
         recording_id = None if row.session_id in self._recordings else entry.recording_id
         if self.file is not None and entry.blobs is not None:
-            share = self._round.next_share(layers)
-            self.file.append_frame(
-                row, entry.blobs, entry.vector, prepared.cells, departed=prepared.departed, surface=share.surface,
-                free=share.free, checkpoint=share.completed, session=session, recording_id=recording_id,
-            )  # fmt: skip
-            self._round.written(share)
+            append = partial(self._append, entry, prepared, layers, session, recording_id)
+            append() if self.thinning is None else self.thinning.store(entry, prepared, layers, append)
         if session is not None:
             self.places.add(session[1])
         if recording_id is not None:
             self._recordings[row.session_id] = recording_id
         self._remember(row)
+
+    def _append(
+        self, entry: LogEntry, prepared: Prepared, layers: Layers, session: tuple[SessionRow, AnchorRow] | None,
+        recording_id: str | None,
+    ) -> None:  # fmt: skip
+        assert entry.blobs is not None
+        share = self._round.next_share(layers)
+        self.on_file().append_frame(
+            entry.row, entry.blobs, entry.vector, prepared.cells, departed=prepared.departed, surface=share.surface,
+            free=share.free, checkpoint=share.completed, session=session, recording_id=recording_id,
+        )  # fmt: skip
+        self._round.written(share)
+
+    def complete_round(self, layers: Layers) -> None:
+        """Write every block that has changed since the base, and move the base up to the last frame."""
+        self._round.finish(layers, self.on_file())
 
     def _remember(self, row: KeyframeRow) -> None:
         self.rows[row.lsn] = row
@@ -311,16 +317,11 @@ class Keeper:
         return layers
 
     def rebuilt_layers(self) -> Layers:
-        """The layers made anew from the log alone, and put into the file in place of what it had, which is not read."""
-        layers, file = Layers(self.config, self.feature_width), self.on_file()
+        """The layers made anew from the log, and put into the file in place of what it had (rebuilding.py)."""
         if not self.rows:
-            self._restore_rows(file.path)
-        for row in list(self.rows.values()):
-            with needed(file.path, row.lsn):
-                logged = self.logged(row)
-            layers.apply(layers.prepare(logged))
-        WholeRound(layers).put_into(file)
-        self._round = CheckpointRound(self.config.checkpoint_frames, layers.last_lsn)
+            self._restore_rows(self.on_file().path)
+        layers = rebuilt(self)
+        self._round = self._new_round(layers.last_lsn)
         return layers
 
     def finish(self, layers: Layers | None) -> None:
@@ -332,7 +333,7 @@ class Keeper:
             return
         try:
             if layers is not None and not self.file.read_only and layers.last_lsn > self._round.base_lsn:
-                self._round.finish(layers, self.file)
+                (self.complete_round if self.thinning is None else self.thinning.finish)(layers)
         finally:
             self.file.close()
 
@@ -364,6 +365,12 @@ class Keeper:
         """Every block on file holds at least the frames up to this one."""
         return self._round.base_lsn
 
+    @property
+    def horizon_lsn(self) -> int:
+        """The oldest log position whose map can be restored exactly: 0 while every frame can be replayed; once images
+        of any were given up, the base, for the blocks on file are of no earlier instant."""
+        return self._round.base_lsn if self.file is not None and self.file.evictions() else 0
+
     def check(self) -> list[str]:
         """Problems of the file."""
         return [] if self.file is None else self.file.integrity()
@@ -379,11 +386,6 @@ def _sigma(row: KeyframeRow) -> tuple[float, float] | None:
     if row.pose_sigma_m is None or row.pose_sigma_rad is None:
         return None
     return row.pose_sigma_m, row.pose_sigma_rad
-
-
-def _up_of(meta: dict[str, str | None]) -> NDArray[np.float64] | None:
-    text = meta.get("up_in_map")
-    return None if text is None else np.array(json.loads(text)["up"], np.float64)
 
 
 def _required(meta: dict[str, str | None], key: str, path: str | Path) -> str:

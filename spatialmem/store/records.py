@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -133,7 +133,7 @@ def pose_row(values: Sequence) -> PoseRow:
 
 def tombstone_values(ident: int, row: TombstoneRow) -> tuple[Value, ...]:
     """Columns of `tombstones`."""
-    what = json.dumps({"asked": json.loads(row.asked), "erased": _ranges(row.lsns)})
+    what = json.dumps({"asked": json.loads(row.asked), "erased": ranges(row.lsns)})
     return (ident, int(row.at_lsn), what)
 
 
@@ -145,7 +145,8 @@ def tombstone_row(values: Sequence) -> TombstoneRow:
     return TombstoneRow(at_lsn, json.dumps(read["asked"]), lsns)
 
 
-def _ranges(lsns: Sequence[int]) -> list[list[int]]:
+def ranges(lsns: Iterable[int]) -> list[list[int]]:
+    """[first, last] of each run of numbers, ascending."""
     found: list[list[int]] = []
     for lsn in sorted(lsns):
         if found and found[-1][1] == lsn - 1:

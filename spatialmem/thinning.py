@@ -1,0 +1,263 @@
+"""Keeping the file of a memory within its budget: the log is thinned before something would not fit.
+
+Rows of the log are given up only when every block on file contains them: the base is moved past them first. What was
+given up is recorded in the same transaction (docs/format.md, section 9).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spatialmem.errors import OutOfRoom
+from spatialmem.layers import Layers, Prepared
+from spatialmem.store import codec, evictions
+from spatialmem.store.evictions import FRAMES, VECTORS, EvictionRow
+from spatialmem.store.file import MemoryFile
+from spatialmem.store.room import blocks_at_once, wal_bytes_of
+from spatialmem.store.rows import KeyframeRow
+from spatialmem.store.schema import FRAMES as FRAME_TABLE
+from spatialmem.store.schema import PAGE_SIZE
+from spatialmem.store.schema import VECTORS as VECTOR_TABLE
+from spatialmem.voxels.surface import SurfaceGrid
+from spatialmem.voxels.views import DepthView
+from spatialmem.worth import Worth
+
+if TYPE_CHECKING:
+    from spatialmem.keeper import Keeper
+    from spatialmem.log_entry import LogEntry
+
+_TRIES = 4
+_SPARE_BYTES = 24 * PAGE_SIZE
+"""kept for small changes: sessions, anchors, the inner pages of tables"""
+_FILL = 1.6
+"""bytes of pages that a byte of blocks takes: pages are about two thirds full"""
+_REPLACED = 0.25
+"""growth of a block that is on file already, as a share of the mean block"""
+_MOST_AT_ONCE = 2 << 20
+"""bytes that one thinning gives up when less is needed, so that no frame waits long"""
+_VECTORS_AT_ONCE = 256
+_log = logging.getLogger(__name__)
+
+
+@final
+class Thinning:
+    """The file budget of one memory that is open for appending."""
+
+    def __init__(self, keeper: Keeper, file: MemoryFile, limit: int) -> None:
+        self._keeper, self._file, self._limit = keeper, file, limit
+        self._room = file.keep_within(limit)
+        self.frames: set[int] = set()
+        """frames whose images and depth were given up"""
+        self.vectors: set[int] = set()
+        """frames whose image vectors were given up"""
+        for row in file.evictions():
+            (self.frames if row.kind == FRAMES else self.vectors).update(row.lsns)
+        self._worth = Worth()
+        self._next: list[int] = []
+        self._footprint = Footprint(keeper)
+        self._mean = (0, _typical_block_bytes(keeper.feature_width))
+
+    @classmethod
+    def of(cls, keeper: Keeper) -> Thinning | None:
+        """For a memory whose file has a budget and is open for appending."""
+        file, limit = keeper.file, keeper.config.file_bytes
+        return None if file is None or file.read_only or limit is None else cls(keeper, file, limit)
+
+    # --- what has to fit
+
+    def store(self, entry: LogEntry, prepared: Prepared, layers: Layers, append: Callable[[], None]) -> None:
+        """Call `append`, which stores a frame and a share of a checkpoint round, once there is room for it."""
+        assert entry.blobs is not None
+        b = entry.blobs
+        blobs = (b.colour, b.depth, b.mask, b.features, b.examined)
+        sizes = [sum(len(blob or b"") for blob in blobs), len(entry.vector or b""), len(prepared.cells or b""), 512]
+        share = [int(self._mean[1])] * blocks_at_once(self._limit)
+        need = sum(sizes) + 2 * PAGE_SIZE + int(_FILL * self._mean[1] * sum(map(len, prepared.added)))
+        self.carry_out(append, need, wal_bytes_of([*sizes, *share]), layers)
+
+    def carry_out(
+        self, function: Callable[[], object], need_bytes: int, wal_bytes: int, layers: Layers,
+        spared: Callable[[int], bool] | None = None,
+    ) -> None:  # fmt: skip
+        """Call `function`, a change of the file, once there is room for it.
+
+        Args:
+            need_bytes: what the file grows by.
+            wal_bytes: what the change appends to the wal.
+            spared: frames (lsn) that must not be given up for it; with it, no checkpoint is made either.
+
+        Raises `OutOfRoom`, naming the figures, when nothing is left to give up; then nothing has changed.
+        """
+        more = 0
+        for attempt in range(_TRIES):
+            self.make_room(need_bytes + more, wal_bytes, layers, spared)
+            try:
+                with self._room.expecting(wal_bytes):
+                    function()
+                return
+            except OutOfRoom as error:  # the estimate was too low
+                if attempt == _TRIES - 1:
+                    raise self._refusal(need_bytes) from error
+                more += max(need_bytes, self._limit // 32)
+
+    def make_room(
+        self, need_bytes: int, wal_bytes: int, layers: Layers, spared: Callable[[int], bool] | None = None
+    ) -> None:
+        """Give up what is worth least until so much more fits, and the blocks that are not on file yet."""
+        while True:
+            spare = self._room.capacity_bytes(wal_bytes) - _SPARE_BYTES - self._room.used_bytes - need_bytes
+            short = self._waiting_bytes(layers, spare) - spare
+            if short <= 0:
+                return
+            if not self._give_up(short, layers, spared):
+                raise self._refusal(need_bytes)
+
+    def finish(self, layers: Layers) -> None:
+        """Complete a checkpoint round when the memory is closed; where it does not fit, opening replays the frames."""
+        try:
+            self.carry_out(partial(self._complete_round, layers), 0, 0, layers)
+        except OutOfRoom as error:
+            _log.warning("closed without a checkpoint, opening will replay the latest frames: %s", error)
+
+    def _waiting_bytes(self, layers: Layers, spare: int) -> int:
+        """What the blocks that have changed since they were last written will add to the file."""
+        base = self._keeper.base_lsn
+        if base != self._mean[0]:
+            self._measure(base)
+        every = len(layers.surface) + len(layers.free)
+        if _FILL * self._mean[1] * every <= spare:
+            return 0  # there is room for all there are
+        surface, free = layers.changed_keys(base)
+        changed = len(surface) + len(free)
+        new = min(changed, max(0, every - self._file.read(_count_blocks)))
+        return int(_FILL * self._mean[1] * (new + _REPLACED * (changed - new)))
+
+    def _measure(self, base: int) -> None:
+        """The mean block of the latest checkpoint round that wrote a few."""
+        rounds = [row for row in self._file.checkpoints()[-8:] if row.blocks >= 8]
+        self._mean = (base, rounds[-1].bytes / rounds[-1].blocks if rounds else self._mean[1])
+
+    def _refusal(self, need_bytes: int) -> OutOfRoom:
+        sizes = self._file.sizes()
+        layers = sum(sizes[name] for name in ("surface_blocks", "free_blocks", "departed"))
+        rows = sum(sizes[name] for name in ("keyframes", "frames", "sightings", "vectors", "pose_revisions"))
+        return OutOfRoom(
+            f"the file budget of {self._limit:,} bytes (file_bytes) has no room for {need_bytes:,} bytes more: voxel "
+            f"blocks take {layers:,}, rows of frames {rows:,}, and no frame is left whose images could be given up. "
+            "Nothing was changed. Build the memory anew with a larger budget, or with a larger voxel_size_m"
+        )
+
+    # --- giving up
+
+    def _give_up(self, short: int, layers: Layers, spared: Callable[[int], bool] | None) -> bool:
+        """One step towards `short` bytes less; False when there is none left."""
+        stored = [row for row in self._keeper.rows.values() if row.lsn not in self.frames]
+        behind = [row.lsn for row in stored if row.lsn <= self._keeper.base_lsn]
+        if spared is None and 2 * len(behind) < len(stored) and layers.last_lsn > self._keeper.base_lsn:
+            try:
+                self._complete_round(layers)
+                return True
+            except OutOfRoom:
+                if not behind:
+                    raise
+        lsns = self._chosen(stored, behind, short, layers, spared)
+        if lsns:
+            self._evict(lsns)
+            return True
+        return self._evict_vectors()
+
+    def _complete_round(self, layers: Layers) -> None:
+        self._keeper.complete_round(layers)
+
+    def _chosen(
+        self, stored: list[KeyframeRow], behind: list[int], short: int, layers: Layers,
+        spared: Callable[[int], bool] | None,
+    ) -> list[int]:  # fmt: skip
+        """The frames that are worth least, enough of them for one step."""
+        wanted, chosen, passed = max(short, min(self._limit // 64, _MOST_AT_ONCE)), [], []
+        left = set(behind)
+        while wanted > 0 and left:
+            self._next = [lsn for lsn in self._next if lsn in left]
+            if not self._next:
+                count = max(1, len(left) // 16)
+                self._next = self._worth.least(stored, left, count, layers.cells, layers.departed)
+            lsn = self._next.pop(0)
+            left.discard(lsn)
+            if spared is not None and spared(lsn):
+                passed.append(lsn)
+                continue
+            chosen.append(lsn)
+            wanted -= self._file.read(partial(evictions.size, table=FRAME_TABLE, lsn=lsn))
+            if len(chosen) >= 64:
+                break
+        self._next = [*passed, *self._next]
+        return chosen
+
+    def _evict(self, lsns: list[int]) -> None:
+        left, n_bytes = {}, 0
+        for lsn in lsns:
+            n_bytes += self._file.read(partial(evictions.size, table=FRAME_TABLE, lsn=lsn))
+            left[lsn] = codec.encode_examined(self._footprint.of(self._keeper.rows[lsn]))
+        row = EvictionRow(self._keeper.base_lsn, FRAMES, tuple(lsns), n_bytes, self._reason)
+        self._file.change("thinning", partial(evictions.drop_frames, row=row, left=left))
+        self.frames.update(lsns)
+
+    def _evict_vectors(self) -> bool:
+        """The image vectors of the oldest frames that have no images any more; False when there are none."""
+        rows = [row.lsn for row in self._keeper.rows.values() if row.encoded and row.lsn in self.frames]
+        lsns = [lsn for lsn in rows if lsn not in self.vectors][:_VECTORS_AT_ONCE]
+        if not lsns:
+            return False
+        n_bytes = sum(self._file.read(partial(evictions.size, table=VECTOR_TABLE, lsn=lsn)) for lsn in lsns)
+        row = EvictionRow(self._keeper.base_lsn, VECTORS, tuple(lsns), n_bytes, self._reason)
+        self._file.change("thinning", partial(evictions.drop_vectors, row=row))
+        self.vectors.update(lsns)
+        return True
+
+    @property
+    def _reason(self) -> str:
+        return f"file budget of {self._limit} bytes"
+
+
+@final
+class Footprint:
+    """Which surface blocks a frame touched: worked out on a grid of its own, so that the map stays as it is."""
+
+    def __init__(self, keeper: Keeper) -> None:
+        self._keeper = keeper
+        self._ram_bytes = 64 << 20
+        self._grid: SurfaceGrid | None = None
+
+    def of(self, row: KeyframeRow) -> NDArray[np.int64]:
+        """(n,) ascending keys of the blocks that a stored frame touched or examined."""
+        frame = self._keeper.logged(row)
+        if frame.depth_m is None:
+            return frame.examined
+        config = self._keeper.config
+        view = DepthView.of(frame.depth_m, frame.valid, frame.camera, frame.map_from_camera, config)
+        while True:
+            if self._grid is None:
+                self._grid = SurfaceGrid(replace(config, ram_bytes=self._ram_bytes), 1)
+            try:
+                touched = self._grid.keys_touched(view)
+                self._grid.reset()
+                return np.union1d(touched, frame.examined)
+            except OutOfRoom:
+                self._grid, self._ram_bytes = None, 2 * self._ram_bytes
+
+
+def _typical_block_bytes(width: int) -> float:
+    """Of a packed block, before any was written: a surface block with 112 rows, half of whose bytes stay."""
+    return 0.5 * (1600 + 112 * (2 * width + 18))
+
+
+def _count_blocks(connection) -> int:
+    query = "SELECT ifnull(sum(rows), 0) FROM row_counts WHERE name IN ('surface_blocks', 'free_blocks')"
+    return connection.execute(query).fetchone()[0]
