@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from spatialmem.correction import Correction
 from spatialmem.errors import InvalidValue
+from spatialmem.gone import Gone
 from spatialmem.keeper import Keeper
 from spatialmem.layers import Layers
-from spatialmem.revisions import has_depth, log_of, rewritten
+from spatialmem.revisions import has_depth, log_of, rewritten, settle, within_budget
 from spatialmem.store import codec
 from spatialmem.store.rows import KeyframeRow, TombstoneRow
 
@@ -75,11 +76,16 @@ def forget(keeper: Keeper, layers: Layers, lsns: list[int], asked: str) -> Forgo
         return Forgotten(0, 0, 0, 0)
     poses = {lsn: keeper.places.map_from_camera(keeper.rows[lsn]) for lsn in lsns}
     erased = [lsn for lsn in lsns if has_depth(keeper.rows[lsn])]
+    tombstone = TombstoneRow(keeper.last_lsn, asked, tuple(lsns))
+    settle(keeper, layers)
     try:
-        done = Correction(layers, log_of(keeper, {}, poses), (), erased).work_out()
-        tombstone = TombstoneRow(keeper.last_lsn, asked, tuple(lsns))
-        with rewritten(layers, done) as changes:
-            keeper.on_file().erase(tombstone, changes)
+        done = Correction(layers, log_of(keeper, {}, poses, Gone(keeper, layers)), (), erased).work_out()
+
+        def write() -> None:
+            with rewritten(layers, done) as changes:
+                keeper.on_file().erase(tombstone, changes)
+
+        within_budget(keeper, layers, done, write, set(lsns).__contains__)
     except BaseException:
         layers.abandon()
         raise

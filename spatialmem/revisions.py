@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from spatialmem.correction import Corrected, Correction, Logged
 from spatialmem.errors import InvalidValue, SpatialMemError
 from spatialmem.geometry import pose_difference
+from spatialmem.gone import Gone
 from spatialmem.keeper import Keeper
 from spatialmem.layers import Layers
 from spatialmem.store.rows import AnchorRow, BlockRow, CorrectedLayers, KeyframeRow, PoseRow
@@ -60,12 +61,19 @@ def correct_poses(
         keeper.revise(wanted.poses, {}, wanted.anchor)
         return PoseCorrection(len(wanted.poses), 0, 0, 0, 0)
     try:
+        gone = Gone(keeper, layers)
+        gone.require_none(gone.lsns & before.keys())
+        settle(keeper, layers)
         _note(keeper, layers, wanted.now)
         revised = [lsn for lsn in before if has_depth(keeper.rows[lsn])]
-        done = Correction(layers, log_of(keeper, wanted.now, before), revised).work_out()
+        done = Correction(layers, log_of(keeper, wanted.now, before, gone), revised).work_out()
         used = {row.lsn: row.revision for row in wanted.poses if row.lsn in wanted.now}
-        with rewritten(layers, done) as changes:
-            keeper.on_file().correct(wanted.poses, used, wanted.anchor, changes)
+
+        def write() -> None:
+            with rewritten(layers, done) as changes:
+                keeper.on_file().correct(wanted.poses, used, wanted.anchor, changes)
+
+        within_budget(keeper, layers, done, write, before.__contains__)
     except BaseException:
         _note(keeper, layers, before)
         layers.abandon()
@@ -121,7 +129,23 @@ def has_depth(row: KeyframeRow) -> bool:
     return row.agrees is not None
 
 
-def log_of(keeper: Keeper, now: Mapping[int, NDArray], before: Mapping[int, NDArray]) -> Logged:
+def settle(keeper: Keeper, layers: Layers) -> None:
+    """Before a large change of a file with a budget: so that frames can be given up for it."""
+    if keeper.thinning is not None:
+        keeper.thinning.settle(layers)
+
+
+def within_budget(
+    keeper: Keeper, layers: Layers, done: Corrected, write: Callable[[], None], spared: Callable[[int], bool]
+) -> None:
+    """Call `write`, which puts what was made anew into the file, once there is room; spared: frames (lsn) to leave."""
+    if keeper.thinning is None:
+        write()
+    else:
+        keeper.thinning.rewrite(write, len(done.surface) + len(done.free), layers, spared)
+
+
+def log_of(keeper: Keeper, now: Mapping[int, NDArray], before: Mapping[int, NDArray], gone: Gone) -> Logged:
     """The log with poses (4, 4) in the map that frames get, and by which they stand in the layers."""
     rows = dict(keeper.rows)
     margin_m = keeper.config.max_depth_m + 2 * keeper.config.truncation_m
@@ -138,7 +162,8 @@ def log_of(keeper: Keeper, now: Mapping[int, NDArray], before: Mapping[int, NDAr
     def frame_before(lsn: int):
         return keeper.logged(rows[lsn], before[lsn])
 
-    return Logged(tuple(lsn for lsn, row in rows.items() if has_depth(row)), frame, frame_before, reach_m)
+    lsns = tuple(lsn for lsn, row in rows.items() if has_depth(row) and lsn not in gone.lsns)
+    return Logged(lsns, frame, frame_before, reach_m, gone)
 
 
 @contextmanager

@@ -107,6 +107,17 @@ class Thinning:
                     raise self._refusal(need_bytes) from error
                 more += max(need_bytes, self._limit // 32)
 
+    def rewrite(self, write: Callable[[], object], blocks: int, layers: Layers, spared: Callable[[int], bool]) -> None:
+        """`carry_out` for a change that writes so many blocks in one transaction, most of which are on file already."""
+        wal_bytes = wal_bytes_of([int(self._mean[1])] * blocks)
+        self.carry_out(write, int(_FILL * _REPLACED * self._mean[1] * blocks), wal_bytes, layers, spared)
+
+    def settle(self, layers: Layers) -> None:
+        """Move the base up where most frames are after it, so that a change can have them given up."""
+        behind = sum(lsn <= self._keeper.base_lsn and lsn not in self.frames for lsn in self._keeper.rows)
+        if 2 * behind < len(self._keeper.rows) - len(self.frames) and layers.last_lsn > self._keeper.base_lsn:
+            self.carry_out(partial(self._complete_round, layers), 0, 0, layers)
+
     def make_room(
         self, need_bytes: int, wal_bytes: int, layers: Layers, spared: Callable[[int], bool] | None = None
     ) -> None:

@@ -14,6 +14,7 @@ from spatialmem.store import schema as sch
 from spatialmem.store.access import BesideWriter, Reading
 from spatialmem.store.contents import Contents
 from spatialmem.store.queries import SqlResult
+from spatialmem.store.renewing import renew_layers
 from spatialmem.store.room import Room
 from spatialmem.store.rows import (
     AnchorRow,
@@ -171,7 +172,12 @@ class MemoryFile(Contents):
 
         Blocks are taken one by one, so they need not all be packed at once; a function `checkpoint` is called after.
         """
-        with self._for_writing().transaction("rebuilding") as connection:
+        writer = self._for_writing()
+        wal_bytes = 0 if writer.room is None else writer.room.spare_bytes
+        with writer.transaction("rebuilding", wal_bytes) as connection:
+            if writer.room is not None:
+                renew_layers(connection, surface, free, cells, departed, checkpoint)
+                return
             maintenance.clear_layers(connection)
             connection.executemany(sch.SIGHTINGS.insert, (sch.with_crc(pair) for pair in cells))
             maintenance.insert_departed(connection, departed)

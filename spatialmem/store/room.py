@@ -58,6 +58,12 @@ class Room:
         wal = max(wal_bytes, self.wal_bytes)
         return (self.limit - wal - _shm_bytes(wal)) // PAGE_SIZE * PAGE_SIZE
 
+    @property
+    def spare_bytes(self) -> int:
+        """What a transaction may append to the wal when the file does not grow."""
+        held = (_CACHE_PAGES + _SPARE_PAGES) * WAL_PAGE + _shm_bytes(self.limit)
+        return max(0, self.limit - self._file_bytes() - held)
+
     # --- a transaction
 
     @contextmanager

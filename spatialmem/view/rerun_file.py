@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from spatialmem.errors import require
+from spatialmem.errors import Evicted, require
 from spatialmem.geometry import rotation_to_z_up
 from spatialmem.view.canvas import PATH, fitted
 from spatialmem.view.scene import PageScene, Step, page_scene
@@ -41,7 +41,7 @@ def write_rerun(memory: SpatialMemory, path: Path) -> dict[str, Any]:
         path: the file to write; replaced when it exists.
 
     Returns:
-        What was written: `points`, `frames`.
+        What was written: `points`, and `frames`, those whose image is still stored.
 
     Raises `MissingDependency` without rerun-sdk.
     """
@@ -54,15 +54,17 @@ def write_rerun(memory: SpatialMemory, path: Path) -> dict[str, Any]:
         for number, step in enumerate(scene.steps):
             _set_time(recording, step.last)
             _log_step(rr, recording, number, step, scene.cell_m)
-        keyframes = memory.trajectory()
-        for keyframe in keyframes:
+        images = 0
+        for keyframe in memory.trajectory():
             _set_time(recording, keyframe)
-            _log_keyframe(rr, recording, keyframe, memory.keyframe(keyframe.lsn).rgb)
+            rgb = _image_of(memory, keyframe.lsn)
+            images += rgb is not None
+            _log_keyframe(rr, recording, keyframe, rgb)
     finally:
         recording.flush()
         recording.disconnect()
     points = sum(len(step.surface) + len(step.ceiling) for step in scene.steps)
-    return {"points": points, "frames": len(keyframes)}
+    return {"points": points, "frames": images}
 
 
 def _log_frame(rr: Any, recording: Any, scene: PageScene) -> None:
@@ -82,13 +84,24 @@ def _log_step(rr: Any, recording: Any, number: int, step: Step, cell_m: float) -
         recording.log(f"map/path/{number:03d}", rr.LineStrips3D(step.path_m, colors=[PATH], radii=0.005))
 
 
-def _log_keyframe(rr: Any, recording: Any, keyframe: Keyframe, rgb: NDArray[np.uint8]) -> None:
-    image, _ = fitted(rgb, *_PICTURE) if max(rgb.shape[:2]) > max(_PICTURE) else (rgb, 1.0)
-    camera = keyframe.camera.scaled_to(image.shape[1], image.shape[0])
-    _, jpeg = cv2.imencode(".jpg", image[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
+def _image_of(memory: SpatialMemory, lsn: int) -> NDArray[np.uint8] | None:
+    """None where the image was given up."""
+    try:
+        return memory.keyframe(lsn).rgb
+    except Evicted:
+        return None
+
+
+def _log_keyframe(rr: Any, recording: Any, keyframe: Keyframe, rgb: NDArray[np.uint8] | None) -> None:
     entity = ["map", "cameras", keyframe.session_id, keyframe.camera_id]
     pose = keyframe.map_from_camera
     recording.log(entity, rr.Transform3D(translation=pose[:3, 3], mat3x3=pose[:3, :3]))
+    if rgb is None:
+        recording.log([*entity, "rgb"], rr.Clear(recursive=False))
+        return
+    image, _ = fitted(rgb, *_PICTURE) if max(rgb.shape[:2]) > max(_PICTURE) else (rgb, 1.0)
+    camera = keyframe.camera.scaled_to(image.shape[1], image.shape[0])
+    _, jpeg = cv2.imencode(".jpg", image[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
     pinhole = rr.Pinhole(
         image_from_camera=camera.K, resolution=(camera.width, camera.height), camera_xyz=rr.ViewCoordinates.RDF,
         image_plane_distance=0.2,
