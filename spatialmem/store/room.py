@@ -8,6 +8,7 @@ for the file to take in the whole wal, which happens while the wal still stands 
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -23,7 +24,8 @@ _SHM_STEP, _SHM_FRAMES = 32768, 4062  # sqlite.org/walformat.html: an index of 3
 _CACHE_PAGES = 32  # changed pages that SQLite holds back from the wal until it commits
 _SPARE_PAGES = 8  # what one statement may change beyond the cache before the next look
 _STEPS = 50  # instructions between two looks
-_FULL = ("SQLITE_FULL", "SQLITE_INTERRUPT")
+_FULL = "SQLITE_FULL"
+_DISK_IS_FULL = 16 << 20  # with less free than this, it was the disk that had no room
 
 
 @final
@@ -38,7 +40,7 @@ class Room:
         self._wal = f"{path}-wal"
         self._stop: int | None = None
         """size of the wal at which the transaction that runs is broken off"""
-        self._stopped, self._page_limit, self._expected = False, 0, 0
+        self._stopped, self._expected = False, 0
         for pragma in (
             f"cache_size = {_CACHE_PAGES}", "wal_autocheckpoint = 0", "secure_delete = FAST",
             f"journal_size_limit = {self.wal_bytes}",
@@ -92,8 +94,7 @@ class Room:
                 f"{self._path} may take {self.limit:,} bytes with its -wal and -shm, and a change that writes "
                 f"{need:,} bytes to the -wal does not fit beside the {self._file_bytes():,} of the file"
             )
-        self._page_limit = ceiling // PAGE_SIZE
-        self._connection.execute(f"PRAGMA max_page_count = {self._page_limit}").fetchall()
+        self._connection.execute(f"PRAGMA max_page_count = {ceiling // PAGE_SIZE}").fetchall()
         self._stop, self._stopped = wal - (_CACHE_PAGES + _SPARE_PAGES) * WAL_PAGE, False
 
     def done(self) -> None:
@@ -104,9 +105,9 @@ class Room:
         """Whether it is this bound that an error in the transaction comes from; asked before it is rolled back."""
         if self._stopped:
             return True
-        if not isinstance(error, sqlite3.Error) or getattr(error, "sqlite_errorname", "SQLITE_FULL") not in _FULL:
+        if not isinstance(error, sqlite3.Error) or getattr(error, "sqlite_errorname", _FULL) != _FULL:
             return False
-        return self._pragma("page_count") >= self._page_limit
+        return shutil.disk_usage(self._path.parent).free > _DISK_IS_FULL
 
     def refusal(self, doing: str) -> OutOfRoom:
         """The error for a transaction that was broken off."""
