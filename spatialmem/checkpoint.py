@@ -41,6 +41,11 @@ class CheckpointRound:
         self._free: NDArray[np.int64] = np.zeros(0, np.int64)
         self._share, self._blocks, self._bytes = 0, 0, 0
 
+    def most_next(self, layers: Layers) -> int:
+        """How many blocks the next share has at most."""
+        due = self._start is not None or layers.last_lsn - self.base_lsn >= self._every
+        return self._most if due else 0
+
     def next_share(self, layers: Layers) -> Share:
         """What the next frame's transaction writes; the layers do not contain that frame yet."""
         if self._start is None:

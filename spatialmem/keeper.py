@@ -209,6 +209,10 @@ class Keeper:
         )  # fmt: skip
         self._round.written(share)
 
+    def blocks_due(self, layers: Layers) -> int:
+        """How many voxel blocks the next frame's transaction writes at most."""
+        return self._round.most_next(layers)
+
     def complete_round(self, layers: Layers) -> None:
         """Write every block that has changed since the base, and move the base up to the last frame."""
         self._round.finish(layers, self.on_file())
@@ -326,11 +330,10 @@ class Keeper:
 
     def finish(self, layers: Layers | None) -> None:
         """Write the blocks that changed since the last checkpoint and close the file. None: close it as it is."""
-        if self.closed:
+        if self.closed or self.file is None:
+            self.closed = True
             return
         self.closed = True
-        if self.file is None:
-            return
         try:
             if layers is not None and not self.file.read_only and layers.last_lsn > self._round.base_lsn:
                 (self.complete_round if self.thinning is None else self.thinning.finish)(layers)
@@ -367,8 +370,7 @@ class Keeper:
 
     @property
     def horizon_lsn(self) -> int:
-        """The oldest log position whose map can be restored exactly: 0 while every frame can be replayed; once images
-        of any were given up, the base, for the blocks on file are of no earlier instant."""
+        """Oldest log position whose map can be restored exactly: 0, or the base once any frame was evicted."""
         return self._round.base_lsn if self.file is not None and self.file.evictions() else 0
 
     def check(self) -> list[str]:

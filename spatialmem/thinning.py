@@ -20,7 +20,7 @@ from spatialmem.layers import Layers, Prepared
 from spatialmem.store import codec, evictions
 from spatialmem.store.evictions import FRAMES, VECTORS, EvictionRow
 from spatialmem.store.file import MemoryFile
-from spatialmem.store.room import blocks_at_once, wal_bytes_of
+from spatialmem.store.room import wal_bytes_of
 from spatialmem.store.rows import KeyframeRow
 from spatialmem.store.schema import FRAMES as FRAME_TABLE
 from spatialmem.store.schema import PAGE_SIZE
@@ -78,7 +78,7 @@ class Thinning:
         b = entry.blobs
         blobs = (b.colour, b.depth, b.mask, b.features, b.examined)
         sizes = [sum(len(blob or b"") for blob in blobs), len(entry.vector or b""), len(prepared.cells or b""), 512]
-        share = [int(self._mean[1])] * blocks_at_once(self._limit)
+        share = [int(self._mean[1])] * self._keeper.blocks_due(layers)
         need = sum(sizes) + 2 * PAGE_SIZE + int(_FILL * self._mean[1] * sum(map(len, prepared.added)))
         self.carry_out(append, need, wal_bytes_of([*sizes, *share]), layers)
 

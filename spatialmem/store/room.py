@@ -23,6 +23,7 @@ _LEAST_WAL, _MOST_WAL = 2 << 20, 8 << 20
 _SHM_STEP, _SHM_FRAMES = 32768, 4062  # sqlite.org/walformat.html: an index of 32 KiB for so many pages of the wal
 _CACHE_PAGES = 32  # changed pages that SQLite holds back from the wal until it commits
 _SPARE_PAGES = 8  # what one statement may change beyond the cache before the next look
+_HELD = (_CACHE_PAGES + _SPARE_PAGES) * WAL_PAGE  # bytes that may come into the wal after the last look
 _STEPS = 50  # instructions between two looks
 _FULL = "SQLITE_FULL"
 _DISK_IS_FULL = 16 << 20  # with less free than this, it was the disk that had no room
@@ -56,15 +57,13 @@ class Room:
         return (self._pragma("page_count") - self._pragma("freelist_count")) * PAGE_SIZE
 
     def capacity_bytes(self, wal_bytes: int = 0) -> int:
-        """What the pages that hold something may take beside a wal of so many bytes."""
-        wal = max(wal_bytes, self.wal_bytes)
-        return (self.limit - wal - _shm_bytes(wal)) // PAGE_SIZE * PAGE_SIZE
+        """What the pages that hold something may take beside a transaction that appends so much to the wal."""
+        return self._ceiling(max(wal_bytes + _HELD, self.wal_bytes))
 
     @property
     def spare_bytes(self) -> int:
         """What a transaction may append to the wal when the file does not grow."""
-        held = (_CACHE_PAGES + _SPARE_PAGES) * WAL_PAGE + _shm_bytes(self.limit)
-        return max(0, self.limit - self._file_bytes() - held)
+        return max(0, self.limit - self._file_bytes() - _HELD - _shm_bytes(self.limit))
 
     # --- a transaction
 
@@ -82,20 +81,26 @@ class Room:
 
         Raises `OutOfRoom` when they have not, even without the file's free pages.
         """
-        need = max(max(wal_bytes, self._expected) + (_CACHE_PAGES + _SPARE_PAGES) * WAL_PAGE, self.wal_bytes // 2)
+        need = max(max(wal_bytes, self._expected) + _HELD, self.wal_bytes // 2)
         if _size(self._wal) + need > self.wal_bytes:
-            self.fold()
+            self.fold(patiently=False)
+        if self._file_bytes() > self._ceiling(max(self.wal_bytes, _size(self._wal) + need)):
+            self.give_back(self._ceiling(max(self.wal_bytes, need)))
         wal = max(self.wal_bytes, _size(self._wal) + need)
-        ceiling = self.capacity_bytes(wal)
-        if self._file_bytes() > ceiling:
-            self.give_back(ceiling)
-        if self._file_bytes() > ceiling:
+        if self._file_bytes() > self._ceiling(wal):
+            held = f", {_size(self._wal):,} of which a reader holds" if _size(self._wal) else ""
             raise OutOfRoom(
-                f"{self._path} may take {self.limit:,} bytes with its -wal and -shm, and a change that writes "
-                f"{need:,} bytes to the -wal does not fit beside the {self._file_bytes():,} of the file"
+                f"{self._path} may take {self.limit:,} bytes with its -wal and -shm, and a change that needs a -wal of "
+                f"{wal:,} bytes{held} does not fit beside the {self._file_bytes():,} of the file"
             )
-        self._connection.execute(f"PRAGMA max_page_count = {ceiling // PAGE_SIZE}").fetchall()
-        self._stop, self._stopped = wal - (_CACHE_PAGES + _SPARE_PAGES) * WAL_PAGE, False
+        self._connection.execute(f"PRAGMA max_page_count = {self._ceiling(wal) // PAGE_SIZE}").fetchall()
+        self._stop, self._stopped = wal - _HELD, False
+
+    def before_commit(self) -> None:
+        """The last look: a commit itself must not be broken off, it might have been done."""
+        too_long, self._stop = self._is_too_long(), None
+        if too_long:
+            raise self.refusal("writing to")
 
     def done(self) -> None:
         """The transaction has ended."""
@@ -118,9 +123,14 @@ class Room:
 
     # --- giving back
 
-    def fold(self) -> None:
+    def fold(self, patiently: bool = True) -> None:
         """Bring the wal into the file and cut it to nothing; while somebody reads it, it may stay."""
-        self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        (before,) = self._connection.execute("PRAGMA busy_timeout").fetchone()
+        self._connection.execute(f"PRAGMA busy_timeout = {before if patiently else 0}").fetchall()
+        try:
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        finally:
+            self._connection.execute(f"PRAGMA busy_timeout = {before}").fetchall()
 
     def give_back(self, to_bytes: int = 0) -> None:
         """Cut free pages off the file until it has at most `to_bytes`, or no free page is left."""
@@ -148,6 +158,10 @@ class Room:
             return False
         self._stopped = True
         return True
+
+    def _ceiling(self, wal_bytes: int) -> int:
+        """What the file may take beside a wal of this length."""
+        return (self.limit - wal_bytes - _shm_bytes(wal_bytes)) // PAGE_SIZE * PAGE_SIZE
 
     def _file_bytes(self) -> int:
         """What the file has, or will have when the wal is folded."""

@@ -73,6 +73,8 @@ class Writer:
             try:
                 self._connection.execute("BEGIN IMMEDIATE")  # in here, for Ctrl-C may strike as soon as it has begun
                 yield self._connection
+                if self.room is not None:
+                    self.room.before_commit()
                 self._connection.execute("COMMIT")
             except BaseException as error:
                 stopped = self.room is not None and self.room.stopped(error)
