@@ -106,10 +106,12 @@ class Thinning:
                 if attempt == _TRIES - 1:
                     raise self._refusal(need_bytes) from error
                 more += max(need_bytes, self._limit // 32)
+                wal_bytes += wal_bytes // 2
 
     def rewrite(self, write: Callable[[], object], blocks: int, layers: Layers, spared: Callable[[int], bool]) -> None:
         """`carry_out` for a change that writes so many blocks in one transaction, most of which are on file already."""
-        wal_bytes = wal_bytes_of([int(self._mean[1])] * blocks)
+        every = _FILL * self._mean[1] * (len(layers.surface) + len(layers.free))  # no page is written twice
+        wal_bytes = int(min(wal_bytes_of([int(self._mean[1])] * blocks), wal_bytes_of([]) * 4 + 1.5 * every))
         self.carry_out(write, int(_FILL * _REPLACED * self._mean[1] * blocks), wal_bytes, layers, spared)
 
     def settle(self, layers: Layers) -> None:

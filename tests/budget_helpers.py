@@ -36,12 +36,12 @@ def view(i: int, with_box: bool) -> Frame:
     return mh.frame_at(position, target - position, 0, BEFORE if with_box else AFTER, SIZE)
 
 
-def noisy(frame: Frame, seq: int, colour: float = 25.0) -> Frame:
-    """The frame as a cheap sensor gives it: hard to compress."""
+def noisy(frame: Frame, seq: int) -> Frame:
+    """The frame as a cheap sensor in bad light gives it: hard to compress."""
     rng = np.random.default_rng(seq)
-    rgb = np.clip(frame.rgb + rng.normal(0.0, colour, frame.rgb.shape), 0, 255).astype(np.uint8)
-    depth = (frame.depth_m + rng.normal(0.0, 0.004, frame.depth_m.shape)).astype(np.float32)
-    return mh.at(frame, seq, rgb=rgb, depth_m=depth)
+    grain = rng.integers(-45, 46, (*frame.rgb.shape[:2], 1))  # brightness alone: colours stay what they are
+    depth = frame.depth_m + rng.normal(0.0, 0.004, frame.depth_m.shape).astype(np.float32)
+    return mh.at(frame, seq, rgb=np.clip(frame.rgb + grain, 0, 255).astype(np.uint8), depth_m=depth)
 
 
 def stream(first: int, count: int) -> Iterator[Frame]:

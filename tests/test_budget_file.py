@@ -16,10 +16,11 @@ from test_correction import corrections
 
 from spatialmem.errors import Evicted, InvalidValue, MemoryFileError, OutOfRoom
 from spatialmem.memory import SpatialMemory
+from spatialmem.store import evictions
 from spatialmem.store.queries import disk_sizes
 from spatialmem.types import Stored
 
-COPIES = 24
+COPIES = 8
 QUESTIONS = ({"text": "red"}, {"text": "green"}, {"text": "yellow"}, {"at": (1.75, 0.0, 0.8), "radius_m": 0.6})
 
 
@@ -30,29 +31,21 @@ def day(tmp_path_factory):
     path, copies, given, count = folder / "live" / "a.mem", [], 0, 0
     path.parent.mkdir()
     with bh.create(path) as memory, bh.watched(memory) as most:
-        while given < 10 * bh.LIMIT:
+        while given < 9.5 * bh.LIMIT:  # the rest is stored
             for frame in bh.stream(count, 8):
-                before = memory.sql("SELECT ifnull(sum(bytes), 0) FROM evictions")[0][0]
-                result = memory.observe(frame)
-                assert isinstance(result, Stored)
+                assert isinstance(memory.observe(frame), Stored)
+                assert disk_sizes(path)["total"] <= bh.LIMIT
                 count += 1
-                sizes = disk_sizes(path)
-                assert sizes["total"] <= bh.LIMIT
-                given += entry_bytes(memory, result.lsn)
-                if count % 15 == 0 or memory.sql("SELECT sum(bytes) FROM evictions")[0][0] != before and count % 7 == 0:
+                if count % 7 == 0 and len(copies) < COPIES * (1 + count // 160):
                     copy = mh.as_a_crash_leaves_it(path, folder / f"{len(copies)}" / "a.mem")
                     copies.append((copy, count, memory.canonical_hash()))
+            given = memory.sql("SELECT ifnull(sum(bytes), 0) FROM evictions")[0][0]
         hashed = memory.canonical_hash()
         hits = [bh.told(memory.query(**question)) for question in QUESTIONS]
         info, mesh = memory.info(), memory.mesh()
     return SimpleNamespace(
         path=path, count=count, copies=copies, hash=hashed, hits=hits, most=most[0], info=info, mesh=mesh
     )
-
-
-def entry_bytes(memory, lsn):
-    query = "SELECT length(colour) + ifnull(length(depth), 0) + ifnull(length(features), 0) FROM frames WHERE lsn = ?"
-    return memory.sql(query, (lsn,))[0][0]
 
 
 @pytest.fixture
@@ -64,7 +57,7 @@ def path(day, tmp_path):
 
 
 def test_the_bound_holds_and_is_used(day):
-    assert 0.9 * bh.LIMIT < day.most <= bh.LIMIT
+    assert 0.85 * bh.LIMIT < day.most <= bh.LIMIT
     assert day.path.stat().st_size < day.most and mh.names(day.path) == {""}
     with SpatialMemory.open(day.path) as memory:
         assert memory.info()["file_bytes"]["free"] == 0, "what is not used was given back"
@@ -86,7 +79,7 @@ def test_every_frame_is_stored_or_recorded_as_evicted(day):
 
 
 def test_crashes_lose_nothing_that_was_acknowledged(day):
-    assert len(day.copies) >= COPIES
+    assert len(day.copies) >= 24
     for number, (copy, count, hashed) in enumerate(day.copies):
         assert disk_sizes(copy)["total"] <= bh.LIMIT
         with SpatialMemory.open(copy) as memory:
@@ -95,7 +88,7 @@ def test_crashes_lose_nothing_that_was_acknowledged(day):
             assert bh.evicted(memory) == bh.recorded(memory)
             left = [k.lsn for k in memory.trajectory() if k.lsn not in bh.evicted(memory)]
             assert all(memory.keyframe(lsn).seq == lsn - 1 for lsn in left[:: max(1, len(left) // 3)])
-        if number % 6 == 0:
+        if number % 8 == 0:
             with SpatialMemory.open(copy, "a") as memory, bh.watched(memory):
                 assert memory.canonical_hash() == hashed
                 mh.observe_all(memory, bh.stream(count, 4))
@@ -112,7 +105,7 @@ print("ready", flush=True)
 for frame in bh.stream(len(memory.trajectory()), 400):
     print(memory.observe(frame).lsn, flush=True)
 """
-    for lines in rng.integers(30, 70, 4):
+    for lines in rng.integers(30, 70, 3):
         child = subprocess.Popen([*mh.python(code), str(path)], stdout=subprocess.PIPE, text=True)
         for _ in range(1 + lines):
             line = child.stdout.readline()
@@ -125,7 +118,8 @@ for frame in bh.stream(len(memory.trajectory()), 400):
             count = len(memory.trajectory())
             assert known <= count <= known + 1 and memory.check() == []
             assert bh.evicted(memory) == bh.recorded(memory)
-    assert known > 120 and len(bh.recorded(SpatialMemory.open(path))) > 50
+    with SpatialMemory.open(path) as memory:
+        assert known > 90 and len(bh.recorded(memory)) > 30
 
 
 # --- the map
@@ -331,11 +325,10 @@ def test_layers_that_alone_are_too_large_refuse_the_frame_and_harm_nothing(tmp_p
 def test_a_missing_image_without_a_record_is_found(path):
     with SpatialMemory.open(path, "a") as memory:
         kept = min({k.lsn for k in memory.trajectory()} - bh.evicted(memory))
-        what = f'{{"lsn": [[{kept}, {kept}]]}}'
-        memory._keeper.file._writer._connection.execute("UPDATE evictions SET what = ?", (what,))
+        row = evictions.EvictionRow(1, "frames", (kept,), 1, "nothing")
+        memory._keeper.file.change("testing", lambda c: (c.execute("DELETE FROM evictions"), evictions.insert(c, row)))
         problems = "\n".join(memory.check())
-        for words in ("checksum does not match", "no eviction is recorded", "but have their images"):
-            assert words in problems
+        assert "no eviction is recorded" in problems and f"but have their images, frame {kept} among" in problems
 
 
 def test_info_says_what_was_given_up(day):

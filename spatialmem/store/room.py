@@ -21,7 +21,7 @@ from spatialmem.store.schema import PAGE_SIZE
 WAL_PAGE = PAGE_SIZE + 24
 _LEAST_WAL, _MOST_WAL = 2 << 20, 8 << 20
 _SHM_STEP, _SHM_FRAMES = 32768, 4062  # sqlite.org/walformat.html: an index of 32 KiB for so many pages of the wal
-_CACHE_PAGES = 32  # changed pages that SQLite holds back from the wal until it commits
+_CACHE_PAGES = 16  # changed pages that SQLite holds back from the wal until it commits
 _SPARE_PAGES = 8  # what one statement may change beyond the cache before the next look
 _HELD = (_CACHE_PAGES + _SPARE_PAGES) * WAL_PAGE  # bytes that may come into the wal after the last look
 _STEPS = 50  # instructions between two looks
