@@ -43,6 +43,8 @@ _REPLACED = 0.25
 _MOST_AT_ONCE = 2 << 20
 """bytes that one thinning gives up when less is needed, so that no frame waits long"""
 _VECTORS_AT_ONCE = 256
+_FIRST_GUESS, _SAMPLE = 1024.0, 24
+"""bytes of a packed block before there is any, and how many are packed to know better"""
 _log = logging.getLogger(__name__)
 
 
@@ -62,7 +64,8 @@ class Thinning:
         self._worth = Worth()
         self._next: list[int] = []
         self._footprint = Footprint(keeper)
-        self._mean = (0, _typical_block_bytes(keeper.feature_width))
+        self._mean = _FIRST_GUESS
+        self._measured = (-1, 0)
 
     @classmethod
     def of(cls, keeper: Keeper) -> Thinning | None:
@@ -78,8 +81,8 @@ class Thinning:
         b = entry.blobs
         blobs = (b.colour, b.depth, b.mask, b.features, b.examined)
         sizes = [sum(len(blob or b"") for blob in blobs), len(entry.vector or b""), len(prepared.cells or b""), 512]
-        share = [int(self._mean[1])] * self._keeper.blocks_due(layers)
-        need = sum(sizes) + 2 * PAGE_SIZE + int(_FILL * self._mean[1] * sum(map(len, prepared.added)))
+        share = [int(self._mean)] * self._keeper.blocks_due(layers)
+        need = sum(sizes) + 2 * PAGE_SIZE + int(_FILL * self._mean * sum(map(len, prepared.added)))
         self.carry_out(append, need, wal_bytes_of([*sizes, *share]), layers)
 
     def carry_out(
@@ -110,9 +113,9 @@ class Thinning:
 
     def rewrite(self, write: Callable[[], object], blocks: int, layers: Layers, spared: Callable[[int], bool]) -> None:
         """`carry_out` for a change that writes so many blocks in one transaction, most of which are on file already."""
-        every = _FILL * self._mean[1] * (len(layers.surface) + len(layers.free))  # no page is written twice
-        wal_bytes = int(min(wal_bytes_of([int(self._mean[1])] * blocks), wal_bytes_of([]) * 4 + 1.5 * every))
-        self.carry_out(write, int(_FILL * _REPLACED * self._mean[1] * blocks), wal_bytes, layers, spared)
+        every = _FILL * self._mean * (len(layers.surface) + len(layers.free))  # no page is written twice
+        wal_bytes = int(min(wal_bytes_of([int(self._mean)] * blocks), wal_bytes_of([]) * 4 + 1.5 * every))
+        self.carry_out(write, int(_FILL * _REPLACED * self._mean * blocks), wal_bytes, layers, spared)
 
     def settle(self, layers: Layers) -> None:
         """Move the base up where most frames are after it, so that a change can have them given up."""
@@ -141,21 +144,25 @@ class Thinning:
 
     def _waiting_bytes(self, layers: Layers, spare: int) -> int:
         """What the blocks that have changed since they were last written will add to the file."""
-        base = self._keeper.base_lsn
-        if base != self._mean[0]:
-            self._measure(base)
         every = len(layers.surface) + len(layers.free)
-        if _FILL * self._mean[1] * every <= spare:
+        self._measure(layers, every)
+        if _FILL * self._mean * every <= spare:
             return 0  # there is room for all there are
-        surface, free = layers.changed_keys(base)
-        changed = len(surface) + len(free)
+        changed = sum(map(len, layers.changed_keys(self._keeper.base_lsn)))
         new = min(changed, max(0, every - self._file.read(_count_blocks)))
-        return int(_FILL * self._mean[1] * (new + _REPLACED * (changed - new)))
+        return int(_FILL * self._mean * (new + _REPLACED * (changed - new)))
 
-    def _measure(self, base: int) -> None:
-        """The mean block of the latest checkpoint round that wrote a few."""
+    def _measure(self, layers: Layers, every: int) -> None:
+        """Bytes of the mean block: in the latest checkpoint round that wrote a few, else of a sample."""
+        base, size = self._measured
+        if base == self._keeper.base_lsn and (base > 0 or every < 2 * size):
+            return
+        self._measured = (self._keeper.base_lsn, every)
         rounds = [row for row in self._file.checkpoints()[-8:] if row.blocks >= 8]
-        self._mean = (base, rounds[-1].bytes / rounds[-1].blocks if rounds else self._mean[1])
+        if rounds:
+            self._mean = rounds[-1].bytes / rounds[-1].blocks
+        elif every:
+            self._mean = max(_sampled(layers), 0.5 * self._mean)
 
     def _refusal(self, need_bytes: int) -> OutOfRoom:
         sizes = self._file.sizes()
@@ -266,9 +273,13 @@ class Footprint:
                 self._grid, self._ram_bytes = None, 2 * self._ram_bytes
 
 
-def _typical_block_bytes(width: int) -> float:
-    """Of a packed block, before any was written: a surface block with 112 rows, half of whose bytes stay."""
-    return 0.5 * (1600 + 112 * (2 * width + 18))
+def _sampled(layers: Layers) -> float:
+    """Mean bytes of some of the blocks, packed."""
+    surface, free = layers.changed_keys(0)
+    packed = [len(layers.surface_row(int(key), 0).data) for key in surface[:: 1 + len(surface) // _SAMPLE]]
+    packed_free = [len(layers.free_row(int(key), 0).data) for key in free[:: 1 + len(free) // _SAMPLE]]
+    total = np.mean(packed or [0]) * len(surface) + np.mean(packed_free or [0]) * len(free)
+    return float(total / max(1, len(surface) + len(free)))
 
 
 def _count_blocks(connection) -> int:
