@@ -17,9 +17,9 @@ from spatialmem.memory import SpatialMemory
 from spatialmem.store.queries import disk_sizes
 from spatialmem.types import Frame
 
-LIMIT = 8 << 20
+LIMIT, LARGE = 8 << 20, 64 << 20
 OPTIONS = {"voxel_size_m": 0.08, "free_voxel_m": 0.16, "checkpoint_frames": 16, "ram_bytes": 64 << 20}
-VIEWS, SIZE = 24, (320, 240)
+VIEWS, SIZE = 24, (400, 300)
 
 
 def create(path: Path, limit: int | None = LIMIT, **options) -> SpatialMemory:
@@ -96,3 +96,18 @@ def told(answer) -> list[tuple]:
          h.presence, [dataclasses.astuple(e) for e in h.evidence], h.voxels)
         for h in answer
     ]  # fmt: skip
+
+
+def two_places(path: Path) -> None:
+    """A memory of two corners, of which no frame sees both. Of the first, seen by frames 1 to 6,
+    only the last frame still has its images; in the second, frames 11 to 14 saw that the red box had gone."""
+    there = [((-1.0, 0.0, 1.2), (-1.0, 0.05 * i, -0.2)) for i in range(6)]
+    here = [((1.2, 0.0, 1.2), (1.0, 0.1 - 0.05 * i, -0.3)) for i in range(8)]
+    with create(path, LARGE, max_depth_m=1.6) as memory:
+        memory.declare_up((0.0, 0.0, 1.0))
+        for seq, (position, forward) in enumerate([*there, *here]):
+            boxes = AFTER if seq >= 10 else BEFORE
+            mh.observe_all(memory, [noisy(mh.frame_at(position, forward, 0, boxes), seq)])
+        memory._keeper.complete_round(memory._layers)
+        memory._keeper.thinning._evict([1, 2, 3, 4, 5])
+        assert evicted(memory) == {1, 2, 3, 4, 5} and memory.info()["departed_regions"] > 0

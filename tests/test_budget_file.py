@@ -12,9 +12,8 @@ import budget_helpers as bh
 import memory_helpers as mh
 import numpy as np
 import pytest
-from test_correction import corrections
 
-from spatialmem.errors import Evicted, InvalidValue, MemoryFileError, OutOfRoom
+from spatialmem.errors import Evicted, InvalidValue, OutOfRoom
 from spatialmem.memory import SpatialMemory
 from spatialmem.store import evictions
 from spatialmem.store.queries import disk_sizes
@@ -168,105 +167,7 @@ def test_localising_needs_no_images(day, path):
         ) < 0.1  # fmt: skip
 
 
-# --- two places, of which one has lost its frames
-
-
-@pytest.fixture(scope="module")
-def two_places(tmp_path_factory):
-    """Frames of one corner, which were given up but for the last, then frames of another, which are all stored."""
-    path = tmp_path_factory.mktemp("two") / "a.mem"
-    there = [((-1.0, 0.0, 1.2), (-1.0, 0.05 * i, -0.2)) for i in range(6)]
-    here = [((1.2, 0.0, 1.2), (1.0, 0.1 - 0.05 * i, -0.3)) for i in range(8)]
-    with bh.create(path, 64 << 20, max_depth_m=1.6) as memory:
-        for seq, (position, forward) in enumerate([*there, *here]):
-            gone_box = bh.AFTER if seq >= 10 else bh.BEFORE
-            mh.observe_all(memory, [bh.noisy(mh.frame_at(position, forward, 0, gone_box), seq)])
-        memory._keeper.complete_round(memory._layers)
-        memory._keeper.thinning._evict([1, 2, 3, 4, 5])
-        assert bh.evicted(memory) == {1, 2, 3, 4, 5}
-        assert memory.info()["departed_regions"] > 0
-    return path
-
-
-@pytest.fixture
-def half(two_places, tmp_path):
-    return shutil.copyfile(two_places, tmp_path / "a.mem")
-
-
-def keys_left_by(memory, lsns):
-    return sorted({int(key) for lsn in lsns for key in memory._keeper.file.left_by(lsn)})
-
-
-def test_what_can_be_replayed_is_repaired_and_what_cannot_is_said(half, tmp_path):
-    with SpatialMemory.open(half, "a") as memory:
-        hashed, gone = memory.canonical_hash(), keys_left_by(memory, range(1, 6))
-        keys = [key for (key,) in memory.sql("SELECT key FROM surface_blocks")]
-        assert 0 < len(set(keys) & set(gone)) < len(keys)
-        memory.rebuild()
-        assert memory.canonical_hash() == hashed
-    for damaged, sound in ((set(keys) - set(gone), True), (set(keys) & set(gone), False)):
-        copy = shutil.copyfile(half, tmp_path / "copy.mem")
-        with SpatialMemory.open(copy, "a") as memory:
-            connection = memory._keeper.file._writer._connection
-            connection.execute("UPDATE surface_blocks SET data = zeroblob(9) WHERE key = ?", (min(damaged),))
-        with pytest.raises(MemoryFileError, match="spatialmem rebuild"):
-            SpatialMemory.open(copy)
-        if sound:
-            SpatialMemory.repair(copy)
-            with SpatialMemory.open(copy) as memory:
-                assert memory.canonical_hash() == hashed and memory.check() == []
-        else:
-            before = copy.read_bytes()
-            with pytest.raises(MemoryFileError, match="cannot be made anew: images of 5 frames were given up"):
-                SpatialMemory.repair(copy)
-            assert copy.read_bytes() == before
-
-
-def test_poses_are_corrected_where_frames_are_stored_and_refused_where_they_are_not(half):
-    with SpatialMemory.open(half, "a") as memory, bh.watched(memory, 64 << 20):
-        hashed, tables = memory.canonical_hash(), mh.tables(memory)
-        for lsns in ([3], [6], [2, 12]):
-            with pytest.raises(Evicted, match="where frames were evicted"):
-                memory.correct_poses(corrections(memory, lsns, seed=1, metres=0.1))
-            assert memory.canonical_hash() == hashed and mh.tables(memory) == tables
-        small = {3: memory.trajectory()[2].map_from_camera + 1e-3 * np.eye(4, k=3)}
-        assert memory.correct_poses(small).applied == 0
-        done = memory.correct_poses(corrections(memory, [9, 12], seed=1, metres=0.1))
-        assert done.applied == 2 and memory.canonical_hash() != hashed
-        hashed = memory.canonical_hash()
-        memory.rebuild()
-        assert memory.canonical_hash() == hashed
-    with SpatialMemory.open(half) as memory:
-        assert memory.canonical_hash() == hashed and memory.check() == []
-
-
-@pytest.mark.parametrize("lsns", [[1, 2, 3, 4, 5, 6], [2, 4], [6], [10, 11], [3, 12]])
-def test_forgotten_frames_leave_nothing_whether_or_not_they_were_evicted(half, lsns):
-    with SpatialMemory.open(half, "a") as memory, bh.watched(memory, 64 << 20):
-        departed = memory.info()["departed_regions"]
-        left = set(keys_left_by(memory, [lsn for lsn in lsns if lsn < 6]))
-        memory.forget(frames=lsns)
-        assert memory.check() == []
-        assert {k.lsn for k in memory.trajectory()} == set(range(1, 15)) - set(lsns)
-        seen = {int(s) for block in left for s in first_and_last(memory, block)}
-        assert not seen & set(lsns), "a voxel still names a frame that was erased"
-        if lsns == [1, 2, 3, 4, 5, 6]:
-            assert len(memory.query("blue")) == 0 and len(memory.query("red")) > 0
-            assert memory.info()["departed_regions"] == departed
-        hashed = memory.canonical_hash()
-        memory.rebuild()
-        assert memory.canonical_hash() == hashed
-    with SpatialMemory.open(half) as memory:
-        assert memory.canonical_hash() == hashed and memory.check() == []
-
-
-def first_and_last(memory, key):
-    from spatialmem.voxels.blocks import block_of, read_block
-
-    pools = memory._layers.surface.pools
-    block = block_of(pools, key)
-    arrays = read_block(pools, block) if block >= 0 else None
-    return [] if arrays is None else [*arrays.first, *arrays.last]
+# --- forgetting
 
 
 def test_forgetting_in_a_full_file_stays_within_the_bound_and_leaves_no_byte(day, path):
@@ -276,15 +177,17 @@ def test_forgetting_in_a_full_file_stays_within_the_bound_and_leaves_no_byte(day
         rows = [memory.sql("SELECT colour, depth FROM frames WHERE lsn = ?", (lsn,))[0] for lsn in kept[:2]]
         blobs = [blob for row in rows for blob in row if blob is not None]
         cells = [blob for (blob,) in memory.sql("SELECT cells FROM sightings WHERE lsn IN (?, ?)", tuple(lsns[2:4]))]
-        pieces = [
-            blob[at : at + 20] for blob in (*blobs, *cells) for at in (len(blob) // 3, len(blob) // 2, len(blob) - 24)
-        ]
+        pieces = [blob[len(blob) * n // 8 :][:20] for blob in (*blobs, *cells) for n in (3, 4, 7)]
         data = path.read_bytes() + path.with_name("a.mem-wal").read_bytes()
         assert len(pieces) > 6 and all(piece in data for piece in pieces)
         memory.forget(frames=lsns)
         assert memory.check() == [] and memory.sql("SELECT count(*) FROM meta WHERE key = 'scrub_pending'") == [(0,)]
+        others = b"".join(
+            blob for (blob,) in memory.sql("SELECT cells FROM sightings")
+        )  # of the same view, may be alike
+        pieces = [piece for piece in pieces if piece not in others]
         data = path.read_bytes() + path.with_name("a.mem-wal").read_bytes()
-        assert [piece for piece in pieces if piece in data] == []
+        assert len(pieces) >= 12 and [piece for piece in pieces if piece in data] == []
         hashed = memory.canonical_hash()
         mh.observe_all(memory, bh.stream(day.count, 5))
     with SpatialMemory.open(path) as memory:
