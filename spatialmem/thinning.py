@@ -62,6 +62,8 @@ class Thinning:
         for row in file.evictions():
             (self.frames if row.kind == FRAMES else self.vectors).update(row.lsns)
         self._worth = Worth()
+        self._stored: list[int] = []
+        self._known_lsn = 0
         self._next: list[int] = []
         self._footprint = Footprint(keeper)
         self._mean = _FIRST_GUESS
@@ -114,13 +116,12 @@ class Thinning:
     def rewrite(self, write: Callable[[], object], blocks: int, layers: Layers, spared: Callable[[int], bool]) -> None:
         """`carry_out` for a change that writes so many blocks in one transaction, most of which are on file already."""
         every = _FILL * self._mean * (len(layers.surface) + len(layers.free))  # no page is written twice
-        wal_bytes = int(min(wal_bytes_of([int(self._mean)] * blocks), wal_bytes_of([]) * 4 + 1.5 * every))
+        wal_bytes = int(min(wal_bytes_of([int(self._mean)] * blocks), 4 * wal_bytes_of([]) + 1.1 * every))
         self.carry_out(write, int(_FILL * _REPLACED * self._mean * blocks), wal_bytes, layers, spared)
 
     def settle(self, layers: Layers) -> None:
         """Move the base up where most frames are after it, so that a change can have them given up."""
-        behind = sum(lsn <= self._keeper.base_lsn and lsn not in self.frames for lsn in self._keeper.rows)
-        if 2 * behind < len(self._keeper.rows) - len(self.frames) and layers.last_lsn > self._keeper.base_lsn:
+        if layers.last_lsn > self._keeper.base_lsn and self._is_base_behind():
             self.carry_out(partial(self._complete_round, layers), 0, 0, layers)
 
     def make_room(
@@ -164,30 +165,36 @@ class Thinning:
         elif every:
             self._mean = max(_sampled(layers), 0.5 * self._mean)
 
+    def _log_bytes(self) -> int:
+        """What could be given up at most."""
+        sizes = self._file.sizes()
+        return sizes["frames"] + sizes["vectors"]
+
     def _refusal(self, need_bytes: int) -> OutOfRoom:
         sizes = self._file.sizes()
         layers = sum(sizes[name] for name in ("surface_blocks", "free_blocks", "departed"))
         rows = sum(sizes[name] for name in ("keyframes", "frames", "sightings", "vectors", "pose_revisions"))
         return OutOfRoom(
             f"the file budget of {self._limit:,} bytes (file_bytes) has no room for {need_bytes:,} bytes more: voxel "
-            f"blocks take {layers:,}, rows of frames {rows:,}, and no frame is left whose images could be given up. "
-            "Nothing was changed. Build the memory anew with a larger budget, or with a larger voxel_size_m"
+            f"blocks take {layers:,}, rows of frames {rows:,}, and giving up images of frames cannot make it. The map "
+            "was not changed. Build the memory anew with a larger budget, or with a larger voxel_size_m"
         )
 
     # --- giving up
 
     def _give_up(self, short: int, layers: Layers, spared: Callable[[int], bool] | None) -> bool:
         """One step towards `short` bytes less; False when there is none left."""
-        stored = [row for row in self._keeper.rows.values() if row.lsn not in self.frames]
-        behind = [row.lsn for row in stored if row.lsn <= self._keeper.base_lsn]
-        if spared is None and 2 * len(behind) < len(stored) and layers.last_lsn > self._keeper.base_lsn:
+        hopeless = short > self._limit // 16 and short > self._log_bytes()  # then nothing is given up in vain
+        news = layers.last_lsn > self._keeper.base_lsn
+        if spared is None and news and (hopeless or self._is_base_behind()):
             try:
                 self._complete_round(layers)
                 return True
             except OutOfRoom:
-                if not behind:
-                    raise
-        lsns = self._chosen(stored, behind, short, layers, spared)
+                hopeless |= not self._behind_base()
+        if hopeless:
+            return False
+        lsns = self._chosen(short, layers, spared)
         if lsns:
             self._evict(lsns)
             return True
@@ -196,17 +203,30 @@ class Thinning:
     def _complete_round(self, layers: Layers) -> None:
         self._keeper.complete_round(layers)
 
-    def _chosen(
-        self, stored: list[KeyframeRow], behind: list[int], short: int, layers: Layers,
-        spared: Callable[[int], bool] | None,
-    ) -> list[int]:  # fmt: skip
+    def _with_images(self) -> list[int]:
+        """Frames whose images are on file, in log order."""
+        rows, last = self._keeper.rows, self._keeper.last_lsn
+        known = [*self._stored, *range(self._known_lsn + 1, last + 1)]
+        self._stored = [lsn for lsn in known if lsn in rows and lsn not in self.frames]
+        self._known_lsn = last
+        return self._stored
+
+    def _behind_base(self) -> list[int]:
+        return [lsn for lsn in self._with_images() if lsn <= self._keeper.base_lsn]
+
+    def _is_base_behind(self) -> bool:
+        """Whether most frames are after the base, so that they cannot be given up."""
+        return 2 * len(self._behind_base()) < len(self._stored)
+
+    def _chosen(self, short: int, layers: Layers, spared: Callable[[int], bool] | None) -> list[int]:
         """The frames that are worth least, enough of them for one step."""
         wanted, chosen, passed = max(short, min(self._limit // 64, _MOST_AT_ONCE)), [], []
-        left = set(behind)
+        left = set(self._behind_base())
         while wanted > 0 and left:
             self._next = [lsn for lsn in self._next if lsn in left]
             if not self._next:
                 count = max(1, len(left) // 16)
+                stored = [self._keeper.rows[lsn] for lsn in self._stored]
                 self._next = self._worth.least(stored, left, count, layers.cells, layers.departed)
             lsn = self._next.pop(0)
             left.discard(lsn)
