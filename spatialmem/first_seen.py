@@ -30,7 +30,7 @@ def first_seen_lsn(memory: SpatialMemory, position_m: NDArray[np.floating]) -> N
     with memory._reading() as epoch:
         found = epoch.surface.search(None, 0.0, Filter())
         places = found.places()
-        voxels, (first, _, _) = found.voxels(places), found.seen(places)
+        voxels, (first, _, _) = found.voxels(places), found.seen(found.rows(places))
     at = np.floor(np.asarray(position_m, np.float64).reshape(-1, 3) / memory.config.voxel_size_m).astype(np.int64)
     return _of_nearest(voxels, first.astype(np.int64), at)
 
