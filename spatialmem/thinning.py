@@ -8,25 +8,21 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from spatialmem.errors import OutOfRoom
+from spatialmem.footprint import Footprint
 from spatialmem.layers import Layers, Prepared
 from spatialmem.store import codec, evictions
 from spatialmem.store.evictions import FRAMES, VECTORS, EvictionRow
 from spatialmem.store.file import MemoryFile
 from spatialmem.store.room import wal_bytes_of
-from spatialmem.store.rows import KeyframeRow
 from spatialmem.store.schema import FRAMES as FRAME_TABLE
 from spatialmem.store.schema import PAGE_SIZE
 from spatialmem.store.schema import VECTORS as VECTOR_TABLE
-from spatialmem.voxels.surface import SurfaceGrid
-from spatialmem.voxels.views import DepthView
 from spatialmem.worth import Worth
 
 if TYPE_CHECKING:
@@ -264,33 +260,6 @@ class Thinning:
     @property
     def _reason(self) -> str:
         return f"file budget of {self._limit} bytes"
-
-
-@final
-class Footprint:
-    """Which surface blocks a frame touched: worked out on a grid of its own, so that the map stays as it is."""
-
-    def __init__(self, keeper: Keeper) -> None:
-        self._keeper = keeper
-        self._ram_bytes = 64 << 20
-        self._grid: SurfaceGrid | None = None
-
-    def of(self, row: KeyframeRow) -> NDArray[np.int64]:
-        """(n,) ascending keys of the blocks that a stored frame touched or examined."""
-        frame = self._keeper.logged(row)
-        if frame.depth_m is None:
-            return frame.examined
-        config = self._keeper.config
-        view = DepthView.of(frame.depth_m, frame.valid, frame.camera, frame.map_from_camera, config)
-        while True:
-            if self._grid is None:
-                self._grid = SurfaceGrid(replace(config, ram_bytes=self._ram_bytes), 1)
-            try:
-                touched = self._grid.keys_touched(view)
-                self._grid.reset()
-                return np.union1d(touched, frame.examined)
-            except OutOfRoom:
-                self._grid, self._ram_bytes = None, 2 * self._ram_bytes
 
 
 def _sampled(layers: Layers) -> float:
