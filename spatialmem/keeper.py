@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 import spatialmem
 from spatialmem.checkpoint import CheckpointRound
 from spatialmem.config import MemoryConfig
-from spatialmem.errors import InvalidValue, MemoryFileError, SpatialMemError
+from spatialmem.errors import Evicted, InvalidValue, MemoryFileError, SpatialMemError
 from spatialmem.layers import Layers, LoggedFrame, Prepared
 from spatialmem.log_entry import Keyframe, LogEntry, decoded, ephemeral_entry, file_entry, keyframe_row
 from spatialmem.own_encoder import OwnEncoder
@@ -160,8 +160,7 @@ class Keeper:
 
     def residuals_m(self, frame: Frame, count: int) -> list[float | None]:
         """Depth residuals of the last stored frames of the same camera that looked at depth, newest first."""
-        log = self._log_of(frame.session_id, frame.camera_id)
-        return list(reversed(log.residuals_m))[:count]
+        return list(reversed(self._log_of(frame.session_id, frame.camera_id).residuals_m))[:count]
 
     def entry(
         self, frame: Frame, map_from_camera: NDArray[np.float64], reason: str, suspect: bool, outcome: Outcome,
@@ -264,10 +263,11 @@ class Keeper:
         row = self.rows.get(lsn)
         if row is None:
             raise InvalidValue(f"there is no stored frame {lsn}; the log holds frames 1 to {self.last_lsn}")
-        logged = self.logged(row)
+        logged, (sigma_m, sigma_rad) = self.logged(row), (row.pose_sigma_m, row.pose_sigma_rad)
+        sigma = None if sigma_m is None or sigma_rad is None else (sigma_m, sigma_rad)
         return Frame(
             logged.rgb, logged.depth_m, row.camera, row.world_from_camera, row.stamp_ns, row.session_id, row.camera_id,
-            row.seq, logged.valid, _sigma(row), depth_unit="m", recording_id=self._recordings.get(row.session_id),
+            row.seq, logged.valid, sigma, depth_unit="m", recording_id=self._recordings.get(row.session_id),
         )  # fmt: skip
 
     def logged(self, row: KeyframeRow, map_from_camera: NDArray[np.float64] | None = None) -> LoggedFrame:
@@ -288,7 +288,13 @@ class Keeper:
         """The layers of the file. Read again when a live writer has revised poses or erased frames meanwhile."""
         while True:
             before = self.on_file().revisions()
-            layers = self._restored_layers()
+            try:
+                layers = self._restored_layers()
+            except Evicted:  # a live writer may have moved the base on and thinned the tail meanwhile
+                if not self.read_only or self.on_file().base_lsn <= self._round.base_lsn:
+                    raise
+                self._drop_rows()
+                continue
             if not self.read_only or self.on_file().revisions() == before:
                 return layers
             self._drop_rows()
@@ -382,12 +388,6 @@ class Keeper:
         if self.file is None:
             raise SpatialMemError("an ephemeral memory has no file and keeps no images; create it with a path")
         return self.file
-
-
-def _sigma(row: KeyframeRow) -> tuple[float, float] | None:
-    if row.pose_sigma_m is None or row.pose_sigma_rad is None:
-        return None
-    return row.pose_sigma_m, row.pose_sigma_rad
 
 
 def _required(meta: dict[str, str | None], key: str, path: str | Path) -> str:

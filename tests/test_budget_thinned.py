@@ -13,6 +13,7 @@ from cli_helpers import cut_recording, run, run_json
 from test_correction import corrections
 
 from spatialmem.errors import Evicted, MemoryFileError
+from spatialmem.keeper import Keeper
 from spatialmem.memory import SpatialMemory
 from spatialmem.view.evidence import image_of
 from spatialmem.voxels.blocks import block_of, read_block
@@ -162,3 +163,27 @@ def test_image_vectors_go_when_no_image_is_left_and_localising_forgets_them(half
         hashed = memory.canonical_hash()
     with SpatialMemory.open(half) as memory:
         assert memory.canonical_hash() == hashed and memory.check() == []
+
+
+# --- a reader beside the writer
+
+
+def test_a_reader_opens_while_the_tail_it_is_reading_is_thinned(tmp_path, monkeypatch):
+    path = tmp_path / "a.mem"
+    with bh.create(path, bh.LARGE, checkpoint_frames=100) as writer:
+        mh.observe_all(writer, bh.stream(0, 12))
+        restore, thinned = Keeper._restore_rows, []
+
+        def thin_first(keeper, *given):
+            restore(keeper, *given)
+            if not thinned:
+                thinned.extend([4, 5, 8])
+                writer._keeper.complete_round(writer._layers)
+                writer._keeper.thinning._evict(thinned)
+
+        monkeypatch.setattr(Keeper, "_restore_rows", thin_first)
+        with SpatialMemory.open(path) as reader:
+            assert thinned and reader.canonical_hash() == writer.canonical_hash()
+            assert reader.info()["base_lsn"] == 12 and reader.keyframe(7).seq == 6
+            with pytest.raises(Evicted):
+                reader.keyframe(5)
