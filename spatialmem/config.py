@@ -101,8 +101,11 @@ class MemoryConfig:
         return self.truncation_voxels * self.voxel_size_m
 
     def to_json(self) -> str:
-        """One JSON object, keys sorted."""
-        return json.dumps(dataclasses.asdict(self), sort_keys=True)
+        """One JSON object, keys sorted; without `file_bytes` where there is no bound: earlier releases do not know it."""
+        values = dataclasses.asdict(self)
+        if self.file_bytes is None:
+            del values["file_bytes"]
+        return json.dumps(values, sort_keys=True)
 
     @classmethod
     def from_json(cls, text: str) -> MemoryConfig:
