@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Set
 from typing import TYPE_CHECKING, final
 
 import numpy as np
@@ -18,13 +18,17 @@ if TYPE_CHECKING:
     from spatialmem.keeper import Keeper
 
 
+def evicted(keeper: Keeper) -> Set[int]:
+    """Stored frames (lsn) whose images and depth were given up, of a memory that is open for appending."""
+    return frozenset() if keeper.thinning is None else keeper.thinning.frames & keeper.rows.keys()
+
+
 @final
 class Gone:
     """The evicted frames of a memory, and which blocks they touched."""
 
     def __init__(self, keeper: Keeper, layers: Layers) -> None:
-        evicted = set() if keeper.thinning is None else keeper.thinning.frames & keeper.rows.keys()
-        self.lsns = frozenset(evicted)
+        self.lsns = frozenset(evicted(keeper))
         self._keeper, self._layers = keeper, layers
 
     def left_by(self, lsn: int) -> NDArray[np.int64]:

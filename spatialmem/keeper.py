@@ -28,7 +28,7 @@ from spatialmem.store.room import blocks_at_once
 from spatialmem.store.rows import AnchorRow, KeyframeRow, PoseRow, SessionRow
 from spatialmem.thinning import Thinning
 from spatialmem.types import Frame, Outcome
-from spatialmem.voxels.keys import BLOCK, moved_keys
+from spatialmem.voxels.keys import BLOCK
 
 MAP_FRAME = "map"
 
@@ -50,7 +50,7 @@ class Keeper:
         self.places = Places()
         self._cameras: dict[tuple[str, str], CameraLog] = {}
         self._up: NDArray[np.float64] | None = None
-        self._recordings: dict[str, str] = {}
+        self.recordings: dict[str, str] = {}
         self._round = self._new_round(0)
         self.thinning = Thinning.of(self)
         """the file budget; None without one, or without writing"""
@@ -94,11 +94,12 @@ class Keeper:
 
     def _restore_rows(self, path: Path) -> None:
         file = self.on_file()
-        for row in file.keyframes():
-            self._remember(row)
+        rows = {row.lsn: row for row in file.keyframes()}
         # after the rows: a live writer places a session before its first frame
-        self.places = Places.restored(file.anchors(), file.poses(), self.rows)
-        self._recordings = file.recordings()
+        self.places = Places.restored(file.anchors(), file.poses(), rows)
+        for row in rows.values():
+            self._remember(row)
+        self.recordings = file.recordings()
         tombstones = file.tombstones()
         self.last_lsn = max([self.last_lsn, *(row.at_lsn for row in tombstones)])
         erased = {lsn for row in tombstones for lsn in row.lsns}
@@ -148,7 +149,7 @@ class Keeper:
         """Why the log cannot take a frame, or None. Raises `UnplacedSession` or `AnotherRecording`."""
         require_place(frame, self.places.has(frame.session_id))
         log = self._log_of(frame.session_id, frame.camera_id)
-        require_same_recording(frame, log, self._recordings.get(frame.session_id))
+        require_same_recording(frame, log, self.recordings.get(frame.session_id))
         if log.holds(frame.seq):
             return "duplicate"
         return "stamp not rising" if log.stamp_ns is not None and frame.stamp_ns <= log.stamp_ns else None
@@ -186,14 +187,17 @@ class Keeper:
         session = None
         if row.session_id not in self.places.sessions:
             session = self._new_session(row.session_id, np.eye(4), "first session")
-        recording_id = None if row.session_id in self._recordings else entry.recording_id
+        recording_id = None if row.session_id in self.recordings else entry.recording_id
         if self.file is not None and entry.blobs is not None:
             append = partial(self._append, entry, prepared, layers, session, recording_id)
-            append() if self.thinning is None else self.thinning.store(entry, prepared, layers, append)
+            due = self._round.most_next(layers)
+            append() if self.thinning is None else self.thinning.store(entry, prepared, layers, due, append)
         if session is not None:
             self.places.add(session[1])
         if recording_id is not None:
-            self._recordings[row.session_id] = recording_id
+            self.recordings[row.session_id] = recording_id
+        if entry.pose is not None:
+            self.places.revise((entry.pose,), {row.lsn: entry.pose.revision})
         self._remember(row)
 
     def _append(
@@ -204,13 +208,9 @@ class Keeper:
         share = self._round.next_share(layers)
         self.on_file().append_frame(
             entry.row, entry.blobs, entry.vector, prepared.cells, departed=prepared.departed, surface=share.surface,
-            free=share.free, checkpoint=share.completed, session=session, recording_id=recording_id,
+            free=share.free, checkpoint=share.completed, session=session, recording_id=recording_id, pose=entry.pose,
         )  # fmt: skip
         self._round.written(share)
-
-    def blocks_due(self, layers: Layers) -> int:
-        """How many voxel blocks the next frame's transaction writes at most."""
-        return self._round.most_next(layers)
 
     def complete_round(self, layers: Layers) -> None:
         """Write every block that has changed since the base, and move the base up to the last frame."""
@@ -219,16 +219,15 @@ class Keeper:
     def _remember(self, row: KeyframeRow) -> None:
         self.rows[row.lsn] = row
         self.last_lsn = max(self.last_lsn, row.lsn)
-        self._log_of(row.session_id, row.camera_id).add(row)
+        self._log_of(row.session_id, row.camera_id).add(row, self.places.refined(row.lsn))
 
     def forget_frames(self, lsns: Iterable[int]) -> None:
         """These frames have been erased from the file."""
         gone = set(lsns)
-        rows = [row for row in self.rows.values() if row.lsn not in gone]
-        self.rows = {}  # a new one: who reads goes on with the old
+        self.rows = {lsn: row for lsn, row in self.rows.items() if lsn not in gone}  # who reads goes on with the old
         self._cameras.clear()
-        for row in rows:
-            self._remember(row)
+        for row in self.rows.values():
+            self._log_of(row.session_id, row.camera_id).add(row, self.places.refined(row.lsn))
         self.places.drop(gone)
 
     def revise(self, poses: Sequence[PoseRow], used: Mapping[int, int], anchor: AnchorRow | None) -> None:
@@ -237,7 +236,12 @@ class Keeper:
         if anchor is not None:
             self.places.add(anchor)
         for lsn, revision in used.items():
-            self.rows[lsn] = replace(self.rows[lsn], pose_revision=revision)
+            row = self.rows[lsn] = replace(self.rows[lsn], pose_revision=revision)
+            self._log_of(row.session_id, row.camera_id).revised(row)
+
+    def leave_out(self, surface: NDArray[np.int64], free: NDArray[np.int64]) -> None:
+        """Blocks with these keys are no longer in the file."""
+        self._round.leave_out(surface, free)
 
     def forget_rows(self) -> None:
         """For `reset` of an ephemeral memory."""
@@ -249,7 +253,7 @@ class Keeper:
         self.last_lsn = 0
         self._cameras.clear()
         self.places = Places()
-        self._recordings.clear()
+        self.recordings.clear()
 
     def keyframe(self, row: KeyframeRow) -> Keyframe:
         """A row with its pose in the map."""
@@ -263,11 +267,13 @@ class Keeper:
         row = self.rows.get(lsn)
         if row is None:
             raise InvalidValue(f"there is no stored frame {lsn}; the log holds frames 1 to {self.last_lsn}")
-        logged, (sigma_m, sigma_rad) = self.logged(row), (row.pose_sigma_m, row.pose_sigma_rad)
-        sigma = None if sigma_m is None or sigma_rad is None else (sigma_m, sigma_rad)
+        return self.as_observed(row, self.logged(row))
+
+    def as_observed(self, row: KeyframeRow, logged: LoggedFrame) -> Frame:
+        """The frame of a row whose content was decoded."""
         return Frame(
             logged.rgb, logged.depth_m, row.camera, row.world_from_camera, row.stamp_ns, row.session_id, row.camera_id,
-            row.seq, logged.valid, sigma, depth_unit="m", recording_id=self._recordings.get(row.session_id),
+            row.seq, logged.valid, row.pose_sigma, depth_unit="m", recording_id=self.recordings.get(row.session_id),
         )  # fmt: skip
 
     def logged(self, row: KeyframeRow, map_from_camera: NDArray[np.float64] | None = None) -> LoggedFrame:
@@ -276,11 +282,9 @@ class Keeper:
         Where that is not the pose it was stored with, what it examined has moved with it.
         """
         pose = self.places.map_from_camera(row) if map_from_camera is None else map_from_camera
-        frame, stored = decoded(row, self.on_file().blobs(row.lsn), pose), self.places.when_stored(row)
-        if np.array_equal(pose, stored) or len(frame.examined) == 0:
-            return frame
+        frame = decoded(row, self.on_file().blobs(row.lsn), pose)
         edge_m = BLOCK * self.config.voxel_size_m
-        return replace(frame, examined=moved_keys(frame.examined, pose @ np.linalg.inv(stored), edge_m))
+        return replace(frame, examined=np.unique(self.places.examined_at(row, frame.examined, pose, edge_m)))
 
     # --- layers and file
 
@@ -290,21 +294,18 @@ class Keeper:
             before = self.on_file().revisions()
             try:
                 layers = self._restored_layers()
-            except Evicted:  # a live writer may have moved the base on and thinned the tail meanwhile
-                if not self.read_only or self.on_file().base_lsn <= self._round.base_lsn:
+            except SpatialMemError as error:  # what it lacks may have been erased, or thinned, while it was read
+                thinned = isinstance(error, Evicted) and self.on_file().base_lsn > self._round.base_lsn
+                if not self.read_only or not (thinned or self.on_file().revisions() != before):
                     raise
-                self._drop_rows()
-                continue
-            if not self.read_only or self.on_file().revisions() == before:
-                return layers
+            else:
+                if not self.read_only or self.on_file().revisions() == before:
+                    return layers
             self._drop_rows()
 
     def _restored_layers(self) -> Layers:
-        """Blocks, then the tail replayed.
-
-        Base before blocks before rows: a live writer may commit in between, and no block may hold a frame whose row
-        has not been read.
-        """
+        """Blocks, then the tail replayed. Base before blocks before rows: a live writer may commit in between, and no
+        block may hold a frame whose row has not been read."""
         layers, file = Layers(self.config, self.feature_width), self.on_file()
         self._round.base_lsn = file.base_lsn
         layers.load(file.surface_blocks(), file.free_blocks())

@@ -16,6 +16,7 @@ import numpy as np
 
 from spatialmem.checkpoint import WholeRound
 from spatialmem.errors import MemoryFileError
+from spatialmem.gone import evicted
 from spatialmem.layers import Layers
 from spatialmem.store import codec, queries
 from spatialmem.store import records as rec
@@ -32,7 +33,7 @@ def rebuilt(keeper: Keeper) -> Layers:
     """The layers of the log, put into the file in place of what it had, which is read for evicted frames only."""
     layers, file = Layers(keeper.config, keeper.feature_width), keeper.on_file()
     rows = list(keeper.rows.values())
-    gone = set() if keeper.thinning is None else keeper.thinning.frames & keeper.rows.keys()
+    gone = evicted(keeper)
     left = _Left(file, [row for row in rows if row.lsn in gone])
     left.put_into(layers)
     for row in rows:
@@ -54,11 +55,11 @@ def rebuilt(keeper: Keeper) -> Layers:
 class _Left:
     """What evicted frames left in the layers on file."""
 
-    def __init__(self, file: MemoryFile, evicted: list[KeyframeRow]) -> None:
-        self._file, self._evicted = file, evicted
+    def __init__(self, file: MemoryFile, rows: list[KeyframeRow]) -> None:
+        self._file, self._evicted = file, rows
         self._tags: dict[int, int] = {}
         """last frame that each surface block from the file contains"""
-        self._settled = {row.lsn for row in evicted}
+        self._settled = {row.lsn for row in rows}
         """frames whose departed regions are those of the file"""
 
     def put_into(self, layers: Layers) -> None:
@@ -116,12 +117,12 @@ def _cell_keys(blob: bytes) -> Iterable[int]:
 
 
 @contextmanager
-def _irreplaceable(file: MemoryFile, evicted: int) -> Iterator[None]:
+def _irreplaceable(file: MemoryFile, count: int) -> Iterator[None]:
     try:
         yield
     except MemoryFileError as error:
         raise MemoryFileError(
-            f"{file.path}: the layers cannot be made anew: images of {evicted} frames were given up to keep within the "
+            f"{file.path}: the layers cannot be made anew: images of {count} frames were given up to keep within the "
             f"file budget, and what these left in the map is damaged ({error}); the file was left as it is: restore it "
             "from a copy, or build a memory from the recording"
         ) from error

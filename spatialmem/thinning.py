@@ -73,13 +73,15 @@ class Thinning:
 
     # --- what has to fit
 
-    def store(self, entry: LogEntry, prepared: Prepared, layers: Layers, append: Callable[[], None]) -> None:
-        """Call `append`, which stores a frame and a share of a checkpoint round, once there is room for it."""
+    def store(
+        self, entry: LogEntry, prepared: Prepared, layers: Layers, blocks: int, append: Callable[[], None]
+    ) -> None:
+        """Call `append`, which stores a frame and up to so many blocks of a checkpoint round, once there is room."""
         assert entry.blobs is not None
         b = entry.blobs
         blobs = (b.colour, b.depth, b.mask, b.features, b.examined)
         sizes = [sum(len(blob or b"") for blob in blobs), len(entry.vector or b""), len(prepared.cells or b""), 512]
-        share = [int(self._mean)] * self._keeper.blocks_due(layers)
+        share = [int(self._mean)] * blocks
         need = sum(sizes) + 2 * PAGE_SIZE + int(_FILL * self._mean * sum(map(len, prepared.added)))
         self.carry_out(append, need, wal_bytes_of([*sizes, *share]), layers)
 

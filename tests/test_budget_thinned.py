@@ -122,7 +122,7 @@ def test_pictures_draw_the_map_where_the_image_was_given_up(made, tmp_path):
 def test_exports_work(made, tmp_path, capsys):
     out = run_json(capsys, "export", made, "--ply", tmp_path / "a.ply", "--trajectory", tmp_path / "a.txt", "--glb",
                    tmp_path / "a.glb", "--rrd", tmp_path / "a.rrd")  # fmt: skip
-    assert out["rrd"]["frames"] == 9 and len((tmp_path / "a.txt").read_text().splitlines()) >= 14
+    assert out["rrd"]["pictures"] == 9 and len((tmp_path / "a.txt").read_text().splitlines()) >= 14
 
 
 def test_info_in_words_and_in_json(made, capsys):

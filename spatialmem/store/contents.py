@@ -141,6 +141,8 @@ class Contents(ABC):
 
     def _one(self, table: sch.Table, key: int) -> Sequence:
         found = self._rows(table, f"WHERE {table.names[0]} = ?", (key,))
+        if not found and any(key in row.lsns for row in self.tombstones()):
+            raise InvalidValue(f"frame {key} of {self.path} has been erased; open the file again to see what is left")
         if not found and 1 <= key <= self.last_lsn:
             raise MemoryFileError(f"{self.path}: row {key} of table {table.name} is missing; {sch.LOG_ADVICE}")
         if not found:
