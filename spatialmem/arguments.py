@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +55,26 @@ def checked_frame(frame: Any, method: str = "observe") -> Frame:
             "make one with Frame(rgb, depth_m, camera, world_from_camera, stamp_ns) or get it from a reader"
         )
     return frame
+
+
+def of_one_session(frames: Any, method: str) -> Iterator[Frame]:
+    """The frames of one session that a method is given, as they come."""
+    if isinstance(frames, (str, bytes, Mapping)) or not isinstance(frames, Iterable):
+        raise InvalidValue(f"frames must be frames of one session; given {described(frames)}; a reader gives them")
+    return _of_one_session(frames, method)
+
+
+def _of_one_session(frames: Iterable[Any], method: str) -> Iterator[Frame]:
+    session_id = None
+    for given in frames:
+        frame = checked_frame(given, method)
+        if session_id not in (None, frame.session_id):
+            raise InvalidValue(
+                f"these frames are of sessions {session_id!r} and {frame.session_id!r}, whose worlds lie apart; give "
+                "frames of one"
+            )
+        session_id = frame.session_id
+        yield frame
 
 
 def checked_lsn(lsn: Any) -> int:

@@ -34,9 +34,8 @@ Mode = Literal["r", "a"]
 class MemoryFile:
     """One memory on disk. Any thread may read; writes are serialised. Make one with `create` or `open`.
 
-    Every failure of the file is a `MemoryFileError` that says what to do. Changes on a file opened with
-    mode "r" raise `ReadOnlyMemory`. Readers of several tables should read blocks before rows: a live
-    writer may commit in between, and a block never holds a frame that is not yet among the rows.
+    Failures of the file are `MemoryFileError` and say what to do; changes with mode "r" raise `ReadOnlyMemory`. Read
+    blocks before rows: a live writer may commit in between, and no block holds a frame that is not among the rows yet.
     """
 
     def __init__(self, path: Path, reading: Reading, writer: Writer | None) -> None:
@@ -120,6 +119,7 @@ class MemoryFile:
         checkpoint: CheckpointRow | None = None,
         session: tuple[SessionRow, AnchorRow] | None = None,
         recording_id: str | None = None,
+        pose: PoseRow | None = None,
     ) -> None:
         """One stored frame and everything that comes with it, in one transaction; on disk when this returns.
 
@@ -132,6 +132,7 @@ class MemoryFile:
             checkpoint: given with the last share of a round.
             session: given with the first frame of a session that comes into being with it.
             recording_id: given with the first frame of its session that says of which recording it is.
+            pose: by which the frame stands in the layers, where that is not the observed one.
         """
         writer = self._for_writing()
         if row.lsn != self._last_lsn + 1:
@@ -142,7 +143,7 @@ class MemoryFile:
                     maintenance.insert_session(connection, *session)
                 if recording_id is not None:
                     maintenance.put_recording(connection, row.session_id, recording_id)
-                maintenance.insert_frame(connection, row, blobs, vector, cells)
+                maintenance.insert_frame(connection, row, blobs, vector, cells, pose)
                 maintenance.insert_departed(connection, departed)
                 maintenance.close_departed(connection, closed_departed, row.lsn)
                 maintenance.put_blocks(connection, surface, free, checkpoint)

@@ -28,8 +28,9 @@ _CAMERA_COLUMNS = " AND ".join(f"{name} = ?" for name in sch.CAMERAS.names[1:])
 
 
 def insert_frame(
-    connection: sqlite3.Connection, row: KeyframeRow, blobs: FrameBlobs, vector: bytes | None, cells: bytes | None
-) -> None:
+    connection: sqlite3.Connection, row: KeyframeRow, blobs: FrameBlobs, vector: bytes | None, cells: bytes | None,
+    pose: PoseRow | None,
+) -> None:  # fmt: skip
     """The log row of a frame in all its tables."""
     if not connection.execute("SELECT 1 FROM sessions WHERE session_id = ?", (row.session_id,)).fetchone():
         raise InvalidValue(f"session {row.session_id!r} is not in the file; add_session() comes first")
@@ -45,6 +46,8 @@ def insert_frame(
     for table, data in ((sch.VECTORS, vector), (sch.SIGHTINGS, cells)):
         if data is not None:
             connection.execute(table.insert, sch.with_crc((row.lsn, data)))
+    if pose is not None:
+        insert_poses(connection, (pose,))
 
 
 def insert_departed(connection: sqlite3.Connection, departed: Sequence[DepartedRow]) -> None:

@@ -46,7 +46,8 @@ def last_lsn(connection: sqlite3.Connection) -> int:
 def revisions(connection: sqlite3.Connection) -> int:
     """How often the past has been changed."""
     return connection.execute(
-        "SELECT (SELECT count(*) FROM pose_revisions) + (SELECT count(*) FROM anchors WHERE revision > 0)"
+        "SELECT (SELECT count(*) FROM pose_revisions WHERE valid_from > lsn)"  # not those that came with their frame
+        " + (SELECT count(*) FROM anchors WHERE revision > 0)"
         " + 1000000 * (SELECT count(*) FROM tombstones)"  # erasing takes revisions away
     ).fetchone()[0]
 
