@@ -29,13 +29,13 @@ from spatialmem.map_epoch import MapEpoch
 from spatialmem.perception import Encoder
 from spatialmem.report import described_memory
 from spatialmem.revisions import PoseCorrection, correct_poses, poses_at
+from spatialmem.travelling import Pasts, Travelling
 from spatialmem.types import Frame, Skipped, Stored, checked_transform
 from spatialmem.up import Up, estimate_up
-from spatialmem.whereabouts import Whereabouts
 
 
 @final
-class SpatialMemory(Whereabouts):
+class SpatialMemory(Travelling):
     """A robot's spatial memory: observe posed RGB-D frames, ask where things are.
 
     Make one with `create` or `open`; use it as a context manager or call `close`. One thread observes at a time,
@@ -48,6 +48,7 @@ class SpatialMemory(Whereabouts):
         self._layers = layers
         self._observing = threading.Lock()
         self._answering = Answering(keeper)
+        self._pasts = Pasts()
         self._in_doubt = False  # True when storing was interrupted: the file may hold a frame that the layers do not
 
     # --- making and leaving
@@ -105,6 +106,7 @@ class SpatialMemory(Whereabouts):
     def close(self) -> None:
         """Write what the file does not hold yet and leave exactly one file. A second call does nothing."""
         with self._observing:
+            self._pasts.drop()
             self._keeper.finish(self._layers if self._sound else None)
 
     @property
@@ -232,6 +234,7 @@ class SpatialMemory(Whereabouts):
         with self._changing():
             lsns, asked = frames_to_forget(self._keeper, self._layers, numbers, box, times)
             self._vectors = (0, {})  # of localising: read again from what is left
+            self._pasts.drop()
             return forget(self._keeper, self._layers, lsns, asked)
 
     # --- what it is

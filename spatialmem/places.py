@@ -21,6 +21,10 @@ class Places:
         self._ended: list[AnchorRow] = []
         self._poses: dict[int, NDArray[np.float64]] = {}
         self._revisions: dict[int, int] = {}
+        self.rewritten = 0
+        """grows whenever the past changes: poses revised, sessions moved, frames erased"""
+        self.erased = 0
+        """grows whenever frames are erased"""
 
     @classmethod
     def restored(
@@ -34,6 +38,14 @@ class Places:
             places._revisions[pose.lsn] = pose.revision
             if pose.lsn in rows and pose.revision == rows[pose.lsn].pose_revision:
                 places._poses[pose.lsn] = pose.world_from_camera
+        return places
+
+    def copy(self) -> Places:
+        """As they are now; what is revised later does not change the copy."""
+        places = Places()
+        places._anchors, places._ended = dict(self._anchors), list(self._ended)
+        places._poses, places._revisions = dict(self._poses), dict(self._revisions)
+        places.rewritten, places.erased = self.rewritten, self.erased
         return places
 
     @property
@@ -65,6 +77,12 @@ class Places:
                 return anchor.map_from_session @ row.world_from_camera
         return self.map_from_session(row.session_id) @ row.world_from_camera
 
+    @property
+    def revised(self) -> int:
+        """How many revisions of poses and of the places of sessions there are."""
+        anchors = [*self._anchors.values(), *self._ended]
+        return sum(self._revisions.values()) + sum(anchor.revision > 0 for anchor in anchors)
+
     def next_revision(self, lsn: int) -> int:
         """Number of the next revision of a frame's pose."""
         return self._revisions.get(lsn, 0) + 1
@@ -83,11 +101,13 @@ class Places:
             return
         held = self._anchors.get(anchor.session_id)
         if held is not None:
+            self.rewritten += 1
             self._ended.append(replace(held, valid_to=anchor.valid_from))
         self._anchors[anchor.session_id] = anchor
 
     def revise(self, poses: Iterable[PoseRow], used: Mapping[int, int]) -> None:
         """Revisions that the file holds now; `used`: by which of them frames (lsn) stand in the layers."""
+        self.rewritten += 1
         for pose in poses:
             self._revisions[pose.lsn] = pose.revision
             if used.get(pose.lsn) == pose.revision:
@@ -95,6 +115,8 @@ class Places:
 
     def drop(self, lsns: Iterable[int]) -> None:
         """These frames have been erased."""
+        self.rewritten += 1
+        self.erased += 1
         for lsn in lsns:
             self._poses.pop(lsn, None)
             self._revisions.pop(lsn, None)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from spatialmem.config import MemoryConfig
 from spatialmem.correction import Corrected, Correction, Logged
 from spatialmem.errors import InvalidValue, SpatialMemError
 from spatialmem.geometry import pose_difference
@@ -121,16 +122,20 @@ def has_depth(row: KeyframeRow) -> bool:
     return row.agrees is not None
 
 
+def reach_m(row: KeyframeRow, config: MemoryConfig) -> float:
+    """How far from its camera a frame can have touched a voxel, metres."""
+    camera = row.camera
+    corners = np.array([(u, v, 1.0) for u in (-1.0, camera.width) for v in (-1.0, camera.height)])
+    rays = (corners - (camera.cx, camera.cy, 0.0)) / (camera.fx, camera.fy, 1.0)
+    return (config.max_depth_m + 2 * config.truncation_m) * float(np.linalg.norm(rays, axis=1).max())
+
+
 def log_of(keeper: Keeper, now: Mapping[int, NDArray], before: Mapping[int, NDArray]) -> Logged:
     """The log with poses (4, 4) in the map that frames get, and by which they stand in the layers."""
     rows = dict(keeper.rows)
-    margin_m = keeper.config.max_depth_m + 2 * keeper.config.truncation_m
 
-    def reach_m(lsn: int) -> float:
-        camera = rows[lsn].camera
-        corners = np.array([(u, v, 1.0) for u in (-1.0, camera.width) for v in (-1.0, camera.height)])
-        rays = (corners - (camera.cx, camera.cy, 0.0)) / (camera.fx, camera.fy, 1.0)
-        return margin_m * float(np.linalg.norm(rays, axis=1).max())
+    def reach(lsn: int) -> float:
+        return reach_m(rows[lsn], keeper.config)
 
     def frame(lsn: int):
         return keeper.logged(rows[lsn], now.get(lsn))
@@ -138,7 +143,7 @@ def log_of(keeper: Keeper, now: Mapping[int, NDArray], before: Mapping[int, NDAr
     def frame_before(lsn: int):
         return keeper.logged(rows[lsn], before[lsn])
 
-    return Logged(tuple(lsn for lsn, row in rows.items() if has_depth(row)), frame, frame_before, reach_m)
+    return Logged(tuple(lsn for lsn, row in rows.items() if has_depth(row)), frame, frame_before, reach)
 
 
 @contextmanager

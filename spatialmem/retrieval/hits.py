@@ -74,7 +74,7 @@ def build_hits(
         if mean >= hit_score:
             ranked.append((mean * certainty, members))
             ranked.sort(key=lambda entry: -entry[0])
-    return [_describe(found, members, value, calibrated, scene) for value, members in ranked[:top]]
+    return [describe(found, members, value, calibrated, scene) for value, members in ranked[:top]]
 
 
 def _some(members: NDArray[np.int64], count: int) -> NDArray[np.int64]:
@@ -88,7 +88,8 @@ def _voxel_scores(found: Candidates, members: NDArray, score: Callable | None) -
     return score(found.features(_some(members, _SCORED_VOXELS)))
 
 
-def _describe(found: Candidates, members: NDArray, score: float, calibrated: bool, scene: Scene) -> Seen:
+def describe(found: Candidates, members: NDArray, score: float, calibrated: bool, scene: Scene) -> Seen:
+    """The region that the candidates at these places make up, as a hit."""
     summary = summary_of(found, members, len(scene.stamps_ns) - 1, _some(members, _READ_VOXELS))
     some = _some(members, _PLACED_VOXELS)
     centres = (found.voxels(some) + 0.5) * scene.voxel_size_m

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, final
+from typing import Any, Literal, TypeVar, final
 
 from spatialmem.errors import InvalidValue, MemoryFileError, ReadOnlyMemory
 from spatialmem.store import integrity, maintenance, queries
@@ -28,6 +29,7 @@ from spatialmem.store.rows import (
 from spatialmem.store.writer import Writer
 
 Mode = Literal["r", "a"]
+T = TypeVar("T")
 
 
 @final
@@ -230,7 +232,7 @@ class MemoryFile:
 
     def revisions(self) -> int:
         """Grows whenever the past is changed: poses revised, sessions moved, frames erased."""
-        return self._read(queries.revisions)
+        return self.read(queries.revisions)
 
     def tombstones(self) -> list[TombstoneRow]:
         """What was erased, oldest first."""
@@ -246,12 +248,12 @@ class MemoryFile:
     @property
     def last_lsn(self) -> int:
         """Number of the latest stored frame, 0 when there is none."""
-        return self._last_lsn if self._writer is not None else self._read(queries.last_lsn)
+        return self._last_lsn if self._writer is not None else self.read(queries.last_lsn)
 
     @property
     def base_lsn(self) -> int:
         """Every block holds at least the frames up to this one; those after it are replayed."""
-        return self._read(queries.base_lsn)
+        return self.read(queries.base_lsn)
 
     def get_meta(self, key: str) -> str | None:
         """Value of a row of `meta`; None when it is null or absent."""
@@ -263,7 +265,7 @@ class MemoryFile:
 
     def keyframes(self, after_lsn: int = 0) -> list[KeyframeRow]:
         """Rows of the log with lsn > `after_lsn`, in log order."""
-        return self._read(lambda connection: queries.keyframes(connection, after_lsn))
+        return self.read(lambda connection: queries.keyframes(connection, after_lsn))
 
     def blobs(self, lsn: int) -> FrameBlobs:
         """Encoded contents of a frame."""
@@ -322,15 +324,15 @@ class MemoryFile:
 
     def sql(self, query: str, params: Sequence[Any] | Mapping[str, Any] = (), timeout_s: float = 10.0) -> SqlResult:
         """Rows of one SELECT. Anything that would change something raises `InvalidValue`, as does a timeout."""
-        return self._read(lambda connection: queries.restricted(connection, query, params, timeout_s), fresh=True)
+        return self.read(lambda connection: queries.restricted(connection, query, params, timeout_s), fresh=True)
 
     def integrity(self) -> list[str]:
         """What is wrong with the file, one line each; empty when it is sound. Reads all of it."""
-        return self._read(integrity.problems, fresh=True)
+        return self.read(integrity.problems, fresh=True)
 
     def sizes(self) -> dict[str, int]:
         """Bytes by table, of free pages ("free"), and on disk: "file", "wal", "shm" and their sum "total"."""
-        return {**self._read(queries.table_sizes), **queries.disk_sizes(self._path)}
+        return {**self.read(queries.table_sizes), **queries.disk_sizes(self._path)}
 
     # --- inside
 
@@ -346,7 +348,8 @@ class MemoryFile:
         if os.getpid() != self._process:
             raise MemoryFileError(f"{self._path} was opened before this process was forked; open it again here")
 
-    def _read(self, function, fresh: bool = False):
+    def read(self, function: Callable[[sqlite3.Connection], T], fresh: bool = False) -> T:
+        """Result of `function(connection)`, which only reads and returns: it may run more than once."""
         self._check_usable()
         return self._reading(function, fresh)
 
@@ -355,7 +358,7 @@ class MemoryFile:
         return self._writer.read_one(f"SELECT {queries.LAST_LSN}")[0]
 
     def _rows(self, table: sch.Table, where: str = "", params: Sequence[Any] = ()) -> list[Sequence]:
-        return self._read(lambda connection: queries.rows(connection, table, where, params))
+        return self.read(lambda connection: queries.rows(connection, table, where, params))
 
     def _one(self, table: sch.Table, key: int) -> Sequence:
         found = self._rows(table, f"WHERE {table.names[0]} = ?", (key,))
@@ -381,7 +384,7 @@ class MemoryFile:
             )
 
     def _recorded_count(self, table: sch.Table) -> int:
-        return self._read(lambda connection: queries.recorded_count(connection, table))
+        return self.read(lambda connection: queries.recorded_count(connection, table))
 
     def _in_chunks(self, table: sch.Table, after: int = -1) -> Iterator[Sequence]:
         """Rows by ascending integer key, a few hundred at a time, so that a large table never stands in RAM."""

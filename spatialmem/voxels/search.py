@@ -56,6 +56,12 @@ class Candidates:
         _copy_features(self.pools, self.index[members], out)
         return out
 
+    def colours(self, members: NDArray[np.int64]) -> NDArray[np.float32]:
+        """(M, 3) mean colours, 0 to 255, of the candidates at these places."""
+        out = np.empty((len(members), 3), np.float32)
+        _copy_colours(self.pools, self.index[members], out)
+        return out
+
     def seen(self, members: NDArray[np.int64]) -> tuple[NDArray[np.uint32], NDArray[np.uint32], NDArray[np.uint16]]:
         """(M,) first lsn, last lsn and doubt (see pools.py) of the candidates at these places."""
         m = len(members)
@@ -208,6 +214,15 @@ def _copy_features(pools, index, out):
         row = row_at(pages, block, slots[block, i])
         for k in range(out.shape[1]):
             out[n, k] = half_to_float(feature[row, k])
+
+
+@leaf
+def _copy_colours(pools, index, out):
+    for n in range(index.shape[0]):
+        block, i = index[n] // VOXELS, index[n] % VOXELS
+        row = row_at(pools.pages, block, pools.slot[block, i])
+        for k in range(3):
+            out[n, k] = pools.colour[row, k] / 256.0
 
 
 @leaf
