@@ -24,7 +24,7 @@ from spatialmem.voxels.regions import connected_regions
 from spatialmem.voxels.search import Candidates, Filter
 from spatialmem.voxels.surface_reading import SurfaceReading
 
-LEAST_VOXELS = 24
+LEAST_VOXELS = 48
 """a smaller region of surface is noise at an edge"""
 LEAST_VOLUME_M3 = 0.1
 """less that is seen for the first time is the rim of what was seen before"""
@@ -32,6 +32,8 @@ _COVERED = 0.5
 """share of a region that must have been seen through"""
 _CORE = 0.3
 """share of a region that must stand where free space had been seen all around"""
+_FACING, _FACED = 0.3, 0.5
+"""least cosine at which a camera sees surface for what it is; share of a region that must have been seen so"""
 _CELL = 2
 _STEPS = np.arange(-1, 2)
 _AROUND = np.stack(np.meshgrid(_STEPS, _STEPS, _STEPS, indexing="ij"), -1).reshape(-1, 3)
@@ -128,6 +130,7 @@ def changes_between(
 class _Surface:
     """The surface voxels of a map."""
 
+    of_map: Instant
     found: Candidates
     places: NDArray[np.int64]
     """(N,) see `Candidates`"""
@@ -138,13 +141,32 @@ class _Surface:
     def of(cls, instant: Instant) -> _Surface:
         found = instant.surface.search(None, 0.0, Filter())
         places = found.places()
-        return cls(found, places, found.voxels(places))
+        return cls(instant, found, places, found.voxels(places))
+
+    def centres(self, chosen: NDArray[np.int64]) -> NDArray[np.float64]:
+        """(M, 3) centres of some of the voxels, metres."""
+        return (self.voxels[chosen] + 0.5) * self.of_map.scene.voxel_size_m
 
     def apart_from(self, other: _Surface) -> NDArray[np.bool_]:
         """(N,) whether a voxel has none of another map's within one to two cells of two voxels."""
         cells = np.unique(_keys(other.voxels // _CELL))
         around = np.unique((cells[:, None] + _keys_of_steps()).ravel())
         return ~np.isin(_keys(self.voxels // _CELL), around)
+
+    def faced(self, chosen: NDArray[np.int64]) -> bool:
+        """Whether cameras saw most of these voxels from the front.
+
+        Readings that mix an outline with what is behind it make a veil between the two, which is seen edge-on alone.
+        """
+        centres, scene = self.centres(chosen), self.of_map.scene
+        _, last, _ = self.found.seen(self.places[chosen])
+        lsns, which = np.unique(last, return_inverse=True)
+        rows = [scene.rows.get(int(lsn)) for lsn in lsns]
+        eyes = [np.full(3, np.nan) if row is None else scene.map_from_camera(row)[:3, 3] for row in rows]
+        towards = np.array(eyes)[which.reshape(-1)] - centres
+        _, slope = self.of_map.surface.distances(centres)
+        cosine = (towards * slope).sum(1) / np.linalg.norm(towards, axis=1)
+        return bool((cosine > _FACING).mean() >= _FACED)  # a slope that is not known is none
 
     def rgb(self, members: NDArray[np.int64]) -> tuple[int, int, int]:
         """Mean colour of the candidates at these places."""
@@ -162,10 +184,10 @@ def _departed(then: _Surface, now: _Surface, before: Instant, after: Instant) ->
         if regions.size(number) < LEAST_VOXELS:
             break
         chosen = gone[regions.members(number)]
-        centres = (then.voxels[chosen] + 0.5) * after.scene.voxel_size_m
+        centres = then.centres(chosen)
         meet = np.flatnonzero(((low <= centres.max(0)) & (high >= centres.min(0))).all(1))
         inside = ((centres[:, None] >= low[meet]) & (centres[:, None] <= high[meet])).all(2)  # (voxels, rows)
-        if np.any(inside, axis=1).mean() >= _COVERED:
+        if np.any(inside, axis=1).mean() >= _COVERED and then.faced(chosen):
             row = rows[int(meet[inside.sum(0).argmax()])]
             changes.append(_departed_change(then, then.places[chosen], row, before, after))
     return changes
@@ -188,15 +210,16 @@ def _departed_change(
 def _appeared(then: _Surface, now: _Surface, before: Instant, after: Instant) -> list[Appeared]:
     first, _, _ = now.found.seen(now.places)
     new = np.flatnonzero((first > before.lsn) & now.apart_from(then))
-    centres = (now.voxels[new] + 0.5) * after.scene.voxel_size_m
+    centres = now.centres(new)
     free = before.free.states(centres) == FREE
-    new, core = new[free], _free_around(before.free, np.asarray(centres[free], np.float64))
+    new, core = new[free], _free_around(before.free, centres[free])
     regions, changes = connected_regions(now.voxels[new]), []
     for number in range(len(regions)):
         if regions.size(number) < LEAST_VOXELS:
             break
         chosen = regions.members(number)
-        if core[chosen].sum() >= LEAST_VOXELS and core[chosen].mean() >= _CORE:
+        well_free = core[chosen].sum() >= LEAST_VOXELS and core[chosen].mean() >= _CORE
+        if well_free and now.faced(new[chosen]):
             members = now.places[new[chosen]]
             hit = describe(now.found, members, 1.0, False, after.scene).hit
             changes.append(Appeared(
