@@ -74,9 +74,9 @@ def forget(keeper: Keeper, layers: Layers, lsns: list[int], asked: str) -> Forgo
     if not lsns:
         return Forgotten(0, 0, 0, 0)
     poses = {lsn: keeper.places.map_from_camera(keeper.rows[lsn]) for lsn in lsns}
-    erased = [lsn for lsn in lsns if has_depth(keeper.rows[lsn])]
+    erased = [lsn for lsn in lsns if has_depth(layers, keeper.rows[lsn])]
     try:
-        done = Correction(layers, log_of(keeper, {}, poses), (), erased).work_out()
+        done = Correction(layers, log_of(keeper, layers, {}, poses), (), erased).work_out()
         tombstone = TombstoneRow(keeper.last_lsn, asked, tuple(lsns))
         with rewritten(layers, done) as changes:
             keeper.on_file().erase(tombstone, changes)

@@ -62,8 +62,8 @@ def correct_poses(
         return PoseCorrection(len(wanted.poses), 0, 0, 0, 0)
     try:
         _note(keeper, layers, wanted.now)
-        revised = [lsn for lsn in before if has_depth(keeper.rows[lsn])]
-        done = Correction(layers, log_of(keeper, wanted.now, before), revised).work_out()
+        revised = [lsn for lsn in before if has_depth(layers, keeper.rows[lsn])]
+        done = Correction(layers, log_of(keeper, layers, wanted.now, before), revised).work_out()
         used = {row.lsn: row.revision for row in wanted.poses if row.lsn in wanted.now}
         with rewritten(layers, done) as changes:
             keeper.on_file().correct(wanted.poses, used, wanted.anchor, changes)
@@ -117,9 +117,9 @@ def _note(keeper: Keeper, layers: Layers, poses: Mapping[int, NDArray[np.float64
         layers.note(lsn, keeper.rows[lsn].stamp_ns, pose)
 
 
-def has_depth(row: KeyframeRow) -> bool:
-    """Whether a frame has changed voxels."""
-    return row.agrees is not None
+def has_depth(layers: Layers, row: KeyframeRow) -> bool:
+    """Whether a frame may have changed voxels; it may when no ray of those that look for change had a reading."""
+    return row.agrees is not None or row.lsn in layers.cells
 
 
 def reach_m(row: KeyframeRow, config: MemoryConfig) -> float:
@@ -130,7 +130,7 @@ def reach_m(row: KeyframeRow, config: MemoryConfig) -> float:
     return (config.max_depth_m + 2 * config.truncation_m) * float(np.linalg.norm(rays, axis=1).max())
 
 
-def log_of(keeper: Keeper, now: Mapping[int, NDArray], before: Mapping[int, NDArray]) -> Logged:
+def log_of(keeper: Keeper, layers: Layers, now: Mapping[int, NDArray], before: Mapping[int, NDArray]) -> Logged:
     """The log with poses (4, 4) in the map that frames get, and by which they stand in the layers."""
     rows = dict(keeper.rows)
 
@@ -143,7 +143,8 @@ def log_of(keeper: Keeper, now: Mapping[int, NDArray], before: Mapping[int, NDAr
     def frame_before(lsn: int):
         return keeper.logged(rows[lsn], before[lsn])
 
-    return Logged(tuple(lsn for lsn, row in rows.items() if has_depth(row)), frame, frame_before, reach)
+    lsns = tuple(lsn for lsn, row in rows.items() if has_depth(layers, row))
+    return Logged(lsns, frame, frame_before, reach)
 
 
 @contextmanager

@@ -20,9 +20,10 @@ from spatialmem.keeper import Keeper
 from spatialmem.layers import Layers
 from spatialmem.map_epoch import MapEpoch
 from spatialmem.revisions import reach_m
+from spatialmem.store.file import MemoryFile
 from spatialmem.store.rows import BlockRow, DepartedRow, KeyframeRow
-from spatialmem.store.schema import FREE_BLOCKS, SURFACE_BLOCKS
-from spatialmem.store.starts import blocks_until
+from spatialmem.store.schema import FREE_BLOCKS, SURFACE_BLOCKS, Table
+from spatialmem.store.starts import blocks_until, keys_after
 from spatialmem.voxels.views import DepthView
 
 _NONE = np.zeros(0, np.int64)
@@ -39,17 +40,22 @@ def log_until(keeper: Keeper, lsn: int) -> Keeper:
 
 @final
 class _Anew:
-    """Keys of the blocks that are made anew, and the last frame that each of them contains already."""
+    """Keys of the blocks of a layer that are made anew, and the last frame that each of them contains already."""
 
-    def __init__(self, keys: NDArray[np.int64]) -> None:
+    def __init__(self, table: Table, keys: NDArray[np.int64]) -> None:
         self.keys = np.unique(keys)
+        self._table = table
         self._contains = np.zeros(len(self.keys), np.int64)
 
-    def noting(self, rows: Iterable[BlockRow]) -> Iterator[BlockRow]:
-        """The rows, which are put in while this goes on."""
-        for row in rows:
+    def on_file(self, file: MemoryFile, lsn: int) -> Iterator[BlockRow]:
+        """The blocks that the file has as they were after frame `lsn` or earlier, to go on from."""
+        base = min(file.base_lsn, lsn)
+        for row in blocks_until(file, self._table, self.keys, lsn):
             self._contains[np.searchsorted(self.keys, row.key)] = row.lsn
             yield row
+        left = self._contains == 0
+        left[np.searchsorted(self.keys, keys_after(file, self._table, self.keys, lsn))] = False
+        self._contains[left] = base  # no frame up to the base touched a block that is not on file
 
     def without(self, lsn: int) -> NDArray[np.int64]:
         """Those of the keys whose blocks lack frame `lsn`."""
@@ -68,7 +74,7 @@ class Rewind:
         self._log, self._lsn = log, lsn
         self._layers = Layers(log.config, log.feature_width)
         self._layers.last_lsn = lsn
-        self._surface, self._free = _Anew(_NONE), _Anew(_NONE)
+        self._surface, self._free = _Anew(SURFACE_BLOCKS, _NONE), _Anew(FREE_BLOCKS, _NONE)
         for row in log.rows.values():
             self._layers.note(row.lsn, row.stamp_ns, log.places.map_from_camera(row))
 
@@ -83,7 +89,8 @@ class Rewind:
             surface += [self._layers.surface.keys_touched(view), frame.examined]
             seen = cells.get(row.lsn)
             free.append(self._layers.free.plan(view).cell_keys if seen is None else cell_keys(seen))
-        self._surface, self._free = _Anew(np.concatenate(surface)), _Anew(np.concatenate(free))
+        self._surface = _Anew(SURFACE_BLOCKS, np.concatenate(surface))
+        self._free = _Anew(FREE_BLOCKS, np.concatenate(free))
         self._layers.surface.adopt(later.surface, self._surface.keys, self._lsn)
         self._layers.free.adopt(later.free, self._free.keys, self._lsn)
         describe(self._layers, cells, later.departed, self._lsn)
@@ -91,10 +98,7 @@ class Rewind:
     def make_anew(self) -> Layers:
         """Make the other blocks of those in the file that are early enough, and of frames; the layers, finished."""
         file, surface, free = self._log.on_file(), self._surface, self._free
-        self._layers.load(
-            surface.noting(blocks_until(file, SURFACE_BLOCKS, surface.keys, self._lsn)),
-            free.noting(blocks_until(file, FREE_BLOCKS, free.keys, self._lsn)),
-        )
+        self._layers.load(surface.on_file(file, self._lsn), free.on_file(file, self._lsn))
         for row in list(self._log.rows.values()):
             if row.lsn <= self._lsn:
                 self._replay(row, surface.without(row.lsn), free.without(row.lsn))

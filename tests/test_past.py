@@ -17,6 +17,7 @@ from test_equality import NEVER, walk
 from spatialmem import past, travelling
 from spatialmem.errors import BeforeHorizon, InvalidValue, ReadOnlyMemory, SpatialMemError
 from spatialmem.geometry import make_transform
+from spatialmem.keeper import Keeper
 from spatialmem.memory import SpatialMemory
 from spatialmem.past import Horizon, Past
 
@@ -157,6 +158,39 @@ def test_the_order_of_the_log_counts_not_that_of_the_stamps(tmp_path):
         assert memory.at(late[1].stamp_ns).canonical_hash() == hashes[2]
         assert memory.at(frames[0].stamp_ns).lsn == 8  # the evening's clock says it was earlier still
         assert memory.at(9).lsn == 0
+
+
+def test_blocks_on_file_that_are_early_enough_go_on_from_there(tmp_path, reference, monkeypatch):
+    """Frames that a block on file contains are not read again for it: going back a little reads a few frames."""
+    only("back", monkeypatch)
+    with mh.create(tmp_path / "a.mem", walk(COUNT), checkpoint_frames=4) as memory:
+        assert memory.info()["base_lsn"] >= 12
+        read: list[int] = []
+        logged = Keeper.logged
+        monkeypatch.setattr(Keeper, "logged", lambda log, row, *more: read.append(row.lsn) or logged(log, row, *more))
+        assert memory.at(lsn=COUNT - 1).canonical_hash() == reference[COUNT - 1]
+        assert COUNT in read and min(read) > 1
+
+
+def test_a_reader_beside_a_writer(tmp_path, reference):
+    path = tmp_path / "a.mem"
+    with (
+        mh.create(path, walk(12), checkpoint_frames=3, ram_bytes=96 << 20) as writer,
+        SpatialMemory.open(path) as reader,
+    ):
+        assert [reader.at(lsn=n).canonical_hash() for n in (11, 4, 8)] == [reference[n] for n in (11, 4, 8)]
+        mh.observe_all(writer, walk(COUNT)[12:])
+        assert [reader.at(lsn=n).canonical_hash() for n in (12, 10)] == [reference[n] for n in (12, 10)]
+        assert reader.at(2**62).lsn == 12
+        writer.correct_poses(corrections(writer, [5], seed=1))
+        with pytest.raises(SpatialMemError, match="corrected poses or erased frames since it was opened here"):
+            reader.at(lsn=10)
+        with SpatialMemory.open(path) as again:
+            hashed = again.at(lsn=10).canonical_hash()
+            assert hashed == writer.at(lsn=10).canonical_hash() != reference[10]
+            writer.forget(frames=[7])
+            with pytest.raises(SpatialMemError, match="open it again"):
+                again.at(lsn=10)
 
 
 def test_the_past_stays_while_the_memory_grows(tmp_path, reference):

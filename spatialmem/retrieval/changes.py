@@ -145,7 +145,7 @@ class _Surface:
 
     def centres(self, chosen: NDArray[np.int64]) -> NDArray[np.float64]:
         """(M, 3) centres of some of the voxels, metres."""
-        return (self.voxels[chosen] + 0.5) * self.of_map.scene.voxel_size_m
+        return np.asarray((self.voxels[chosen] + 0.5) * self.of_map.scene.voxel_size_m, np.float64)
 
     def apart_from(self, other: _Surface) -> NDArray[np.bool_]:
         """(N,) whether a voxel has none of another map's within one to two cells of two voxels."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import sqlite3
+from collections.abc import Iterator, Sequence
 from functools import partial
 
 import numpy as np
@@ -17,8 +18,25 @@ from spatialmem.store.schema import Table
 
 def blocks_until(file: MemoryFile, table: Table, keys: NDArray[np.int64], lsn: int) -> Iterator[BlockRow]:
     """Those of the blocks with these keys that a table of the file has as they were after frame `lsn` or earlier."""
-    for start in range(0, len(keys), queries.CHUNK):
-        some = keys[start : start + queries.CHUNK].tolist()
+    for some in _in_chunks(keys):
         where = f"WHERE key IN ({', '.join('?' * len(some))}) AND lsn <= ?"
         read = partial(queries.rows, table=table, where=where, params=(*some, lsn))
         yield from map(rec.block_row, file.read(read))
+
+
+def keys_after(file: MemoryFile, table: Table, keys: NDArray[np.int64], lsn: int) -> NDArray[np.int64]:
+    """Those of the keys whose blocks a table of the file has as they were after a frame later than `lsn`."""
+    found: list[int] = []
+    for some in _in_chunks(keys):
+        query = f"SELECT key FROM {table.name} WHERE key IN ({', '.join('?' * len(some))}) AND lsn > ?"
+        found += [key for (key,) in file.read(partial(_all, query=query, params=(*some, lsn)))]
+    return np.array(found, np.int64)
+
+
+def _in_chunks(keys: NDArray[np.int64]) -> Iterator[list[int]]:
+    for start in range(0, len(keys), queries.CHUNK):
+        yield keys[start : start + queries.CHUNK].tolist()
+
+
+def _all(connection: sqlite3.Connection, query: str, params: Sequence[int]) -> list[tuple]:
+    return connection.execute(query, params).fetchall()
