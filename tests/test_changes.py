@@ -17,7 +17,7 @@ from spatialmem.retrieval.changes import Appeared, Change, Departed, NewlySeen
 LAP = 16
 SIZE = (160, 120)
 CRATE = room.Box("crate", (0.7, 0.9, 0.0), (1.2, 1.4, 0.6), (160, 90, 200))
-SHIFTED = "blue", (0.9, 0.0, 0.0)
+SHIFTED = "blue", (0.0, 1.0, 0.0)
 
 
 def lap(boxes, number: int = 0, lap_size: int = LAP, noise: bool = False, size=SIZE):
