@@ -15,11 +15,12 @@ from typing import ClassVar, final
 import numpy as np
 from numpy.typing import NDArray
 
-from spatialmem.retrieval.hits import Scene, describe, evidence_of
+from spatialmem.retrieval.hits import Scene, evidence_for, evidence_of
 from spatialmem.store.rows import DepartedRow, block_key
 from spatialmem.types import Evidence
 from spatialmem.voxels.free_reading import FREE, UNKNOWN, FreeReading
 from spatialmem.voxels.keys import BLOCK
+from spatialmem.voxels.region_times import times_of
 from spatialmem.voxels.regions import connected_regions
 from spatialmem.voxels.search import Candidates, Filter
 from spatialmem.voxels.surface_reading import SurfaceReading
@@ -127,6 +128,19 @@ def changes_between(
 
 
 @dataclass(frozen=True, eq=False)
+class _Region:
+    """A region of surface as it is told."""
+
+    position_m: NDArray[np.float64]
+    low_m: NDArray[np.float64]
+    high_m: NDArray[np.float64]
+    rgb: tuple[int, int, int]
+    first_seen_ns: int
+    last_seen_ns: int
+    evidence: tuple[Evidence, ...]
+
+
+@dataclass(frozen=True, eq=False)
 class _Surface:
     """The surface voxels of a map."""
 
@@ -134,6 +148,8 @@ class _Surface:
     found: Candidates
     places: NDArray[np.int64]
     """(N,) see `Candidates`"""
+    rows: NDArray[np.int64]
+    """(N,)"""
     voxels: NDArray[np.int64]
     """(N, 3)"""
 
@@ -141,7 +157,7 @@ class _Surface:
     def of(cls, instant: Instant) -> _Surface:
         found = instant.surface.search(None, 0.0, Filter())
         places = found.places()
-        return cls(instant, found, places, found.voxels(places))
+        return cls(instant, found, places, found.rows(places), found.voxels(places))
 
     def centres(self, chosen: NDArray[np.int64]) -> NDArray[np.float64]:
         """(M, 3) centres of some of the voxels, metres."""
@@ -159,7 +175,7 @@ class _Surface:
         Readings that mix an outline with what is behind it make a veil between the two, which is seen edge-on alone.
         """
         centres, scene = self.centres(chosen), self.of_map.scene
-        _, last, _ = self.found.seen(self.places[chosen])
+        _, last, _ = self.found.seen(self.rows[chosen])
         lsns, which = np.unique(last, return_inverse=True)
         rows = [scene.rows.get(int(lsn)) for lsn in lsns]
         eyes = [np.full(3, np.nan) if row is None else scene.map_from_camera(row)[:3, 3] for row in rows]
@@ -168,10 +184,17 @@ class _Surface:
         cosine = (towards * slope).sum(1) / np.linalg.norm(towards, axis=1)
         return bool((cosine > _FACING).mean() >= _FACED)  # a slope that is not known is none
 
-    def rgb(self, members: NDArray[np.int64]) -> tuple[int, int, int]:
-        """Mean colour of the candidates at these places."""
-        red, green, blue = np.rint(self.found.colours(members).mean(0)).astype(int).tolist()
-        return red, green, blue
+    def region(self, chosen: NDArray[np.int64]) -> _Region:
+        """What these voxels make up."""
+        scene, rows, voxels = self.of_map.scene, self.rows[chosen], self.voxels[chosen]
+        times, centres = times_of(self.found, rows, self.of_map.lsn), self.centres(chosen)
+        red, green, blue = np.rint(self.found.pools.colour[rows].mean(0) / 256).astype(int).tolist()
+        return _Region(
+            centres[((centres - centres.mean(0)) ** 2).sum(1).argmin()],
+            voxels.min(0) * scene.voxel_size_m, (voxels.max(0) + 1) * scene.voxel_size_m, (red, green, blue),
+            int(scene.stamps_ns[times.first_lsn]), int(scene.stamps_ns[times.last_lsns].max()),
+            evidence_for(self.found, self.places[chosen], times, scene),
+        )  # fmt: skip
 
 
 def _departed(then: _Surface, now: _Surface, before: Instant, after: Instant) -> list[Departed]:
@@ -189,26 +212,23 @@ def _departed(then: _Surface, now: _Surface, before: Instant, after: Instant) ->
         inside = ((centres[:, None] >= low[meet]) & (centres[:, None] <= high[meet])).all(2)  # (voxels, rows)
         if np.any(inside, axis=1).mean() >= _COVERED and then.faced(chosen):
             row = rows[int(meet[inside.sum(0).argmax()])]
-            changes.append(_departed_change(then, then.places[chosen], row, before, after))
+            changes.append(_departed_change(then.region(chosen), len(chosen), row, after.scene))
     return changes
 
 
-def _departed_change(
-    then: _Surface, members: NDArray[np.int64], row: DepartedRow, before: Instant, after: Instant
-) -> Departed:
-    hit = describe(then.found, members, 1.0, False, before.scene).hit
-    evidence, found_by = hit.evidence, after.scene.rows.get(row.valid_from)
+def _departed_change(region: _Region, voxels: int, row: DepartedRow, scene: Scene) -> Departed:
+    evidence, found_by = region.evidence, scene.rows.get(row.valid_from)
     if found_by is not None:
-        corners = _corners(hit.box_min_m, hit.box_max_m)
-        evidence = (*evidence, evidence_of(found_by, after.scene.map_from_camera(found_by), corners))
+        corners = _corners(region.low_m, region.high_m)
+        evidence = (*evidence, evidence_of(found_by, scene.map_from_camera(found_by), corners))
     return Departed(
-        int(after.scene.stamps_ns[row.valid_from]), hit.position_m, hit.box_min_m, hit.box_max_m, evidence,
-        then.rgb(members), hit.first_seen_ns, hit.last_seen_ns, len(members),
+        int(scene.stamps_ns[row.valid_from]), region.position_m, region.low_m, region.high_m, evidence, region.rgb,
+        region.first_seen_ns, region.last_seen_ns, voxels,
     )  # fmt: skip
 
 
 def _appeared(then: _Surface, now: _Surface, before: Instant, after: Instant) -> list[Appeared]:
-    first, _, _ = now.found.seen(now.places)
+    first, _, _ = now.found.seen(now.rows)
     new = np.flatnonzero((first > before.lsn) & now.apart_from(then))
     centres = now.centres(new)
     free = before.free.states(centres) == FREE
@@ -220,11 +240,10 @@ def _appeared(then: _Surface, now: _Surface, before: Instant, after: Instant) ->
         chosen = regions.members(number)
         well_free = core[chosen].sum() >= LEAST_VOXELS and core[chosen].mean() >= _CORE
         if well_free and now.faced(new[chosen]):
-            members = now.places[new[chosen]]
-            hit = describe(now.found, members, 1.0, False, after.scene).hit
+            region = now.region(new[chosen])
             changes.append(Appeared(
-                hit.first_seen_ns, hit.position_m, hit.box_min_m, hit.box_max_m, hit.evidence, now.rgb(members),
-                hit.last_seen_ns, len(members),
+                region.first_seen_ns, region.position_m, region.low_m, region.high_m, region.evidence, region.rgb,
+                region.last_seen_ns, len(chosen),
             ))  # fmt: skip
     return changes
 
