@@ -54,7 +54,7 @@ def measured(name: str, bench: Bench, folder: Path) -> dict[str, list[float]]:
             with SpatialMemory.open(path) as memory:
                 found.setdefault(f"opened {share}", []).append(ms_to(memory, lsn))
                 found.setdefault(f"next {share}", []).append(ms_to(memory, lsn + 1 if share > 1 else lsn - 1))
-    found["exact"] = [float(exact(path, lsn, frames[:lsn], folder / f"{name}{lsn}.mem")) for lsn in lsns.values()]
+    found["exact"] = [float(exact(path, lsn, frames[:lsn], folder / f"{name}{lsn}.mem")) for lsn in set(lsns.values())]
     with SpatialMemory.open(path) as memory:
         stamps = [keyframe.stamp_ns for keyframe in memory.trajectory()]
         start = clock()
