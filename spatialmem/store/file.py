@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, TypeVar, final
+from typing import Any, Literal, final
 
 from spatialmem.errors import InvalidValue, MemoryFileError, ReadOnlyMemory
 from spatialmem.store import integrity, maintenance, queries
@@ -29,16 +28,14 @@ from spatialmem.store.rows import (
 from spatialmem.store.writer import Writer
 
 Mode = Literal["r", "a"]
-T = TypeVar("T")
 
 
 @final
 class MemoryFile:
     """One memory on disk. Any thread may read; writes are serialised. Make one with `create` or `open`.
 
-    Every failure of the file is a `MemoryFileError` that says what to do. Changes on a file opened with
-    mode "r" raise `ReadOnlyMemory`. Readers of several tables should read blocks before rows: a live
-    writer may commit in between, and a block never holds a frame that is not yet among the rows.
+    Failures of the file are `MemoryFileError` and say what to do; changes with mode "r" raise `ReadOnlyMemory`. Read
+    blocks before rows: a live writer may commit in between, and no block holds a frame that is not among the rows yet.
     """
 
     def __init__(self, path: Path, reading: Reading, writer: Writer | None) -> None:
@@ -122,6 +119,7 @@ class MemoryFile:
         checkpoint: CheckpointRow | None = None,
         session: tuple[SessionRow, AnchorRow] | None = None,
         recording_id: str | None = None,
+        pose: PoseRow | None = None,
     ) -> None:
         """One stored frame and everything that comes with it, in one transaction; on disk when this returns.
 
@@ -134,6 +132,7 @@ class MemoryFile:
             checkpoint: given with the last share of a round.
             session: given with the first frame of a session that comes into being with it.
             recording_id: given with the first frame of its session that says of which recording it is.
+            pose: by which the frame stands in the layers, where that is not the observed one.
         """
         writer = self._for_writing()
         if row.lsn != self._last_lsn + 1:
@@ -144,7 +143,7 @@ class MemoryFile:
                     maintenance.insert_session(connection, *session)
                 if recording_id is not None:
                     maintenance.put_recording(connection, row.session_id, recording_id)
-                maintenance.insert_frame(connection, row, blobs, vector, cells)
+                maintenance.insert_frame(connection, row, blobs, vector, cells, pose)
                 maintenance.insert_departed(connection, departed)
                 maintenance.close_departed(connection, closed_departed, row.lsn)
                 maintenance.put_blocks(connection, surface, free, checkpoint)
@@ -208,17 +207,13 @@ class MemoryFile:
             if anchor is not None:
                 maintenance.insert_anchor(connection, anchor)
             if layers is not None:
-                maintenance.put_cells(connection, layers.cells)
-                maintenance.replace_departed(connection, layers.departed_of, layers.departed)
-                maintenance.put_blocks(connection, layers.surface, layers.free, None)
+                maintenance.put_corrected(connection, layers)
 
     def erase(self, row: TombstoneRow, layers: CorrectedLayers) -> None:
         """Erase frames and all that came of them, in one transaction; `scrub` is to follow."""
         with self._for_writing().erasing("erasing frames from") as connection:
             maintenance.erase_frames(connection, row)
-            maintenance.put_cells(connection, layers.cells)
-            maintenance.replace_departed(connection, layers.departed_of, layers.departed)
-            maintenance.put_blocks(connection, layers.surface, layers.free, None)
+            maintenance.put_corrected(connection, layers)
         self._last_lsn = self._lsn_on_disk()
 
     def scrub(self) -> None:
@@ -226,13 +221,19 @@ class MemoryFile:
         if self.get_meta(sch.SCRUB_PENDING) is None:
             return
         writer = self._for_writing()
-        writer.rewrite()
+        try:
+            writer.rewrite()
+        except MemoryFileError as error:
+            raise MemoryFileError(
+                f"the frames are erased, but bytes of them may be left in free pages of {self._path} or in its log: "
+                f"{error}; then call forget() again, or open the memory with mode='a'"
+            ) from error
         with writer.transaction("changing") as connection:
             connection.execute("DELETE FROM meta WHERE key = ?", (sch.SCRUB_PENDING,))
 
     def revisions(self) -> int:
         """Grows whenever the past is changed: poses revised, sessions moved, frames erased."""
-        return self.read(queries.revisions)
+        return self._read(queries.revisions)
 
     def tombstones(self) -> list[TombstoneRow]:
         """What was erased, oldest first."""
@@ -248,12 +249,12 @@ class MemoryFile:
     @property
     def last_lsn(self) -> int:
         """Number of the latest stored frame, 0 when there is none."""
-        return self._last_lsn if self._writer is not None else self.read(queries.last_lsn)
+        return self._last_lsn if self._writer is not None else self._read(queries.last_lsn)
 
     @property
     def base_lsn(self) -> int:
         """Every block holds at least the frames up to this one; those after it are replayed."""
-        return self.read(queries.base_lsn)
+        return self._read(queries.base_lsn)
 
     def get_meta(self, key: str) -> str | None:
         """Value of a row of `meta`; None when it is null or absent."""
@@ -265,7 +266,7 @@ class MemoryFile:
 
     def keyframes(self, after_lsn: int = 0) -> list[KeyframeRow]:
         """Rows of the log with lsn > `after_lsn`, in log order."""
-        return self.read(lambda connection: queries.keyframes(connection, after_lsn))
+        return self._read(lambda connection: queries.keyframes(connection, after_lsn))
 
     def blobs(self, lsn: int) -> FrameBlobs:
         """Encoded contents of a frame."""
@@ -324,15 +325,15 @@ class MemoryFile:
 
     def sql(self, query: str, params: Sequence[Any] | Mapping[str, Any] = (), timeout_s: float = 10.0) -> SqlResult:
         """Rows of one SELECT. Anything that would change something raises `InvalidValue`, as does a timeout."""
-        return self.read(lambda connection: queries.restricted(connection, query, params, timeout_s), fresh=True)
+        return self._read(lambda connection: queries.restricted(connection, query, params, timeout_s), fresh=True)
 
     def integrity(self) -> list[str]:
         """What is wrong with the file, one line each; empty when it is sound. Reads all of it."""
-        return self.read(integrity.problems, fresh=True)
+        return self._read(integrity.problems, fresh=True)
 
     def sizes(self) -> dict[str, int]:
         """Bytes by table, of free pages ("free"), and on disk: "file", "wal", "shm" and their sum "total"."""
-        return {**self.read(queries.table_sizes), **queries.disk_sizes(self._path)}
+        return {**self._read(queries.table_sizes), **queries.disk_sizes(self._path)}
 
     # --- inside
 
@@ -348,8 +349,7 @@ class MemoryFile:
         if os.getpid() != self._process:
             raise MemoryFileError(f"{self._path} was opened before this process was forked; open it again here")
 
-    def read(self, function: Callable[[sqlite3.Connection], T], fresh: bool = False) -> T:
-        """Result of `function(connection)`, which only reads and returns: it may run more than once."""
+    def _read(self, function, fresh: bool = False):
         self._check_usable()
         return self._reading(function, fresh)
 
@@ -358,10 +358,12 @@ class MemoryFile:
         return self._writer.read_one(f"SELECT {queries.LAST_LSN}")[0]
 
     def _rows(self, table: sch.Table, where: str = "", params: Sequence[Any] = ()) -> list[Sequence]:
-        return self.read(lambda connection: queries.rows(connection, table, where, params))
+        return self._read(lambda connection: queries.rows(connection, table, where, params))
 
     def _one(self, table: sch.Table, key: int) -> Sequence:
         found = self._rows(table, f"WHERE {table.names[0]} = ?", (key,))
+        if not found and any(key in row.lsns for row in self.tombstones()):
+            raise InvalidValue(f"frame {key} of {self._path} has been erased; open the file again to see what is left")
         if not found and 1 <= key <= self.last_lsn:
             raise MemoryFileError(f"{self._path}: row {key} of table {table.name} is missing; {sch.LOG_ADVICE}")
         if not found:
@@ -384,7 +386,7 @@ class MemoryFile:
             )
 
     def _recorded_count(self, table: sch.Table) -> int:
-        return self.read(lambda connection: queries.recorded_count(connection, table))
+        return self._read(lambda connection: queries.recorded_count(connection, table))
 
     def _in_chunks(self, table: sch.Table, after: int = -1) -> Iterator[Sequence]:
         """Rows by ascending integer key, a few hundred at a time, so that a large table never stands in RAM."""
