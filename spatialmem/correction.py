@@ -20,6 +20,7 @@ from spatialmem.layers import Layers, LoggedFrame, cells_blob
 from spatialmem.store import codec
 from spatialmem.store.rows import DepartedRow, block_key
 from spatialmem.voxels.blocks import keys_in_order
+from spatialmem.voxels.freespace import FreePlan
 from spatialmem.voxels.keys import BLOCK, unpack_keys
 from spatialmem.voxels.views import DepthView
 
@@ -112,12 +113,12 @@ class Correction:
         """Everything a frame touched so far has to be made anew."""
         if lsn in self._log.gone.lsns:
             self._surface = _union(self._surface, self._log.gone.left_by(lsn))
-            self._free = _union(self._free, _cell_keys(self._layers.cells.get(lsn)))
+            self._free = _union(self._free, cell_keys(self._layers.cells.get(lsn)))
             return
         frame = self._log.frame_before(lsn)
         touched = self._layers.surface.keys_touched(self._view(frame))
         self._surface = _union(self._surface, touched, frame.examined)
-        self._free = _union(self._free, _cell_keys(self._layers.cells.get(lsn)))
+        self._free = _union(self._free, cell_keys(self._layers.cells.get(lsn)))
 
     def _reached_by(self, lsn: int) -> None:
         """So has everything a revised frame touches now."""
@@ -160,43 +161,67 @@ class Correction:
         return bool(np.isin(self._touched[lsn], self._surface).any() or len(self._judged(lsn)))
 
     def _that_may_see(self, lsns: Iterable[int]) -> list[int]:
-        """Those of the frames in whose range any block that is made anew lies, by distance alone."""
-        edge = _COARSE * BLOCK * self._layers.config.voxel_size_m
-        cubes = np.unique(unpack_keys(self._surface) // _COARSE, axis=0)
-        centres = (cubes + 0.5) * edge
-        found = []
-        for lsn in lsns:
-            gap = np.linalg.norm(centres - self._layers.centre_of(lsn), axis=1)
-            if (gap <= self._log.reach_m(lsn) + edge).any():
-                found.append(lsn)
-        return found
+        cubes = Cubes.of(self._surface, self._layers.config.voxel_size_m)
+        return [lsn for lsn in lsns if cubes.within(self._log.reach_m(lsn), self._layers.centre_of(lsn))]
 
     def _saw_free(self, lsn: int) -> bool:
-        return bool(np.isin(_cell_keys(self._layers.cells.get(lsn)), self._free).any())
+        return bool(np.isin(cell_keys(self._layers.cells.get(lsn)), self._free).any())
 
     # --- making it anew
 
     def _replay(self, lsn: int, cells: dict[int, bytes]) -> tuple[DepartedRow, ...]:
-        """Put a frame into the blocks that are made anew, as `Layers.prepare` and `apply` do for all."""
-        layers, frame = self._layers, self._log.frame(lsn)
-        view, poses = self._view(frame), layers.poses[: lsn + 1]
-        verdicts = layers.surface.judge(view, self._judged(lsn), frame.residual_m, lsn, poses)
-        departed = layers.departed_of(layers.surface.cleared(verdicts), lsn) if verdicts.clears else ()
-        free = layers.free.plan(view)
+        frame = self._log.frame(lsn)
+        departed, free = replay_into(self._layers, frame, self._judged(lsn), self._surface, self._free)
         if lsn in self._revised:
             cells[lsn] = cells_blob(free)
-        plan = layers.surface.plan(view, lsn, layers.surface.touch_only(view, self._surface))
-        layers.surface.carry_out(verdicts)
-        layers.surface.apply(plan, frame.rgb, frame.features)
-        layers.free.apply(layers.free.only(free, self._free), lsn)
         return departed
+
+
+def replay_into(
+    layers: Layers, frame: LoggedFrame, judged: NDArray[np.int64], surface: NDArray[np.int64], free: NDArray[np.int64]
+) -> tuple[tuple[DepartedRow, ...], FreePlan]:
+    """Put a frame into the blocks with these keys alone, as `Layers.prepare` and `apply` do for all.
+
+    judged: keys of those that it examined. Returns what departed from these, and all it saw of free space.
+    """
+    assert frame.depth_m is not None
+    view = DepthView.of(frame.depth_m, frame.valid, frame.camera, frame.map_from_camera, layers.config)
+    verdicts = layers.surface.judge(view, judged, frame.residual_m, frame.lsn, layers.poses[: frame.lsn + 1])
+    departed = layers.departed_of(layers.surface.cleared(verdicts), frame.lsn) if verdicts.clears else ()
+    seen = layers.free.plan(view)
+    plan = layers.surface.plan(view, frame.lsn, layers.surface.touch_only(view, surface))
+    layers.surface.carry_out(verdicts)
+    layers.surface.apply(plan, frame.rgb, frame.features)
+    layers.free.apply(layers.free.only(seen, free), frame.lsn)
+    return departed, seen
+
+
+@dataclass(frozen=True, eq=False)
+class Cubes:
+    """Blocks by the coarse cubes they lie in: may a frame have seen any of them, by distance alone?"""
+
+    centres_m: NDArray[np.float64]
+    """(N, 3)"""
+    edge_m: float
+
+    @classmethod
+    def of(cls, keys: NDArray[np.int64], voxel_size_m: float) -> Cubes:
+        """The cubes of these surface blocks."""
+        edge_m = _COARSE * BLOCK * voxel_size_m
+        return cls((np.unique(unpack_keys(keys) // _COARSE, axis=0) + 0.5) * edge_m, edge_m)
+
+    def within(self, reach_m: float, centre_m: NDArray[np.float64]) -> bool:
+        """Whether any of them lies within this distance of a camera."""
+        gap = np.linalg.norm(self.centres_m - centre_m, axis=1)
+        return bool((gap <= reach_m + self.edge_m).any())
 
 
 def _union(*keys: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.unique(np.concatenate(keys))
 
 
-def _cell_keys(blob: bytes | None) -> NDArray[np.int64]:
+def cell_keys(blob: bytes | None) -> NDArray[np.int64]:
+    """Keys of the free-space blocks that a frame with these sightings saw."""
     if blob is None:
         return _NONE
     x, y, z = codec.decode_cells(blob).cell.astype(np.int64).T

@@ -51,6 +51,10 @@ class AnotherRecording(UnplacedSession):
     """A frame of another recording than the one that its session holds; so its place in the map is not known."""
 
 
+class BeforeHorizon(SpatialMemError):
+    """The map of a time so early that the log no longer holds all the frames it was made of."""
+
+
 class EncoderMismatch(SpatialMemError):
     """A query or frame was encoded by another encoder than the memory's own."""
 

@@ -376,8 +376,10 @@ class Keeper:
 
     @property
     def horizon_lsn(self) -> int:
-        """Oldest log position whose map can be restored exactly: 0, or the base once any frame was evicted."""
-        return self._round.base_lsn if self.file is not None and self.file.evictions() else 0
+        """Frame from which on every map can be made again: the first, or, once any was evicted, the latest that a block
+        on file contains, for what came before may be needed to make it without. 0 for an empty log."""
+        first = min(self.rows, default=0)
+        return max(first, self.file.newest_tag) if self.file is not None and self.file.evictions() else first
 
     def check(self) -> list[str]:
         """Problems of the file."""

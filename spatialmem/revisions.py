@@ -11,13 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spatialmem.arguments import check_reach
+from spatialmem.config import MemoryConfig
 from spatialmem.correction import Corrected, Correction, Logged
 from spatialmem.errors import InvalidValue, SpatialMemError
 from spatialmem.geometry import pose_difference
 from spatialmem.gone import Gone, evicted
 from spatialmem.keeper import Keeper
 from spatialmem.layers import Layers
-from spatialmem.store.rows import AnchorRow, BlockRow, CorrectedLayers, PoseRow
+from spatialmem.store.rows import AnchorRow, BlockRow, CorrectedLayers, KeyframeRow, PoseRow
 from spatialmem.voxels.blocks import block_of
 
 _LEAST_VOXELS, _LEAST_RAD = 0.5, math.radians(0.2)
@@ -148,16 +149,20 @@ def within_budget(
         keeper.thinning.rewrite(write, blocks, layers, spared)
 
 
+def reach_m(row: KeyframeRow, config: MemoryConfig) -> float:
+    """How far from its camera a frame can have touched a voxel, metres."""
+    camera = row.camera
+    corners = np.array([(u, v, 1.0) for u in (-1.0, camera.width) for v in (-1.0, camera.height)])
+    rays = (corners - (camera.cx, camera.cy, 0.0)) / (camera.fx, camera.fy, 1.0)
+    return (config.max_depth_m + 2 * config.truncation_m) * float(np.linalg.norm(rays, axis=1).max())
+
+
 def log_of(keeper: Keeper, layers: Layers, now: Mapping[int, NDArray], before: Mapping[int, NDArray]) -> Logged:
     """The log with poses (4, 4) in the map that frames get, and by which they stand in the layers."""
     rows = dict(keeper.rows)
-    margin_m = keeper.config.max_depth_m + 2 * keeper.config.truncation_m
 
-    def reach_m(lsn: int) -> float:
-        camera = rows[lsn].camera
-        corners = np.array([(u, v, 1.0) for u in (-1.0, camera.width) for v in (-1.0, camera.height)])
-        rays = (corners - (camera.cx, camera.cy, 0.0)) / (camera.fx, camera.fy, 1.0)
-        return margin_m * float(np.linalg.norm(rays, axis=1).max())
+    def reach(lsn: int) -> float:
+        return reach_m(rows[lsn], keeper.config)
 
     def frame(lsn: int):
         return keeper.logged(rows[lsn], now.get(lsn))
@@ -167,7 +172,7 @@ def log_of(keeper: Keeper, layers: Layers, now: Mapping[int, NDArray], before: M
 
     gone = Gone(keeper, layers)
     with_depth = tuple(lsn for lsn in rows if lsn in layers.cells and lsn not in gone.lsns)
-    return Logged(with_depth, frame, frame_before, reach_m, gone)  # a frame with depth has seen some cell
+    return Logged(with_depth, frame, frame_before, reach, gone)  # a frame with depth has seen some cell
 
 
 @final

@@ -240,4 +240,4 @@ def test_info_says_what_was_given_up(day):
     (frames,) = [total for total in day.info["evicted"] if total["what"] == "frames"]
     assert frames["frames"] > 0.5 * day.count and frames["bytes"] > 8 * bh.LIMIT
     assert "8388608" in frames["reason"] and day.info["budget"]["file_bytes"] == bh.LIMIT
-    assert day.info["horizon_lsn"] == day.info["base_lsn"] > 0
+    assert day.info["horizon_lsn"] >= day.info["base_lsn"] > 0

@@ -12,7 +12,7 @@ import pytest
 from cli_helpers import cut_recording, run, run_json
 from test_correction import corrections
 
-from spatialmem.errors import Evicted, MemoryFileError
+from spatialmem.errors import BeforeHorizon, Evicted, MemoryFileError
 from spatialmem.keeper import Keeper
 from spatialmem.memory import SpatialMemory
 from spatialmem.view.evidence import image_of
@@ -187,3 +187,33 @@ def test_a_reader_opens_while_the_tail_it_is_reading_is_thinned(tmp_path, monkey
             assert reader.info()["base_lsn"] == 12 and reader.keyframe(7).seq == 6
             with pytest.raises(Evicted):
                 reader.keyframe(5)
+
+
+# --- going back
+
+
+def test_the_past_reaches_back_to_what_was_not_given_up(half):
+    with SpatialMemory.open(half) as memory:
+        last, horizon = memory.trajectory()[-1].lsn, memory.horizon
+        assert horizon is not None and 5 < horizon.lsn <= last
+        assert memory.at(lsn=last).canonical_hash() == memory.canonical_hash()
+        then = memory.at(lsn=4)
+        assert not then.exact and len(then.trajectory()) == 4
+        with pytest.raises(BeforeHorizon, match=f"from frame {horizon.lsn}"):
+            then.query("red")
+
+
+def test_a_later_past_of_a_thinned_memory_is_exact(tmp_path):
+    with bh.create(tmp_path / "a.mem") as memory:
+        for frame in bh.stream(0, 100):
+            memory.observe(frame)
+        assert bh.evicted(memory)
+        horizon = memory.horizon
+        hashes = {memory.trajectory()[-1].lsn: memory.canonical_hash()}
+        for frame in bh.stream(100, 4):
+            memory.observe(frame)
+            hashes[memory.trajectory()[-1].lsn] = memory.canonical_hash()
+        for lsn, expected in hashes.items():
+            if lsn >= memory.horizon.lsn >= horizon.lsn:
+                assert memory.at(lsn=lsn).canonical_hash() == expected
+        assert memory.at(lsn=max(hashes)).exact

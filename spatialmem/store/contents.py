@@ -52,6 +52,11 @@ class Contents(ABC):
         """Every block holds at least the frames up to this one; those after it are replayed."""
         return self.read(queries.base_lsn)
 
+    @property
+    def newest_tag(self) -> int:
+        """The latest frame that a block on file contains; 0 without blocks. Reads through both tables of blocks."""
+        return self.read(queries.newest_tag)
+
     def get_meta(self, key: str) -> str | None:
         """Value of a row of `meta`; None when it is null or absent."""
         return self.meta().get(key)

@@ -60,6 +60,14 @@ def base_lsn(connection: sqlite3.Connection) -> int:
     return latest[0][0] if latest else 0
 
 
+def newest_tag(connection: sqlite3.Connection) -> int:
+    """The latest frame that a block contains."""
+    query = (
+        "SELECT max((SELECT ifnull(max(lsn), 0) FROM surface_blocks), (SELECT ifnull(max(lsn), 0) FROM free_blocks))"
+    )
+    return connection.execute(query).fetchone()[0]
+
+
 def tombstones(connection: sqlite3.Connection) -> list[TombstoneRow]:
     """What was erased, oldest first."""
     return [rec.tombstone_row(values) for values in rows(connection, sch.TOMBSTONES, "ORDER BY id")]

@@ -11,13 +11,13 @@ from spatialmem.errors import Evicted
 from spatialmem.view.canvas import Canvas, Rgb, fitted
 
 if TYPE_CHECKING:
-    from spatialmem.memory import SpatialMemory
+    from spatialmem.asking import Asking
 
 _SMALLEST_BOX = 16.0
 RENDERED = ", drawn from the map: its image was given up"
 
 
-def image_of(memory: SpatialMemory, lsn: int) -> tuple[NDArray[np.uint8], str]:
+def image_of(memory: Asking, lsn: int) -> tuple[NDArray[np.uint8], str]:
     """(H, W, 3) uint8 image of a stored frame, and "". Where the image was given up: what the map looks like from
     there, and `RENDERED`."""
     try:

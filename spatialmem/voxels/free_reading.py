@@ -98,6 +98,19 @@ class FreeReading:
         _last_looked(self.pools, voxels, out)
         return out
 
+    def known(self, after_lsn: int = 0) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
+        """(N, 3) coordinates and (N,) states of the voxels that any frame saw, of blocks changed after `after_lsn`.
+
+        centre = (voxel + 0.5) * voxel_m.
+        """
+        pools = self.pools
+        live = np.sort(live_blocks(pools.table_keys, pools.table_blocks))
+        live = live[pools.changed[live] > after_lsn]
+        block, i = np.nonzero((pools.last_free[live] > 0) | (pools.last_occupied[live] > 0))
+        state = np.where(pools.log_odds[live][block, i] > 0, OCCUPIED, FREE).astype(np.uint8)
+        within = np.stack([i % BLOCK, i // BLOCK % BLOCK, i // (BLOCK * BLOCK)], axis=-1)
+        return unpack_keys(pools.keys[live])[block] * BLOCK + within, state
+
     def dense(self) -> FreeSpace:
         """The smallest dense box that holds every block."""
         pools = self.pools

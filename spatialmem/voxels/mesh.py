@@ -47,8 +47,12 @@ class Points:
     """(N, 3) unit, towards the observed side; zero where it is not known"""
     rgb: NDArray[np.uint8]
     """(N, 3)"""
+    first_seen_ns: NDArray[np.int64]
+    """(N,) when its voxel was seen first"""
     last_seen_ns: NDArray[np.int64]
     """(N,)"""
+    first_lsn: NDArray[np.int64]
+    """(N,) the stored frame that saw its voxel first"""
 
 
 @leaf
@@ -155,8 +159,8 @@ def _triangles(pools, order, min_weight, cell_vertex, triangles):
 
 
 @leaf
-def _dress(pools, min_weight, position, normal, rgb, last):
-    """Normal, colour and lsn of the last frame at points in voxels."""
+def _dress(pools, min_weight, position, normal, rgb):
+    """Normal and colour at points in voxels."""
     field = Field(pools.table_keys, pools.table_blocks, pools.weight, pools.dist, pools.changed)
     rows = Rows(pools.table_keys, pools.table_blocks, pools.slot, pools.pages, pools.colour_weight)
     for p in range(position.shape[0]):
@@ -166,16 +170,15 @@ def _dress(pools, min_weight, position, normal, rgb, last):
             normal[p, 0], normal[p, 1], normal[p, 2] = nx, ny, nz
         row = nearest_row(rows, x, y, z)
         if row >= 0:
-            last[p] = pools.last[row]
             for k in range(3):
                 rgb[p, k] = np.uint8(min(255, (pools.colour[row, k] + 128) >> 8))
 
 
 def _dressed(pools: Pools, position: NDArray[np.float32]):
     n = len(position)
-    normal, rgb, last = np.zeros((n, 3), np.float32), np.zeros((n, 3), np.uint8), np.zeros(n, np.uint32)
-    _dress(pools, MIN_WEIGHT, position, normal, rgb, last)
-    return normal, rgb, last
+    normal, rgb = np.zeros((n, 3), np.float32), np.zeros((n, 3), np.uint8)
+    _dress(pools, MIN_WEIGHT, position, normal, rgb)
+    return normal, rgb
 
 
 def _by_key(pools: Pools) -> NDArray[np.int64]:
@@ -192,12 +195,13 @@ def extract_mesh(pools: Pools, voxel_size_m: float, truncation_m: float) -> Mesh
     _vertices(pools, order, MIN_WEIGHT, cell_vertex, position)
     triangles = np.empty((_triangles(pools, order, MIN_WEIGHT, cell_vertex, np.empty((0, 3), np.int32)), 3), np.int32)
     _triangles(pools, order, MIN_WEIGHT, cell_vertex, triangles)
-    normal, rgb, _ = _dressed(pools, position)
+    normal, rgb = _dressed(pools, position)
     return Mesh(position * np.float32(voxel_size_m), normal, rgb, triangles)
 
 
 @leaf
-def _surface_voxels(pools, order, near, position, distance):
+def _surface_voxels(pools, order, near, position, distance, rows):
+    """Centres in voxels, distances of the truncation, and rows of the voxels at the surface; returns how many."""
     count = 0
     for block in order:
         key = pools.keys[block]
@@ -208,13 +212,15 @@ def _surface_voxels(pools, order, near, position, distance):
             slot = pools.slot[block, i]
             if slot == 0 or pools.weight[block, i] == 0 or abs(np.int32(pools.dist[block, i])) > near:
                 continue
-            if pools.colour_weight[row_at(pools.pages, block, slot)] == 0:
+            row = row_at(pools.pages, block, slot)
+            if pools.colour_weight[row] == 0:
                 continue
             if count < position.shape[0]:
                 position[count, 0] = bx + i % BLOCK + 0.5
                 position[count, 1] = by + i // BLOCK % BLOCK + 0.5
                 position[count, 2] = bz + i // (BLOCK * BLOCK) + 0.5
                 distance[count] = pools.dist[block, i] / DIST_ONE
+                rows[count] = row
             count += 1
     return count
 
@@ -223,9 +229,13 @@ def extract_points(pools: Pools, voxel_size_m: float, truncation_m: float, stamp
     """One point for every voxel with a row within half a voxel's diagonal of the surface, moved onto it."""
     order = _by_key(pools)
     near = int(DIST_ONE * 0.87 * voxel_size_m / truncation_m)
-    count = _surface_voxels(pools, order, near, np.empty((0, 3), np.float32), np.empty(0, np.float32))
+    nothing = np.empty((0, 3), np.float32), np.empty(0, np.float32), np.empty(0, np.int64)
+    count = _surface_voxels(pools, order, near, *nothing)
     position, distance = np.empty((count, 3), np.float32), np.empty(count, np.float32)
-    _surface_voxels(pools, order, near, position, distance)
-    normal, rgb, last = _dressed(pools, position)
+    rows = np.empty(count, np.int64)
+    _surface_voxels(pools, order, near, position, distance, rows)
+    normal, rgb = _dressed(pools, position)
     position -= normal * (distance * np.float32(truncation_m / voxel_size_m))[:, None]
-    return Points(position * np.float32(voxel_size_m), normal, rgb, stamps_ns[last])
+    position *= np.float32(voxel_size_m)
+    first, last = pools.first[rows], pools.last[rows]
+    return Points(position, normal, rgb, stamps_ns[first], stamps_ns[last], first.astype(np.int64))

@@ -14,6 +14,7 @@ from spatialmem.errors import OutOfRoom
 from spatialmem.voxels import allocate, change, integrate, look, merge, pools
 from spatialmem.voxels.blocks import (
     BlockArrays,
+    adopt_blocks,
     copy_blocks,
     fresh_blocks,
     release_blocks,
@@ -287,6 +288,20 @@ class SurfaceGrid:
         """Put a block from the file in; frames up to lsn `contains` will not change it again."""
         before = self.blocks_in_use
         write_block(self.pools, key, arrays, contains)
+        self._versions.add(self.taken_since(before))
+
+    def adopt(self, seen: SurfaceReading, besides: NDArray[np.int64], contains: int) -> None:
+        """Copy what another memory's readers see in, but for the blocks with the keys `besides`.
+
+        Frames up to lsn `contains` will not change the copies again. Raises `OutOfRoom` when they do not fit in.
+        """
+        live, before = live_blocks(seen.pools.table_keys, seen.pools.table_blocks), self.blocks_in_use
+        chosen = live[(seen.pools.changed[live] > 0) & ~np.isin(seen.pools.keys[live], besides)]
+        if not adopt_blocks(self.pools, seen.pools, chosen, contains):
+            raise OutOfRoom(
+                f"the map of an earlier time does not fit into the {self.config.ram_bytes / 2**20:.0f} MiB reserved "
+                "for each; create the memory with a larger ram_bytes"
+            )
         self._versions.add(self.taken_since(before))
 
     def _fit_scratch(self, count: int) -> None:
