@@ -15,6 +15,7 @@ from typing import final
 import numpy as np
 from numpy.typing import NDArray
 
+from spatialmem.gone import Gone
 from spatialmem.layers import Layers, LoggedFrame, cells_blob
 from spatialmem.store import codec
 from spatialmem.store.rows import DepartedRow, block_key
@@ -39,6 +40,8 @@ class Logged:
     """a revised frame with the pose by which it stands in the layers"""
     reach_m: Callable[[int], float]
     """how far from its camera a frame can have touched a voxel, metres"""
+    gone: Gone
+    """frames that cannot be read any more; they are not among `lsns`"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,6 +84,7 @@ class Correction:
         for lsn in sorted(self._revised):
             self._reached_by(lsn)
         surface_frames = self._frames_of_the_surface()
+        met = self._gone_there()
         free_frames = {lsn for lsn in self._log.lsns if self._saw_free(lsn)} | self._revised
         layers.surface.start_over(self._surface)
         layers.free.start_over(self._free)
@@ -91,9 +95,10 @@ class Correction:
             departed += self._replay(lsn, cells)
         layers.surface.note_all_doubts()
         judged = frozenset(lsn for lsn in every if len(self._judged(lsn)))
+        departed += self._log.gone.departed_kept(met - self._erased, self._surface)
         return Corrected(
             self._surface, self._free, np.setdiff1d(self._surface, keys_in_order(layers.surface.pools, 0)),
-            np.setdiff1d(self._free, keys_in_order(layers.free.pools, 0)), cells, judged | self._erased,
+            np.setdiff1d(self._free, keys_in_order(layers.free.pools, 0)), cells, judged | met | self._erased,
             tuple(departed), len(every),
         )  # fmt: skip
 
@@ -105,6 +110,10 @@ class Correction:
 
     def _left_by(self, lsn: int) -> None:
         """Everything a frame touched so far has to be made anew."""
+        if lsn in self._log.gone.lsns:
+            self._surface = _union(self._surface, self._log.gone.left_by(lsn))
+            self._free = _union(self._free, _cell_keys(self._layers.cells.get(lsn)))
+            return
         frame = self._log.frame_before(lsn)
         touched = self._layers.surface.keys_touched(self._view(frame))
         self._surface = _union(self._surface, touched, frame.examined)
@@ -130,6 +139,14 @@ class Correction:
             if len(grown) == len(self._surface):
                 return frames
             self._surface = grown
+
+    def _gone_there(self) -> frozenset[int]:
+        """Evicted frames that touched what is made anew. It can be made without them, which forgetting does, but a
+        correction is not to lose what they saw: `Evicted`."""
+        met = self._log.gone.meeting(self._surface, self._free, self._that_may_see)
+        if not self._erased:
+            self._log.gone.require_none(met)
+        return frozenset(met)
 
     def _judged(self, lsn: int) -> NDArray[np.int64]:
         examined = self._examined.get(lsn, _NONE)

@@ -56,7 +56,11 @@ class EncoderMismatch(SpatialMemError):
 
 
 class OutOfRoom(SpatialMemError):
-    """A reserved pool is full; the message gives the figure and the option to raise."""
+    """A reserved pool or the file budget is full; the message gives the figure and the option to raise."""
+
+
+class Evicted(SpatialMemError):
+    """Images or depth of a frame were given up to keep the file within its budget; the message says when."""
 
 
 class UpUnknown(SpatialMemError):

@@ -14,6 +14,7 @@ from spatialmem.arguments import check_reach
 from spatialmem.correction import Corrected, Correction, Logged
 from spatialmem.errors import InvalidValue, SpatialMemError
 from spatialmem.geometry import pose_difference
+from spatialmem.gone import Gone, evicted
 from spatialmem.keeper import Keeper
 from spatialmem.layers import Layers
 from spatialmem.store.rows import AnchorRow, BlockRow, CorrectedLayers, PoseRow
@@ -57,11 +58,19 @@ def correct_poses(
     wanted = _wanted(keeper, poses, anchor, reason)
     before = {lsn: keeper.places.map_from_camera(keeper.rows[lsn]) for lsn in wanted.now}
     used = {row.lsn: row.revision for row in wanted.poses if row.lsn in wanted.now}
+    if before:
+        settle(keeper, layers)
+        Gone(keeper, layers).require_none(evicted(keeper) & before.keys())
     change = Change(layers)
     try:
         done = None if not before else _worked_out(keeper, layers, wanted.now, before)
         change.asks_the_file = True
-        keeper.on_file().correct(wanted.poses, used, wanted.anchor, None if done is None else rewritten(layers, done))
+
+        def write() -> None:
+            changes = None if done is None else rewritten(layers, done)
+            keeper.on_file().correct(wanted.poses, used, wanted.anchor, changes)
+
+        within_budget(keeper, layers, done, write, before.__contains__)
         keeper.revise(wanted.poses, used, wanted.anchor)
         if done is not None:
             take_over(keeper, layers, done)
@@ -122,6 +131,23 @@ def _note(keeper: Keeper, layers: Layers, poses: Mapping[int, NDArray[np.float64
         layers.note(lsn, keeper.rows[lsn].stamp_ns, pose)
 
 
+def settle(keeper: Keeper, layers: Layers) -> None:
+    """Before a large change of a file with a budget: so that frames can be given up for it."""
+    if keeper.thinning is not None:
+        keeper.thinning.settle(layers)
+
+
+def within_budget(
+    keeper: Keeper, layers: Layers, done: Corrected | None, write: Callable[[], None], spared: Callable[[int], bool]
+) -> None:
+    """Call `write`, which puts what was made anew into the file, once there is room; spared: frames (lsn) to leave."""
+    if keeper.thinning is None:
+        write()
+    else:
+        blocks = 0 if done is None else len(done.surface) + len(done.free)
+        keeper.thinning.rewrite(write, blocks, layers, spared)
+
+
 def log_of(keeper: Keeper, layers: Layers, now: Mapping[int, NDArray], before: Mapping[int, NDArray]) -> Logged:
     """The log with poses (4, 4) in the map that frames get, and by which they stand in the layers."""
     rows = dict(keeper.rows)
@@ -139,8 +165,9 @@ def log_of(keeper: Keeper, layers: Layers, now: Mapping[int, NDArray], before: M
     def frame_before(lsn: int):
         return keeper.logged(rows[lsn], before[lsn])
 
-    with_depth = tuple(lsn for lsn in rows if lsn in layers.cells)  # a frame with depth has seen some cell
-    return Logged(with_depth, frame, frame_before, reach_m)
+    gone = Gone(keeper, layers)
+    with_depth = tuple(lsn for lsn in rows if lsn in layers.cells and lsn not in gone.lsns)
+    return Logged(with_depth, frame, frame_before, reach_m, gone)  # a frame with depth has seen some cell
 
 
 @final

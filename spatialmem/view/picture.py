@@ -21,7 +21,7 @@ from spatialmem.view.canvas import (
     shortened,
     wrapped,
 )  # fmt: skip
-from spatialmem.view.evidence import boxed_frame
+from spatialmem.view.evidence import boxed_frame, image_of
 from spatialmem.view.plan import Plan, choose_up, draw_plan
 
 if TYPE_CHECKING:
@@ -210,8 +210,9 @@ def _chosen_evidence(hits: tuple[Hit, ...]) -> list[tuple[int, Evidence]]:
 
 
 def _evidence_card(canvas: Canvas, memory: SpatialMemory, number: int, evidence: Evidence, x: int, y: int) -> None:
-    image = boxed_frame(memory.keyframe(evidence.lsn).rgb, evidence.box_xyxy, hit_colour(number), _CARD)
+    rgb, rendered = image_of(memory, evidence.lsn)
+    image = boxed_frame(rgb, evidence.box_xyxy, hit_colour(number), _CARD)
     canvas.paste(image, x, y)
     canvas.badge((x + 14, y + _CARD[1] + 24), number)
-    seen = f"frame {evidence.seq} of {evidence.camera_id}, {words.clock(evidence.stamp_ns)}"
+    seen = f"frame {evidence.seq} of {evidence.camera_id}, {words.clock(evidence.stamp_ns)}{rendered}"
     canvas.text(x + 38, y + _CARD[1] + 29, shortened(seen, _CARD[0] - 38, 17), 17, SOFT_INK)
