@@ -230,7 +230,7 @@ def test_layers_that_alone_are_too_large_refuse_the_frame_and_harm_nothing(tmp_p
 def test_a_missing_image_without_a_record_is_found(path):
     with SpatialMemory.open(path, "a") as memory:
         kept = min({k.lsn for k in memory.trajectory()} - bh.evicted(memory))
-        row = evictions.EvictionRow(1, "frames", (kept,), 1, "nothing")
+        row = evictions.EvictionRow(kept, "frames", (kept,), 1, "nothing")
         memory._keeper.file.change("testing", lambda c: (c.execute("DELETE FROM evictions"), evictions.insert(c, row)))
         problems = "\n".join(memory.check())
         assert "no eviction is recorded" in problems and f"but have their images, frame {kept} among" in problems

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from spatialmem.errors import Evicted, MemoryFileError
+from spatialmem.errors import Evicted, MemoryFileError, SpatialMemError
 from spatialmem.store import queries
 from spatialmem.store import schema as sch
 from spatialmem.store.records import numbers, ranges
@@ -79,12 +79,14 @@ def drop_vectors(connection: sqlite3.Connection, row: EvictionRow) -> None:
     insert(connection, row)
 
 
-def refusal(connection: sqlite3.Connection, lsn: int) -> Evicted:
-    """The error for who asks for the blobs of an evicted frame."""
+def refusal(connection: sqlite3.Connection, lsn: int) -> SpatialMemError:
+    """The error for who asks for the blobs of a frame that has none: `Evicted`, or damage where none is recorded."""
     rows = [row for row in listed(connection) if row.kind == FRAMES and lsn in row.lsns]
-    when = f" after frame {rows[-1].at_lsn} was stored ({rows[-1].reason})" if rows else ""
+    if not rows:
+        return MemoryFileError(f"the colour of frame {lsn} is missing, and no eviction is recorded; {sch.LOG_ADVICE}")
+    when = f"after frame {rows[-1].at_lsn} was stored ({rows[-1].reason})"
     return Evicted(
-        f"images and depth of frame {lsn} were given up{when}; its pose and what it left in the map are kept. Frames "
+        f"images and depth of frame {lsn} were given up {when}; its pose and what it left in the map are kept. Frames "
         "that still have theirs: SELECT lsn FROM frames WHERE colour IS NOT NULL"
     )
 

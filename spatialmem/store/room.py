@@ -176,9 +176,9 @@ def wal_bytes_of(rows: Iterable[int]) -> int:
     return (12 + sum(2 + size // PAGE_SIZE for size in rows)) * WAL_PAGE
 
 
-def blocks_at_once(limit: int | None) -> int:
-    """How many voxel blocks one transaction may write under a bound on the file."""
-    return 512 if limit is None else max(4, least_wal(limit) // 2 // (3 * WAL_PAGE))
+def blocks_at_once(limit: int | None) -> int | None:
+    """How many voxel blocks one transaction may write under a bound on the file; None without one."""
+    return None if limit is None else max(4, least_wal(limit) // 2 // (3 * WAL_PAGE))
 
 
 def least_wal(limit: int) -> int:
