@@ -15,7 +15,8 @@ from typing import final
 import numpy as np
 from numpy.typing import NDArray
 
-from spatialmem.layers import Layers, LoggedFrame, cells_blob
+from spatialmem.derived_rows import cells_blob
+from spatialmem.layers import Layers, LoggedFrame
 from spatialmem.store import codec
 from spatialmem.store.rows import DepartedRow, block_key
 from spatialmem.voxels.keys import BLOCK, unpack_keys
@@ -70,16 +71,13 @@ class Correction:
     def work_out(self) -> Corrected:
         """Make anew what the revised frames touch. Raises `OutOfRoom` when old and new do not fit side by side."""
         layers = self._layers
-        layers.reclaim()
-        layers.step_aside()
         for lsn in sorted(self._revised | self._erased):
             self._left_by(lsn)
         for lsn in sorted(self._revised):
             self._reached_by(lsn)
         surface_frames = self._frames_of_the_surface()
         free_frames = {lsn for lsn in self._log.lsns if self._saw_free(lsn)} | self._revised
-        layers.surface.start_over(self._surface)
-        layers.free.start_over(self._free)
+        self._start_over()
         cells: dict[int, bytes] = {}
         departed: list[DepartedRow] = []
         every = sorted((surface_frames | free_frames) - self._erased)
@@ -88,6 +86,18 @@ class Correction:
         layers.surface.note_all_doubts()
         judged = frozenset(lsn for lsn in every if len(self._judged(lsn)))
         return Corrected(self._surface, self._free, cells, judged | self._erased, tuple(departed), len(every))
+
+    def _start_over(self) -> None:
+        """From here on readers do not see what is changed."""
+        layers, residence = self._layers, self._layers.residence
+        if residence is not None:
+            residence.room_to_start_over(self._surface, self._free)
+        layers.reclaim()
+        layers.step_aside()
+        layers.surface.start_over(self._surface)
+        layers.free.start_over(self._free)
+        if residence is not None:
+            residence.start_over(self._surface, self._free)
 
     # --- what has to be made anew
 
@@ -108,7 +118,7 @@ class Correction:
         self._touched[lsn] = self._layers.surface.keys_touched(self._view(frame))
         self._examined[lsn] = frame.examined
         self._surface = _union(self._surface, self._touched[lsn], frame.examined)
-        self._free = _union(self._free, self._layers.free.plan(self._view(frame)).cell_keys)
+        self._free = _union(self._free, self._layers.free.sketch(self._view(frame)).cell_keys)
 
     def _frames_of_the_surface(self) -> set[int]:
         """Frames that touch or judge a block that is made anew; with each that judges one, all that it judged."""
@@ -156,14 +166,15 @@ class Correction:
         layers, frame = self._layers, self._log.frame(lsn)
         view, poses = self._view(frame), layers.poses[: lsn + 1]
         verdicts = layers.surface.judge(view, self._judged(lsn), frame.residual_m, lsn, poses)
-        departed = layers.departed_of(layers.surface.cleared(verdicts), lsn) if verdicts.clears else ()
-        free = layers.free.plan(view)
+        departed = layers.departed_of(verdicts)
+        sketch = layers.free.sketch(view)
         if lsn in self._revised:
-            cells[lsn] = cells_blob(free)
-        plan = layers.surface.plan(view, lsn, layers.surface.touch_only(view, self._surface))
+            cells[lsn] = cells_blob(sketch)
+        touched = layers.surface.keys_touched(view)
+        plan = layers.surface.plan(view, lsn, layers.surface.enter(touched[np.isin(touched, self._surface)]))
         layers.surface.carry_out(verdicts)
         layers.surface.apply(plan, frame.rgb, frame.features)
-        layers.free.apply(layers.free.only(free, self._free), lsn)
+        layers.free.apply(layers.free.enter(sketch, self._free), lsn)
         return departed
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spatialmem.voxels.search import Filter
+from spatialmem.voxels.surface_reading import SurfaceReading
 
 if TYPE_CHECKING:
     from spatialmem.memory import SpatialMemory
@@ -28,11 +29,19 @@ def first_seen_lsn(memory: SpatialMemory, position_m: NDArray[np.floating]) -> N
         (N,) lsn; 0 where no surface voxel lies at the point or beside it.
     """
     with memory._reading() as epoch:
-        found = epoch.surface.search(None, 0.0, Filter())
-        places = found.places()
-        voxels, (first, _, _) = found.voxels(places), found.seen(places)
+        parts = list(epoch.surface.in_parts(_voxels_of))
+    if not parts:
+        return np.zeros(len(position_m), np.int64)
+    voxels, first = (np.concatenate(column) for column in zip(*parts, strict=True))
     at = np.floor(np.asarray(position_m, np.float64).reshape(-1, 3) / memory.config.voxel_size_m).astype(np.int64)
     return _of_nearest(voxels, first.astype(np.int64), at)
+
+
+def _voxels_of(surface: SurfaceReading) -> tuple[NDArray[np.int64], NDArray[np.uint32]]:
+    """(N, 3) surface voxels, and (N,) the frame that saw each first."""
+    found = surface.search(None, 0.0, Filter())
+    places = found.places()
+    return found.voxels(places), found.seen(places)[0]
 
 
 def _of_nearest(voxels: NDArray[np.int64], values: NDArray[np.int64], wanted: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -16,10 +16,12 @@ from spatialmem.checkpoint import CheckpointRound, WholeRound
 from spatialmem.config import MemoryConfig
 from spatialmem.errors import EncoderMismatch, InvalidValue, MemoryFileError, SpatialMemError
 from spatialmem.layers import Layers, LoggedFrame, Prepared
-from spatialmem.log_entry import Keyframe, LogEntry, decoded, ephemeral_entry, file_entry, keyframe_row
+from spatialmem.loading import load_blocks, store_of, unsettled
+from spatialmem.log_entry import Keyframe, LogEntry, decoded, ephemeral_entry, file_entry, keyframe_row, sigma_of
 from spatialmem.perception import Encoder, load_encoder
 from spatialmem.places import Places
 from spatialmem.sessions import CameraLog, require_place, require_same_recording
+from spatialmem.store.block_store import BlockStore, Spilled
 from spatialmem.store.failures import needed
 from spatialmem.store.file import MemoryFile
 from spatialmem.store.rows import AnchorRow, KeyframeRow, PoseRow, SessionRow
@@ -200,7 +202,7 @@ class Keeper:
                 row, entry.blobs, entry.vector, prepared.cells, departed=prepared.departed, surface=share.surface,
                 free=share.free, checkpoint=share.completed, session=session, recording_id=recording_id,
             )  # fmt: skip
-            self._round.written(share)
+            self._round.written(share, layers)
         if session is not None:
             self.places.add(session[1])
         if recording_id is not None:
@@ -257,7 +259,7 @@ class Keeper:
         logged = self.logged(row)
         return Frame(
             logged.rgb, logged.depth_m, row.camera, row.world_from_camera, row.stamp_ns, row.session_id, row.camera_id,
-            row.seq, logged.valid, _sigma(row), depth_unit="m", recording_id=self._recordings.get(row.session_id),
+            row.seq, logged.valid, sigma_of(row), depth_unit="m", recording_id=self._recordings.get(row.session_id),
         )  # fmt: skip
 
     def logged(self, row: KeyframeRow, map_from_camera: NDArray[np.float64] | None = None) -> LoggedFrame:
@@ -289,11 +291,11 @@ class Keeper:
         Base before blocks before rows: a live writer may commit in between, and no block may hold a frame whose row
         has not been read.
         """
-        layers, file = Layers(self.config, self.feature_width), self.on_file()
+        layers, file = self.new_layers(), self.on_file()
+        assert layers.residence is not None
         self._round.base_lsn = file.base_lsn
-        layers.load(file.surface_blocks(), file.free_blocks())
+        newest = max(load_blocks(layers, layers.residence, file), self._round.base_lsn)
         self._restore_rows(file.path)
-        newest = max(layers.newest_tag, self._round.base_lsn)
         if newest > self.last_lsn:
             raise MemoryFileError(
                 f"{file.path}: the log ends with frame {self.last_lsn}, but its layers contain frame {newest}; "
@@ -310,16 +312,30 @@ class Keeper:
         layers.publish()
         return layers
 
-    def rebuilt_layers(self) -> Layers:
-        """The layers made anew from the log alone, and put into the file in place of what it had, which is not read."""
-        layers, file = Layers(self.config, self.feature_width), self.on_file()
+    def new_layers(self) -> Layers:
+        """Empty layers; with a file, blocks that find no room in RAM are on file alone."""
+        return Layers(self.config, self.feature_width, None if self.file is None else self._store())
+
+    def _store(self) -> BlockStore:
+        return store_of(self.on_file(), lambda: self.last_lsn)
+
+    def rebuilt_layers(self, old: Layers | None = None) -> Layers:
+        """The layers made anew from the log alone, and put into the file in place of what it had, which is not read.
+
+        old: layers that are still read until the new ones are there.
+        """
+        file, spilled = self.on_file(), Spilled()
+        layers = Layers(self.config, self.feature_width, spilled)
+        assert layers.residence is not None
         if not self.rows:
             self._restore_rows(file.path)
         for row in list(self.rows.values()):
             with needed(file.path, row.lsn):
                 logged = self.logged(row)
             layers.apply(layers.prepare(logged))
-        WholeRound(layers).put_into(file)
+        with unsettled(old):
+            WholeRound(layers).put_into(file, layers.residence)
+            layers.residence.store = self._store()
         self._round = CheckpointRound(self.config.checkpoint_frames, layers.last_lsn)
         return layers
 
@@ -373,12 +389,6 @@ class Keeper:
         if self.file is None:
             raise SpatialMemError("an ephemeral memory has no file and keeps no images; create it with a path")
         return self.file
-
-
-def _sigma(row: KeyframeRow) -> tuple[float, float] | None:
-    if row.pose_sigma_m is None or row.pose_sigma_rad is None:
-        return None
-    return row.pose_sigma_m, row.pose_sigma_rad
 
 
 def _up_of(meta: dict[str, str | None]) -> NDArray[np.float64] | None:

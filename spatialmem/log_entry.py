@@ -100,3 +100,10 @@ def keyframe_row(lsn: int, frame: Frame, reason: str, suspect: bool, encoded: bo
         occluded=outcome.occluded if looked else None, no_return=outcome.no_return if looked else None,
         residual_m=residual,
     )  # fmt: skip
+
+
+def sigma_of(row: KeyframeRow) -> tuple[float, float] | None:
+    """One-sigma uncertainty of a row's pose, metres and radians, as `Frame.pose_sigma`."""
+    if row.pose_sigma_m is None or row.pose_sigma_rad is None:
+        return None
+    return row.pose_sigma_m, row.pose_sigma_rad

@@ -148,6 +148,8 @@ def rewritten(layers: Layers, done: Corrected) -> Iterator[CorrectedLayers]:
         surface=_surface_rows(layers, done), free=_free_rows(layers, done), cells=done.cells,
         departed_of=done.departed_of, departed=done.departed,
     )  # fmt: skip
+    if layers.residence is not None:
+        layers.residence.settled = False  # until it is published, the file is ahead of what readers see
     try:
         yield changes
     except SpatialMemError:  # the file refused it: nothing has changed
@@ -159,17 +161,17 @@ def rewritten(layers: Layers, done: Corrected) -> Iterator[CorrectedLayers]:
 
 def _surface_rows(layers: Layers, done: Corrected) -> Iterator[BlockRow]:
     with layers.epochs.read() as epoch:
-        seen, now = epoch.surface.pools, layers.surface.pools
+        seen, now, away = epoch.surface.pools, layers.surface.pools, set(epoch.shelves[0].away_keys.tolist())
         for key in done.surface:
-            if _changed(seen, key) or _changed(now, key):
+            if _changed(seen, key) or _changed(now, key) or key in away:
                 yield layers.surface_row(int(key), layers.last_lsn)
 
 
 def _free_rows(layers: Layers, done: Corrected) -> Iterator[BlockRow]:
     with layers.epochs.read() as epoch:
-        seen, now = epoch.free.pools, layers.free.pools
+        seen, now, away = epoch.free.pools, layers.free.pools, set(epoch.shelves[1].away_keys.tolist())
         for key in done.free:
-            if _changed(seen, key) or _changed(now, key):
+            if _changed(seen, key) or _changed(now, key) or key in away:
                 yield layers.free_row(int(key), layers.last_lsn)
 
 

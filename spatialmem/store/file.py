@@ -320,6 +320,10 @@ class MemoryFile:
         """Finished rounds, oldest first."""
         return [CheckpointRow(*values) for values in self._rows(sch.CHECKPOINTS, "ORDER BY lsn")]
 
+    def read_with(self, function):
+        """Result of `function(connection)`, which must only read and return: it may run more than once."""
+        return self._read(function)
+
     def sql(self, query: str, params: Sequence[Any] | Mapping[str, Any] = (), timeout_s: float = 10.0) -> SqlResult:
         """Rows of one SELECT. Anything that would change something raises `InvalidValue`, as does a timeout."""
         return self._read(lambda connection: queries.restricted(connection, query, params, timeout_s), fresh=True)

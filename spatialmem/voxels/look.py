@@ -7,10 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from spatialmem.config import MemoryConfig
 from spatialmem.types import Outcome
 from spatialmem.voxels import change
 from spatialmem.voxels.allocate import row_at
-from spatialmem.voxels.cast import cast_depth
+from spatialmem.voxels.cast import FAR_M, cast_depth
 from spatialmem.voxels.dispatch import DISPATCHER
 from spatialmem.voxels.integrate import Grid
 from spatialmem.voxels.keys import BLOCK, VOXELS, unpack_keys
@@ -57,13 +58,18 @@ class Cleared:
     last: NDArray[np.uint32]
 
 
-def look(pools: Pools, grid: Grid, view: DepthView) -> Look:
+def farthest_m(config: MemoryConfig) -> float:
+    """Depth up to which a frame is compared with the map: what lies farther, no reading and no band comes near."""
+    return config.max_depth_m + max(10.0, config.truncation_voxels) * config.voxel_size_m
+
+
+def look(pools: Pools, grid: Grid, view: DepthView, far_m: float = FAR_M) -> Look:
     """Cast every stride-th pixel and sort the readings into agrees, seen through, occluded, no return.
 
-    Only observed surfaces can be contradicted: none is inferred across gaps.
+    Only observed surfaces can be contradicted: none is inferred across gaps. far_m: depth up to which blocks count.
     """
     stride = view.ray_stride
-    cast = cast_depth(pools, grid, view.map_from_camera, view.camera, stride, stride // 2, gap_voxels=0.0)
+    cast = cast_depth(pools, grid, view.map_from_camera, view.camera, stride, stride // 2, gap_voxels=0.0, far_m=far_m)
     counts = np.zeros(4, np.int64)
     residuals, examined = np.empty(cast.size, np.float32), np.empty(cast.size, np.int64)
     n_residuals, n_examined = change.compare(

@@ -38,6 +38,8 @@ class Candidates:
     """(K,) place of the first candidate of each of the K blocks that have any"""
     stops: NDArray[np.int64]
     """(K,) one more than the place of the last"""
+    left_out: int = 0
+    """blocks that may hold more and were not looked at"""
 
     def places(self) -> NDArray[np.int64]:
         """(N,) places of all candidates."""
@@ -227,9 +229,9 @@ def _copy_seen(pools, index, first, last, doubt):
 def scan(pools: Pools, voxel_m: float, near: int, query: NDArray | None, least: float, chosen: Filter) -> Candidates:
     """Surface voxels that pass `chosen` and whose feature has a cosine of at least `least` with `query` (D,)."""
     selected = np.sort(live_blocks(pools.table_keys, pools.table_blocks))  # in the order of memory
-    box, ball = _limits_in_voxels(chosen, voxel_m)
+    box, ball = limits_in_voxels(chosen, voxel_m)
     bounded = not (np.isinf(box).all() and np.isinf(ball[3]))
-    selected = selected[_blocks_in_box(pools.keys[selected], box, ball)] if bounded else selected
+    selected = selected[blocks_in_box(pools.keys[selected], box, ball)] if bounded else selected
     base = np.concatenate([[0], np.cumsum(pools.n_rows[selected], dtype=np.int64)])
     index, similarity = np.empty(base[-1], np.int64), np.empty(base[-1], np.float32)
     counts, scanned, blind = (np.zeros(len(selected), np.int64) for _ in range(3))
@@ -246,7 +248,8 @@ def scan(pools: Pools, voxel_m: float, near: int, query: NDArray | None, least: 
     return Candidates(similarity, int(scanned.sum()), int(blind.sum()), pools, index, starts, starts + counts[hit])
 
 
-def _limits_in_voxels(chosen: Filter, voxel_m: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def limits_in_voxels(chosen: Filter, voxel_m: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The place of a filter in voxels: box (2, 3), ball (4,) centre and radius; infinite where it has none."""
     box = np.array([[-np.inf] * 3, [np.inf] * 3])
     if chosen.box_m is not None:
         box = np.asarray(chosen.box_m, np.float64) / voxel_m
@@ -256,7 +259,8 @@ def _limits_in_voxels(chosen: Filter, voxel_m: float) -> tuple[NDArray[np.float6
     return box, ball
 
 
-def _blocks_in_box(keys: NDArray[np.int64], box: NDArray, ball: NDArray) -> NDArray[np.int64]:
+def blocks_in_box(keys: NDArray[np.int64], box: NDArray, ball: NDArray) -> NDArray[np.int64]:
+    """Places among the keys (N,) of the blocks that box and ball may meet."""
     low = unpack_keys(keys) * BLOCK
     lower, upper = np.maximum(box[0], ball[:3] - ball[3]), np.minimum(box[1], ball[:3] + ball[3])
     return np.flatnonzero((low <= upper).all(1) & (low + BLOCK >= lower).all(1))
