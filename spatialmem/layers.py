@@ -217,11 +217,7 @@ class Layers:
         if frame.depth_m is None:
             return _NO_OUTCOME, np.zeros(0, np.int64)
         view = DepthView.of(frame.depth_m, frame.valid, frame.camera, map_from_camera, self.config)
-        if self.residence is None:
-            look = self.surface.look(view)
-        else:
-            self.residence.ready_to_look(view)
-            look = self.surface.look(view, self.residence.surface.doubtful_keys.tolist())
+        look = self.surface.look(view) if self.residence is None else self.residence.look(view)
         return look.outcome, look.examined
 
     def prepare(self, frame: LoggedFrame) -> Prepared:

@@ -73,6 +73,7 @@ def load_blocks(layers: Layers, residence: Residence, file: MemoryFile) -> int:
         left.rows.append(len(block.last))
         left.doubtful.append(bool(block.doubt.any()))
         left.slots.append(slot)
+    layers.surface.note_all_doubts()
     left_free: list[int] = []
     fits = _those_that_fit(file, "free", space.free_blocks.shape[0], None)
     for row in file.free_blocks():

@@ -24,6 +24,7 @@ from spatialmem.voxels.blocks import keys_in_order, read_block
 from spatialmem.voxels.change import distinct_blocks
 from spatialmem.voxels.keys import BLOCK
 from spatialmem.voxels.pools import PAGE, PAGES_FREE
+from spatialmem.voxels.raycast import TILE
 from spatialmem.voxels.shelf import Shelf
 from spatialmem.voxels.summaries import Summaries
 from spatialmem.voxels.versions import live_blocks
@@ -69,14 +70,34 @@ class Residence:
 
     # --- bringing back
 
-    def ready_to_look(self, view: DepthView) -> None:
-        """Have in RAM all that a look through this camera may come upon."""
-        if len(self.surface):
-            config, pools = self._layers.config, self._layers.surface.pools
-            here = pools.keys[live_blocks(pools.table_keys, pools.table_blocks)]  # which are to stay
-            keys, edge_m = np.concatenate([here, self.surface.away_keys]), BLOCK * config.voxel_size_m
-            seen = reach.in_view(keys, edge_m, view.map_from_camera, view.camera, look.farthest_m(config))
-            self.ready(seen, _NONE)
+    def look(self, view: DepthView) -> look.Look:
+        """As `SurfaceGrid.look`, in the whole map."""
+        self._ready_to_look(view)
+        doubtful = self.surface.doubtful_keys.tolist()
+        return self._layers.surface.look(view, doubtful, lambda keys: self.ready(self._known(keys), _NONE))
+
+    def _known(self, keys: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Those of ascending, distinct keys that are in RAM or on file."""
+        here = self._layers.surface.pools.keys[distinct_blocks(self._layers.surface.pools, keys)]
+        return np.union1d(here, self.surface.among(keys))
+
+    def _ready_to_look(self, view: DepthView) -> None:
+        """Have in RAM all that the rays of a look through this camera may come upon: the first surface ends a ray."""
+        if not len(self.surface):
+            return
+        grid, edge_m = self._layers.surface, BLOCK * self._layers.config.voxel_size_m
+        limits_m = look.expected_m(view, grid.config)
+        while True:
+            here = grid.pools.keys[live_blocks(grid.pools.table_keys, grid.pools.table_blocks)]
+            keys = np.concatenate([here, self.surface.away_keys])  # those that are here are to stay
+            pixels = TILE * view.ray_stride
+            needed = reach.nearer_than(keys, edge_m, view.map_from_camera, view.camera, pixels, limits_m)
+            missing = len(self.surface.among(needed))
+            self.ready(needed, _NONE)
+            found_m = look.ends_m(grid.pools, grid.grid, view, grid.config)
+            if not missing and (found_m <= limits_m).all():
+                return  # all rays end within what is here: nothing behind can change what they meet
+            limits_m = found_m
 
     def ready(self, surface: NDArray[np.int64], free: NDArray[np.int64]) -> None:
         """Have the blocks with these keys in RAM, as far as they are anywhere, and room for the others.
@@ -102,6 +123,7 @@ class Residence:
                 for row, block in zip(rows, blocks, strict=True):
                     layers.put_in(row, block)
                 if layer == "surface":
+                    layers.surface.note_doubts(distinct_blocks(layers.surface.pools, some))
                     self.surface = self.surface.without(some)
                 else:
                     self.free = self.free.without(some)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import tempfile
 import threading
+import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -116,7 +117,8 @@ class Spilled(BlockStore):
     def __init__(self, behind: FileBlocks | None = None) -> None:
         self._behind = behind
         self._guard = threading.Lock()
-        self._data = tempfile.TemporaryFile(prefix="spatialmem-")  # noqa: SIM115  as long as the memory
+        self._data = tempfile.TemporaryFile(prefix="spatialmem-")  # noqa: SIM115  as long as somebody holds this
+        weakref.finalize(self, self._data.close)
         self._places: dict[tuple[Layer, int], tuple[int, int, int, int]] = {}  # offset, bytes, lsn, codec
 
     def read(self, layer: Layer, keys: Sequence[int]) -> list[BlockRow]:

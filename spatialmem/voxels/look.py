@@ -16,7 +16,9 @@ from spatialmem.voxels.dispatch import DISPATCHER
 from spatialmem.voxels.integrate import Grid
 from spatialmem.voxels.keys import BLOCK, VOXELS, unpack_keys
 from spatialmem.voxels.pools import Pools
+from spatialmem.voxels.raycast import TILE
 from spatialmem.voxels.views import DepthView
+from spatialmem.voxels.weights import DEPTH_UNIT_M
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,7 +27,7 @@ class Look:
 
     outcome: Outcome
     examined: NDArray[np.int64]
-    """sorted distinct keys of the blocks in which a surface was seen through, and of those around them"""
+    """sorted distinct keys of the blocks in which a surface was seen through"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,7 +81,36 @@ def look(pools: Pools, grid: Grid, view: DepthView, far_m: float = FAR_M) -> Loo
     shares = counts / max(rays, 1)
     residual = float(np.median(residuals[:n_residuals])) if n_residuals else float("nan")
     outcome = Outcome(*(float(s) for s in shares), residual_m=residual, rays=rays)
-    return Look(outcome, change.with_neighbours(pools, np.unique(examined[:n_examined])))
+    return Look(outcome, np.unique(examined[:n_examined]))
+
+
+def expected_m(view: DepthView, config: MemoryConfig) -> NDArray[np.float64]:
+    """(rows, columns) depth at which the rays of a look end when the map is as the frame sees it, the farthest of each
+    tile; 0 where none has a reading."""
+    readings = _readings_m(view)
+    return _of_tiles(np.where(readings > 0, readings + 3.0 * config.voxel_size_m, 0.0))
+
+
+def ends_m(pools: Pools, grid: Grid, view: DepthView, config: MemoryConfig) -> NDArray[np.float64]:
+    """(rows, columns) depth at which the rays of a look end in this map, the farthest of each tile."""
+    stride, far_m = view.ray_stride, farthest_m(config)
+    cast = cast_depth(pools, grid, view.map_from_camera, view.camera, stride, stride // 2, gap_voxels=0.0, far_m=far_m)
+    ends = np.where(np.isnan(cast), far_m, np.minimum(far_m, cast + 3.0 * config.voxel_size_m))
+    return _of_tiles(np.where(_readings_m(view) > 0, ends, 0.0))
+
+
+def _readings_m(view: DepthView) -> NDArray[np.float64]:
+    """(rows, columns) readings of the pixels that a look casts rays through, 0 where there is none."""
+    start, stride = view.ray_stride // 2, view.ray_stride
+    return (view.packed[start::stride, start::stride] >> 8) * DEPTH_UNIT_M
+
+
+def _of_tiles(depth_m: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The largest depth of each tile of rays."""
+    rows, columns = (-(-side // TILE) * TILE for side in depth_m.shape)
+    padded = np.zeros((rows, columns))
+    padded[: depth_m.shape[0], : depth_m.shape[1]] = depth_m
+    return padded.reshape(rows // TILE, TILE, columns // TILE, TILE).max((1, 3))
 
 
 def in_view(keys: NDArray[np.int64], grid: Grid, view: DepthView) -> NDArray[np.int64]:

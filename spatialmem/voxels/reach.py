@@ -9,12 +9,10 @@ from numpy.typing import NDArray
 
 from spatialmem.types import Camera
 from spatialmem.voxels.compiled import leaf
-from spatialmem.voxels.keys import KEY_MASK, KEY_OFFSET
+from spatialmem.voxels.keys import KEY_MASK, KEY_OFFSET, unpack_keys
 
 _HALF_DIAGONAL = 0.8661  # of a block, in edges
-_ASIDE = (
-    0.375 + 2.0 * 0.8661
-)  # edges beside a ray that are looked at: three voxels, and the blocks around one it ends in
+_ASIDE = 0.375  # edges beside a ray that are looked at: three voxels
 
 
 @leaf
@@ -66,6 +64,36 @@ def within(bounds: NDArray[np.float64], left: float, top: float, right: float, b
         (bounds[:, 0] <= right + 1) & (bounds[:, 2] >= left - 1)
         & (bounds[:, 1] <= bottom + 1) & (bounds[:, 3] >= top - 1)
     )  # fmt: skip
+
+
+@leaf
+def _nearer(bounds, depth, pixels, limits, out):
+    rows, columns = limits.shape
+    for n in range(bounds.shape[0]):
+        out[n] = False
+        if bounds[n, 0] > bounds[n, 2]:
+            continue
+        left, right = max(0.0, bounds[n, 0] / pixels - 1), min(columns - 1.0, bounds[n, 2] / pixels + 1)
+        top, bottom = max(0.0, bounds[n, 1] / pixels - 1), min(rows - 1.0, bounds[n, 3] / pixels + 1)
+        for v in range(int(top), int(bottom) + 1):
+            for u in range(int(left), int(right) + 1):
+                out[n] |= depth[n] <= limits[v, u]
+
+
+def nearer_than(
+    keys: NDArray[np.int64], edge_m: float, map_from_camera: NDArray[np.float64], camera: Camera, pixels: int,
+    limits_m: NDArray[np.float64],
+) -> NDArray[np.int64]:  # fmt: skip
+    """Those of the block keys (N,) on which rays may come that end, in each tile, where its limit says.
+
+    limits_m: (rows, columns) depth; a tile is `pixels` wide and high, and what lies beside it counts as well.
+    """
+    bounds = pixel_bounds(keys, edge_m, map_from_camera, camera, float(limits_m.max(initial=0.0)))
+    middle = (unpack_keys(keys) + 0.5) * edge_m - map_from_camera[:3, 3]
+    depth = middle @ map_from_camera[:3, 2] - edge_m * (_HALF_DIAGONAL + _ASIDE)
+    near = np.empty(len(keys), np.bool_)
+    _nearer(bounds, depth, float(pixels), np.ascontiguousarray(limits_m, np.float64), near)
+    return keys[near]
 
 
 def in_view(

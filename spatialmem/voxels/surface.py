@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import final
 
@@ -225,15 +225,21 @@ class SurfaceGrid:
             doubtful = np.fromiter(self._doubtful, np.int64, len(self._doubtful))
             self.note_doubts(blocks[np.isin(self.pools.keys[blocks], doubtful)])
 
-    def look(self, view: DepthView, doubtful: Iterable[int] = ()) -> look.Look:
-        """Compare a depth image with the map, before it is fused.
+    def look(
+        self, view: DepthView, doubtful: Iterable[int] = (), fetch: Callable[[NDArray[np.int64]], None] | None = None
+    ) -> look.Look:
+        """Compare a depth image with the map, before it is fused; blocks around those seen through are examined too.
 
         Blocks that hold doubted voxels and are in view are examined again, whether or not a ray ended in them: what is
-        left of a thing that went is too thin to be hit. `doubtful`: keys of such blocks that are not here.
+        left of a thing that went is too thin to be hit. `doubtful`: keys of such blocks that are not here; `fetch` is
+        called with keys of blocks that are to be here, if they are anywhere.
         """
         found = look.look(self.pools, self.grid, view, look.farthest_m(self.config))
+        if fetch is not None:
+            fetch(change.around(found.examined))
+        examined = change.with_neighbours(self.pools, found.examined)
         again = look.in_view(np.array(sorted(self._doubtful.union(doubtful)), np.int64), self.grid, view)
-        return look.Look(found.outcome, np.union1d(found.examined, again))
+        return look.Look(found.outcome, np.union1d(examined, again))
 
     def judge(
         self, view: DepthView, examined: NDArray[np.int64], residual_m: float, lsn: int, poses: NDArray[np.float64]
@@ -284,13 +290,15 @@ class SurfaceGrid:
         return len(keys)
 
     def load(self, key: int, arrays: BlockArrays, contains: int, lsn: int = 0) -> None:
-        """Put a block from the file in; frames up to lsn `contains` will not change it again. lsn: the last frame's."""
+        """Put a block from the file in; frames up to lsn `contains` will not change it again. lsn: the last frame's.
+
+        `note_doubts` is to follow.
+        """
         before = self.blocks_in_use
         write_block(self.pools, key, arrays, contains)
         added = self.taken_since(before)
         self._versions.add(added)
         self.fetched[added] = lsn
-        self.note_doubts(added)
 
     def _fit_scratch(self, count: int) -> None:
         if count > self._scratch.needs.shape[0]:
