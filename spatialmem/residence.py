@@ -21,10 +21,10 @@ from spatialmem.store.block_store import BlockStore, Layer
 from spatialmem.store.rows import BlockRow
 from spatialmem.voxels import look, reach
 from spatialmem.voxels.blocks import keys_in_order, read_block
+from spatialmem.voxels.cast import Part, halves
 from spatialmem.voxels.change import distinct_blocks
 from spatialmem.voxels.keys import BLOCK
 from spatialmem.voxels.pools import PAGE, PAGES_FREE
-from spatialmem.voxels.raycast import TILE
 from spatialmem.voxels.shelf import Shelf
 from spatialmem.voxels.summaries import Summaries
 from spatialmem.voxels.versions import live_blocks
@@ -72,32 +72,45 @@ class Residence:
 
     def look(self, view: DepthView) -> look.Look:
         """As `SurfaceGrid.look`, in the whole map."""
-        self._ready_to_look(view)
+        grid = self._layers.surface
+        if not len(self.surface):
+            return grid.look(view)
+        rows, columns = look.expected_m(view, grid.config).shape
+        cast = self._cast(view, (0, rows, 0, columns))
         doubtful = self.surface.doubtful_keys.tolist()
-        return self._layers.surface.look(view, doubtful, lambda keys: self.ready(self._known(keys), _NONE))
+        return grid.look(view, doubtful, cast, lambda keys: self.ready(self._known(keys), _NONE))
+
+    def _cast(self, view: DepthView, part: Part) -> NDArray[np.float32]:
+        """What the rays of a part of the view meet, put together of smaller parts where it is more than fits."""
+        top, bottom, left, right = part
+        try:
+            return self._cast_at_once(view, part)
+        except OutOfRoom:
+            if bottom - top <= 1 and right - left <= 1:
+                raise
+        cast, other = (self._cast(view, half) for half in halves(part))
+        return np.where(np.isnan(cast), other, cast)
+
+    def _cast_at_once(self, view: DepthView, part: Part) -> NDArray[np.float32]:
+        """The first surface ends a ray: what lies nearer has to be in RAM, and nothing else."""
+        grid, edge_m = self._layers.surface, BLOCK * self._layers.config.voxel_size_m
+        limits_m = _only(look.expected_m(view, grid.config), part)
+        while True:
+            here = grid.pools.keys[live_blocks(grid.pools.table_keys, grid.pools.table_blocks)]
+            keys = np.concatenate([here, self.surface.away_keys])  # those that are here are to stay
+            near = reach.nearer_than(keys, edge_m, view.map_from_camera, view.camera, view.ray_stride, limits_m)
+            missing = near[len(here) :].any()
+            self.ready(keys[near], _NONE)
+            cast = look.cast_rays(grid.pools, grid.grid, view, look.farthest_m(grid.config), part)
+            found_m = _only(look.ends_m(cast, view, grid.config), part)
+            if not missing and (found_m <= limits_m).all():
+                return cast
+            limits_m = found_m
 
     def _known(self, keys: NDArray[np.int64]) -> NDArray[np.int64]:
         """Those of ascending, distinct keys that are in RAM or on file."""
         here = self._layers.surface.pools.keys[distinct_blocks(self._layers.surface.pools, keys)]
         return np.union1d(here, self.surface.among(keys))
-
-    def _ready_to_look(self, view: DepthView) -> None:
-        """Have in RAM all that the rays of a look through this camera may come upon: the first surface ends a ray."""
-        if not len(self.surface):
-            return
-        grid, edge_m = self._layers.surface, BLOCK * self._layers.config.voxel_size_m
-        limits_m = look.expected_m(view, grid.config)
-        while True:
-            here = grid.pools.keys[live_blocks(grid.pools.table_keys, grid.pools.table_blocks)]
-            keys = np.concatenate([here, self.surface.away_keys])  # those that are here are to stay
-            pixels = TILE * view.ray_stride
-            needed = reach.nearer_than(keys, edge_m, view.map_from_camera, view.camera, pixels, limits_m)
-            missing = len(self.surface.among(needed))
-            self.ready(needed, _NONE)
-            found_m = look.ends_m(grid.pools, grid.grid, view, grid.config)
-            if not missing and (found_m <= limits_m).all():
-                return  # all rays end within what is here: nothing behind can change what they meet
-            limits_m = found_m
 
     def ready(self, surface: NDArray[np.int64], free: NDArray[np.int64]) -> None:
         """Have the blocks with these keys in RAM, as far as they are anywhere, and room for the others.
@@ -281,6 +294,14 @@ class Residence:
         layers.free.enter_keys(self.free.among(free))
         self.surface = self.surface.without(_standing(self.surface, surface), made_anew=True)
         self.free = self.free.without(_standing(self.free, free), made_anew=True)
+
+
+def _only(limits_m: NDArray[np.float64], part: Part) -> NDArray[np.float64]:
+    """The limits of the tiles of a part; 0 for the others."""
+    out = np.zeros_like(limits_m)
+    tiles = np.s_[part[0] : part[1], part[2] : part[3]]
+    out[tiles] = limits_m[tiles]
+    return out
 
 
 def _standing(shelf: Shelf, keys: NDArray[np.int64]) -> NDArray[np.int64]:

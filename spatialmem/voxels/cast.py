@@ -26,6 +26,16 @@ Part = tuple[int, int, int, int]
 """rows from, to, columns from, to, in tiles"""
 
 
+def halves(part: Part) -> tuple[Part, Part]:
+    """A part cut in two across its longer side."""
+    top, bottom, left, right = part
+    if bottom - top >= right - left:
+        middle = (top + bottom) // 2
+        return (top, middle, left, right), (middle, bottom, left, right)
+    middle = (left + right) // 2
+    return (top, bottom, left, middle), (top, bottom, middle, right)
+
+
 def cast_depth(
     pools: Pools, grid: Grid, map_from_camera: NDArray[np.float64], camera: Camera, stride: int = 1, offset: int = 0,
     min_weight: int = MIN_WEIGHT, gap_voxels: float = GAP_VOXELS, far_m: float = FAR_M, part: Part | None = None,

@@ -11,7 +11,7 @@ from spatialmem.config import MemoryConfig
 from spatialmem.types import Outcome
 from spatialmem.voxels import change
 from spatialmem.voxels.allocate import row_at
-from spatialmem.voxels.cast import FAR_M, cast_depth
+from spatialmem.voxels.cast import FAR_M, Part, cast_depth
 from spatialmem.voxels.dispatch import DISPATCHER
 from spatialmem.voxels.integrate import Grid
 from spatialmem.voxels.keys import BLOCK, VOXELS, unpack_keys
@@ -19,6 +19,9 @@ from spatialmem.voxels.pools import Pools
 from spatialmem.voxels.raycast import TILE
 from spatialmem.voxels.views import DepthView
 from spatialmem.voxels.weights import DEPTH_UNIT_M
+
+PAST_VOXELS = 3.0
+"""how far behind its surface a ray is still looked at"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,13 +68,15 @@ def farthest_m(config: MemoryConfig) -> float:
     return config.max_depth_m + max(10.0, config.truncation_voxels) * config.voxel_size_m
 
 
-def look(pools: Pools, grid: Grid, view: DepthView, far_m: float = FAR_M) -> Look:
+def look(
+    pools: Pools, grid: Grid, view: DepthView, far_m: float = FAR_M, cast: NDArray[np.float32] | None = None
+) -> Look:
     """Cast every stride-th pixel and sort the readings into agrees, seen through, occluded, no return.
 
-    Only observed surfaces can be contradicted: none is inferred across gaps. far_m: depth up to which blocks count.
+    far_m: depth up to which blocks count. cast: what `cast_rays` gives, when it was called.
     """
     stride = view.ray_stride
-    cast = cast_depth(pools, grid, view.map_from_camera, view.camera, stride, stride // 2, gap_voxels=0.0, far_m=far_m)
+    cast = cast_rays(pools, grid, view, far_m) if cast is None else cast
     counts = np.zeros(4, np.int64)
     residuals, examined = np.empty(cast.size, np.float32), np.empty(cast.size, np.int64)
     n_residuals, n_examined = change.compare(
@@ -84,19 +89,29 @@ def look(pools: Pools, grid: Grid, view: DepthView, far_m: float = FAR_M) -> Loo
     return Look(outcome, np.unique(examined[:n_examined]))
 
 
+def cast_rays(pools: Pools, grid: Grid, view: DepthView, far_m: float, part: Part | None = None) -> NDArray[np.float32]:
+    """(rows, columns) depth of the map along the rays of a look, NaN where they meet nothing.
+
+    Only observed surfaces can be contradicted: none is inferred across gaps.
+    """
+    stride = view.ray_stride
+    return cast_depth(
+        pools, grid, view.map_from_camera, view.camera, stride, stride // 2, gap_voxels=0.0, far_m=far_m, part=part
+    )  # fmt: skip
+
+
 def expected_m(view: DepthView, config: MemoryConfig) -> NDArray[np.float64]:
     """(rows, columns) depth at which the rays of a look end when the map is as the frame sees it, the farthest of each
     tile; 0 where none has a reading."""
     readings = _readings_m(view)
-    return _of_tiles(np.where(readings > 0, readings + 3.0 * config.voxel_size_m, 0.0))
+    return of_tiles(np.where(readings > 0, readings + PAST_VOXELS * config.voxel_size_m, 0.0))
 
 
-def ends_m(pools: Pools, grid: Grid, view: DepthView, config: MemoryConfig) -> NDArray[np.float64]:
-    """(rows, columns) depth at which the rays of a look end in this map, the farthest of each tile."""
-    stride, far_m = view.ray_stride, farthest_m(config)
-    cast = cast_depth(pools, grid, view.map_from_camera, view.camera, stride, stride // 2, gap_voxels=0.0, far_m=far_m)
-    ends = np.where(np.isnan(cast), far_m, np.minimum(far_m, cast + 3.0 * config.voxel_size_m))
-    return _of_tiles(np.where(_readings_m(view) > 0, ends, 0.0))
+def ends_m(cast: NDArray[np.float32], view: DepthView, config: MemoryConfig) -> NDArray[np.float64]:
+    """(rows, columns) depth at which the rays of a look end in the map, the farthest of each tile."""
+    far_m = farthest_m(config)
+    ends = np.where(np.isnan(cast), far_m, np.minimum(far_m, cast + PAST_VOXELS * config.voxel_size_m))
+    return of_tiles(np.where(_readings_m(view) > 0, ends, 0.0))
 
 
 def _readings_m(view: DepthView) -> NDArray[np.float64]:
@@ -105,8 +120,8 @@ def _readings_m(view: DepthView) -> NDArray[np.float64]:
     return (view.packed[start::stride, start::stride] >> 8) * DEPTH_UNIT_M
 
 
-def _of_tiles(depth_m: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The largest depth of each tile of rays."""
+def of_tiles(depth_m: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The largest depth of each tile of rays (rows, columns)."""
     rows, columns = (-(-side // TILE) * TILE for side in depth_m.shape)
     padded = np.zeros((rows, columns))
     padded[: depth_m.shape[0], : depth_m.shape[1]] = depth_m

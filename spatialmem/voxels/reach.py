@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from spatialmem.types import Camera
 from spatialmem.voxels.compiled import leaf
 from spatialmem.voxels.keys import KEY_MASK, KEY_OFFSET, unpack_keys
+from spatialmem.voxels.raycast import TILE
 
 _HALF_DIAGONAL = 0.8661  # of a block, in edges
 _ASIDE = 0.375  # edges beside a ray that are looked at: three voxels
@@ -58,47 +59,35 @@ def pixel_bounds(
     return bounds
 
 
-def within(bounds: NDArray[np.float64], left: float, top: float, right: float, bottom: float) -> NDArray[np.bool_]:
-    """Which of `pixel_bounds` meet a rectangle of pixels, with one more on every side."""
-    return (
-        (bounds[:, 0] <= right + 1) & (bounds[:, 2] >= left - 1)
-        & (bounds[:, 1] <= bottom + 1) & (bounds[:, 3] >= top - 1)
-    )  # fmt: skip
-
-
 @leaf
-def _nearer(bounds, depth, pixels, limits, out):
+def _nearer(bounds, depth, stride, limits, out):
     rows, columns = limits.shape
     for n in range(bounds.shape[0]):
         out[n] = False
         if bounds[n, 0] > bounds[n, 2]:
             continue
-        left, right = max(0.0, bounds[n, 0] / pixels - 1), min(columns - 1.0, bounds[n, 2] / pixels + 1)
-        top, bottom = max(0.0, bounds[n, 1] / pixels - 1), min(rows - 1.0, bounds[n, 3] / pixels + 1)
-        for v in range(int(top), int(bottom) + 1):
-            for u in range(int(left), int(right) + 1):
-                out[n] |= depth[n] <= limits[v, u]
+        left, top = bounds[n, 0] / stride - 2.0, bounds[n, 1] / stride - 2.0  # in rays; two more on every side
+        right, bottom = bounds[n, 2] / stride + 2.0, bounds[n, 3] / stride + 2.0
+        u0, v0 = int(max(0.0, left / TILE)), int(max(0.0, top / TILE))
+        u1, v1 = int(min(columns - 1.0, right / TILE)), int(min(rows - 1.0, bottom / TILE))
+        if right < 0.0 or bottom < 0.0:
+            continue
+        for v in range(v0, v1 + 1):
+            for u in range(u0, u1 + 1):
+                out[n] |= limits[v, u] > 0.0 and depth[n] <= limits[v, u]
 
 
 def nearer_than(
-    keys: NDArray[np.int64], edge_m: float, map_from_camera: NDArray[np.float64], camera: Camera, pixels: int,
+    keys: NDArray[np.int64], edge_m: float, map_from_camera: NDArray[np.float64], camera: Camera, stride: int,
     limits_m: NDArray[np.float64],
-) -> NDArray[np.int64]:  # fmt: skip
-    """Those of the block keys (N,) on which rays may come that end, in each tile, where its limit says.
+) -> NDArray[np.bool_]:  # fmt: skip
+    """(N,) on which of the blocks rays through every stride-th pixel may come, when they end where their tile says.
 
-    limits_m: (rows, columns) depth; a tile is `pixels` wide and high, and what lies beside it counts as well.
+    limits_m: (rows, columns) depth for each tile of `TILE` x `TILE` rays, 0 for none.
     """
     bounds = pixel_bounds(keys, edge_m, map_from_camera, camera, float(limits_m.max(initial=0.0)))
     middle = (unpack_keys(keys) + 0.5) * edge_m - map_from_camera[:3, 3]
     depth = middle @ map_from_camera[:3, 2] - edge_m * (_HALF_DIAGONAL + _ASIDE)
     near = np.empty(len(keys), np.bool_)
-    _nearer(bounds, depth, float(pixels), np.ascontiguousarray(limits_m, np.float64), near)
-    return keys[near]
-
-
-def in_view(
-    keys: NDArray[np.int64], edge_m: float, map_from_camera: NDArray[np.float64], camera: Camera, far_m: float
-) -> NDArray[np.int64]:
-    """Those of the block keys (N,) that a look through this camera may come upon."""
-    bounds = pixel_bounds(keys, edge_m, map_from_camera, camera, far_m)
-    return keys[within(bounds, 0.0, 0.0, camera.width, camera.height)]
+    _nearer(bounds, depth, float(stride), np.ascontiguousarray(limits_m, np.float64), near)
+    return near

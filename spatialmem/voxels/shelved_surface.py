@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 
 from spatialmem.errors import OutOfRoom
 from spatialmem.types import Camera, Outcome, View
-from spatialmem.voxels import cast, reach, search
+from spatialmem.voxels import cast, look, reach, search
 from spatialmem.voxels.blocks import BlockArrays, keys_in_order, write_block
 from spatialmem.voxels.change import distinct_blocks
-from spatialmem.voxels.keys import BLOCK, keys_of
+from spatialmem.voxels.keys import BLOCK, keys_of, unpack_keys
 from spatialmem.voxels.pools import PAGE, beside
 from spatialmem.voxels.raycast import TILE
 from spatialmem.voxels.shelf import Shelf
@@ -88,41 +88,62 @@ class ShelvedSurface:
 
     def render(self, map_from_camera: NDArray[np.float64], camera: Camera, features: bool) -> View:
         """As `SurfaceReading.render`; a view that needs more blocks than fit is put together of parts."""
-        edge_m = BLOCK * self._here.config.voxel_size_m
-        bounds = reach.pixel_bounds(self._keys, edge_m, map_from_camera, camera, cast.FAR_M)
         whole = (0, -(-camera.height // TILE), 0, -(-camera.width // TILE))
         view: View | None = None
         with self._alone():
-            for part, places in self._parts(whole, bounds):
-                pools = self._with(places).pools
-                some = cast.render(pools, self._here.grid, map_from_camera, camera, features, part=part)
+            for part, reading in self._parts(whole, map_from_camera, camera):
+                some = cast.render(reading.pools, reading.grid, map_from_camera, camera, features, part=part)
                 view = some if view is None else _joined(view, some, part)
         assert view is not None
         return view
 
-    def _parts(self, part: cast.Part, bounds: NDArray[np.float64]) -> Iterator[tuple[cast.Part, NDArray[np.int64]]]:
-        """The part, or smaller ones that make it up, each with the blocks that it needs."""
-        top, bottom, left, right = part
-        places = np.flatnonzero(reach.within(bounds, left * TILE, top * TILE, right * TILE, bottom * TILE))
-        if self._fits(places):
-            yield part, places
-            return
-        if bottom - top <= 1 and right - left <= 1:
+    def _parts(
+        self, part: cast.Part, pose: NDArray[np.float64], camera: Camera
+    ) -> Iterator[tuple[cast.Part, SurfaceReading]]:
+        """The part, or smaller ones that make it up, each with a reading in which its rays meet the same as in all."""
+        limits_m = np.zeros((-(-camera.height // TILE), -(-camera.width // TILE)))
+        limits_m[part[0] : part[1], part[2] : part[3]] = cast.FAR_M
+        places = self._nearer(pose, camera, limits_m)
+        reading = self._with(places) if self._fits(places) else self._as_far_as_needed(places, pose, camera, limits_m)
+        if reading is not None:
+            yield part, reading
+        elif part[1] - part[0] <= 1 and part[3] - part[2] <= 1:
             raise self._too_many(places)
-        if bottom - top >= right - left:
-            middle = (top + bottom) // 2
-            halves = (top, middle, left, right), (middle, bottom, left, right)
         else:
-            middle = (left + right) // 2
-            halves = (top, bottom, left, middle), (top, bottom, middle, right)
-        for half in halves:
-            yield from self._parts(half, bounds)
+            for half in cast.halves(part):
+                yield from self._parts(half, pose, camera)
+
+    def _nearer(self, pose: NDArray[np.float64], camera: Camera, limits_m: NDArray[np.float64]) -> NDArray[np.int64]:
+        edge_m = BLOCK * self._here.config.voxel_size_m
+        return np.flatnonzero(reach.nearer_than(self._keys, edge_m, pose, camera, 1, limits_m))
+
+    def _as_far_as_needed(
+        self, places: NDArray[np.int64], pose: NDArray[np.float64], camera: Camera, limits_m: NDArray[np.float64]
+    ) -> SurfaceReading | None:
+        """A reading with those of the blocks that lie before the first surfaces; None when these are more than fit.
+
+        The nearest blocks tell where rays end at the latest; what lies behind has no say.
+        """
+        middle = (unpack_keys(self._keys[places]) + 0.5) * (BLOCK * self._here.config.voxel_size_m) - pose[:3, 3]
+        nearest = places[np.argsort(middle @ pose[:3, 2], kind="stable")]
+        blocks, pages = self._room()
+        number = int(np.searchsorted(np.cumsum(-(-self._rows[nearest] // PAGE)), pages, "right"))
+        taken = np.sort(nearest[: min(number, blocks)])
+        reading = self._with(taken)
+        depth_m = cast.cast_depth(reading.pools, reading.grid, pose, camera, gap_voxels=0.0)
+        past_m = look.PAST_VOXELS * self._here.config.voxel_size_m
+        ends_m = look.of_tiles(np.where(np.isnan(depth_m), cast.FAR_M, depth_m + past_m))
+        needed = self._nearer(pose, camera, np.minimum(limits_m, ends_m))
+        if np.isin(needed, taken).all():
+            return reading
+        return self._with(needed) if self._fits(needed) else None
 
     def compare(self, view: DepthView) -> Outcome:
         """As `SurfaceReading.compare`. Raises `OutOfRoom` when the view needs more blocks than fit."""
         edge_m = BLOCK * self._here.config.voxel_size_m
-        bounds = reach.pixel_bounds(self._keys, edge_m, view.map_from_camera, view.camera, cast.FAR_M)
-        places = np.flatnonzero(reach.within(bounds, 0.0, 0.0, view.camera.width, view.camera.height))
+        limits_m = np.where(look.expected_m(view, self._here.config) > 0, cast.FAR_M, 0.0)
+        rays = reach.nearer_than(self._keys, edge_m, view.map_from_camera, view.camera, view.ray_stride, limits_m)
+        places = np.flatnonzero(rays)
         if not self._fits(places):
             raise self._too_many(places)
         with self._alone():

@@ -226,15 +226,16 @@ class SurfaceGrid:
             self.note_doubts(blocks[np.isin(self.pools.keys[blocks], doubtful)])
 
     def look(
-        self, view: DepthView, doubtful: Iterable[int] = (), fetch: Callable[[NDArray[np.int64]], None] | None = None
-    ) -> look.Look:
+        self, view: DepthView, doubtful: Iterable[int] = (), cast: NDArray[np.float32] | None = None,
+        fetch: Callable[[NDArray[np.int64]], None] | None = None,
+    ) -> look.Look:  # fmt: skip
         """Compare a depth image with the map, before it is fused; blocks around those seen through are examined too.
 
         Blocks that hold doubted voxels and are in view are examined again, whether or not a ray ended in them: what is
-        left of a thing that went is too thin to be hit. `doubtful`: keys of such blocks that are not here; `fetch` is
-        called with keys of blocks that are to be here, if they are anywhere.
+        left of a thing that went is too thin to be hit. `doubtful`: keys of such blocks that are not here. `cast`:
+        what the rays meet, where that is known; `fetch` is called with keys of blocks that are to be here, if anywhere.
         """
-        found = look.look(self.pools, self.grid, view, look.farthest_m(self.config))
+        found = look.look(self.pools, self.grid, view, look.farthest_m(self.config), cast)
         if fetch is not None:
             fetch(change.around(found.examined))
         examined = change.with_neighbours(self.pools, found.examined)
