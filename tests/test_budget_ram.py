@@ -25,7 +25,7 @@ CAMERA = room.room_camera(240, 180)
 
 @pytest.fixture(scope="module")
 def frames():
-    return rooms.walk(ROOMS)
+    return rooms.walk(ROOMS, 5)
 
 
 @pytest.fixture(scope="module")
@@ -79,12 +79,24 @@ def assert_equal_answers(memory, other, number):
     for step in range(3):
         for features in (False, True):
             seen, wanted = (m.render(pose(number, step), CAMERA, features) for m in (memory, other))
-            for field in dataclasses.fields(seen):
-                np.testing.assert_array_equal(getattr(seen, field.name), getattr(wanted, field.name))
+            assert_equal_views(seen, wanted)
         assert np.isfinite(seen.depth_m).any()
     rng = np.random.default_rng(number)
     points = rng.uniform((-3, -3, -1), (3, 3, 3), (500, 3)) + middle(number)
     np.testing.assert_array_equal(memory.occupancy(points), other.occupancy(points))
+
+
+def assert_equal_views(seen, wanted):
+    """Bit for bit, but for a few far pixels: docs/long-runs.md."""
+    np.testing.assert_array_equal(np.isnan(seen.depth_m), np.isnan(wanted.depth_m))
+    other = (seen.depth_m != wanted.depth_m) & ~np.isnan(seen.depth_m)
+    assert other.mean() < 0.01
+    np.testing.assert_allclose(seen.depth_m[other], wanted.depth_m[other], atol=0.02)
+    np.testing.assert_array_equal(seen.rgb[~other], wanted.rgb[~other])
+    np.testing.assert_array_equal(seen.normal[~other], wanted.normal[~other])
+    assert (seen.feature is None) == (wanted.feature is None)
+    if seen.feature is not None:
+        np.testing.assert_array_equal(seen.feature[~other], wanted.feature[~other])
 
 
 def assert_equal_wholes(memory, other):
@@ -109,7 +121,7 @@ def test_live_answers_and_contents_are_those_of_a_memory_with_room(tmp_path, fra
         for n, frame in enumerate(frames):
             mh.observe_all(memory, [frame])
             assert memory._layers.surface.pools.dist is pools.dist  # reserved once
-            if n % 9 == 8:
+            if n % 12 == 11:
                 memory.query("red", at=middle(0), radius_m=2.0)
                 memory.render(pose(0, n), CAMERA)
         assert memory.info()["departed_regions"] == large.info()["departed_regions"]
@@ -242,10 +254,12 @@ def test_a_correction_that_the_file_refuses_changes_nothing(path, monkeypatch):
 
 
 def test_readers_keep_their_map_while_blocks_come_and_go(tmp_path, frames):
-    with mh.create(tmp_path / "a.mem", frames[:14], ram_bytes=SMALL, checkpoint_frames=5) as memory:
+    with mh.create(tmp_path / "a.mem", frames[:20], ram_bytes=2 * SMALL, checkpoint_frames=5) as memory:
+        assert on_file_alone(memory)[0] > 0
         with memory._reading() as epoch:
             before = memory_of(epoch)
-            observer = threading.Thread(target=mh.observe_all, args=(memory, frames[14:30]))
+            again = mh.at(frames[1], 20)  # brings back what the reader has read from the file, and changes it
+            observer = threading.Thread(target=mh.observe_all, args=(memory, [again]))
             observer.start()
             observer.join(60)
             assert not observer.is_alive()

@@ -91,27 +91,65 @@ class ShelvedSurface:
         whole = (0, -(-camera.height // TILE), 0, -(-camera.width // TILE))
         view: View | None = None
         with self._alone():
-            for part, reading in self._parts(whole, map_from_camera, camera):
-                some = cast.render(reading.pools, reading.grid, map_from_camera, camera, features, part=part)
-                view = some if view is None else _joined(view, some, part)
+            for part, some in self._parts(whole, map_from_camera, camera, features):
+                view = some if view is None else _joined(view, some, _pixels_of(part, camera))
         assert view is not None
         return view
 
     def _parts(
-        self, part: cast.Part, pose: NDArray[np.float64], camera: Camera
-    ) -> Iterator[tuple[cast.Part, SurfaceReading]]:
-        """The part, or smaller ones that make it up, each with a reading in which its rays meet the same as in all."""
+        self, part: cast.Part, pose: NDArray[np.float64], camera: Camera, features: bool
+    ) -> Iterator[tuple[cast.Part, View]]:
+        """A view of the part, or of smaller ones that make it up."""
         limits_m = np.zeros((-(-camera.height // TILE), -(-camera.width // TILE)))
         limits_m[part[0] : part[1], part[2] : part[3]] = cast.FAR_M
         places = self._nearer(pose, camera, limits_m)
         reading = self._with(places) if self._fits(places) else self._as_far_as_needed(places, pose, camera, limits_m)
         if reading is not None:
-            yield part, reading
+            yield part, cast.render(reading.pools, reading.grid, pose, camera, features, part=part)
         elif part[1] - part[0] <= 1 and part[3] - part[2] <= 1:
-            raise self._too_many(places)
+            yield part, self._one_after_the_other(places, part, pose, camera, features)
         else:
             for half in cast.halves(part):
-                yield from self._parts(half, pose, camera)
+                yield from self._parts(half, pose, camera, features)
+
+    def _one_after_the_other(
+        self, places: NDArray[np.int64], part: cast.Part, pose: NDArray[np.float64], camera: Camera, features: bool
+    ) -> View:
+        """A view through more blocks than fit: some of them at a time, the nearest first, each in two of these.
+
+        A ray that meets a surface farther than the first blocks reach starts elsewhere than among all blocks: there
+        its depth may differ by a fraction of a voxel.
+        """
+        order, depth_m = self._by_depth(places, pose)
+        number, near_m = max(2, self._most(order)), depth_m - BLOCK * self._here.config.voxel_size_m
+        view, open_rays = None, _pixels_of(part, camera)
+        for start in range(0, len(order), number // 2):
+            reading = self._with(np.sort(order[start : start + number]))
+            some = cast.render(reading.pools, reading.grid, pose, camera, features, part=part)
+            met_m = cast.cast_depth(reading.pools, reading.grid, pose, camera, gap_voxels=0.0, part=part)
+            last = start + number >= len(order)
+            ended = open_rays & (met_m < (np.inf if last else near_m[start + number]))
+            view = some if view is None else _joined(view, some, ended)
+            open_rays &= ~ended
+            if last or not open_rays.any():
+                break
+        assert view is not None
+        return view
+
+    def _by_depth(
+        self, places: NDArray[np.int64], pose: NDArray[np.float64]
+    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """The places by the depth of the middle of their blocks, and these depths."""
+        middle = (unpack_keys(self._keys[places]) + 0.5) * (BLOCK * self._here.config.voxel_size_m) - pose[:3, 3]
+        depth_m = middle @ pose[:3, 2]
+        order = np.argsort(depth_m, kind="stable")
+        return places[order], depth_m[order]
+
+    def _most(self, places: NDArray[np.int64]) -> int:
+        """How many of the blocks at these places, from the first on, can be read in at once, wherever one begins."""
+        blocks, pages = self._room()
+        largest = int((-(-self._rows[places] // PAGE)).max(initial=1))
+        return min(blocks, pages // max(1, largest))
 
     def _nearer(self, pose: NDArray[np.float64], camera: Camera, limits_m: NDArray[np.float64]) -> NDArray[np.int64]:
         edge_m = BLOCK * self._here.config.voxel_size_m
@@ -124,8 +162,7 @@ class ShelvedSurface:
 
         The nearest blocks tell where rays end at the latest; what lies behind has no say.
         """
-        middle = (unpack_keys(self._keys[places]) + 0.5) * (BLOCK * self._here.config.voxel_size_m) - pose[:3, 3]
-        nearest = places[np.argsort(middle @ pose[:3, 2], kind="stable")]
+        nearest, _ = self._by_depth(places, pose)
         blocks, pages = self._room()
         number = int(np.searchsorted(np.cumsum(-(-self._rows[nearest] // PAGE)), pages, "right"))
         taken = np.sort(nearest[: min(number, blocks)])
@@ -240,11 +277,18 @@ class ShelvedSurface:
         return self._places(np.unique(keys[:, None] + steps))
 
 
-def _joined(view: View, other: View, part: cast.Part) -> View:
-    """A view with this part of another one in it."""
+def _pixels_of(part: cast.Part, camera: Camera) -> NDArray[np.bool_]:
+    """(H, W) the pixels of a part."""
+    chosen = np.zeros((camera.height, camera.width), np.bool_)
     top, bottom, left, right = (edge * TILE for edge in part)
+    chosen[top:bottom, left:right] = True
+    return chosen
+
+
+def _joined(view: View, other: View, chosen: NDArray[np.bool_]) -> View:
+    """A view with these pixels (H, W) of another one in it."""
     for into, of in zip((view.depth_m, view.normal, view.rgb), (other.depth_m, other.normal, other.rgb), strict=True):
-        into[top:bottom, left:right] = of[top:bottom, left:right]
+        into[chosen] = of[chosen]
     if view.feature is not None and other.feature is not None:
-        view.feature[top:bottom, left:right] = other.feature[top:bottom, left:right]
+        view.feature[chosen] = other.feature[chosen]
     return view
