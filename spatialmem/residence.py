@@ -25,6 +25,7 @@ from spatialmem.voxels.cast import Part, halves
 from spatialmem.voxels.change import distinct_blocks
 from spatialmem.voxels.keys import BLOCK
 from spatialmem.voxels.pools import PAGE, PAGES_FREE
+from spatialmem.voxels.raycast import TILE
 from spatialmem.voxels.shelf import Shelf
 from spatialmem.voxels.summaries import Summaries
 from spatialmem.voxels.versions import live_blocks
@@ -76,7 +77,7 @@ class Residence:
         if not len(self.surface):
             return grid.look(view)
         rows, columns = look.expected_m(view, grid.config).shape
-        cast = self._cast(view, (0, rows, 0, columns))
+        cast = self._cast(view, (0, -(-rows // TILE), 0, -(-columns // TILE)))
         doubtful = self.surface.doubtful_keys.tolist()
         return grid.look(view, doubtful, cast, lambda keys: self.ready(self._known(keys), _NONE))
 
@@ -297,10 +298,10 @@ class Residence:
 
 
 def _only(limits_m: NDArray[np.float64], part: Part) -> NDArray[np.float64]:
-    """The limits of the tiles of a part; 0 for the others."""
+    """The limits of the rays of a part; 0 for the others."""
     out = np.zeros_like(limits_m)
-    tiles = np.s_[part[0] : part[1], part[2] : part[3]]
-    out[tiles] = limits_m[tiles]
+    top, bottom, left, right = (edge * TILE for edge in part)
+    out[top:bottom, left:right] = limits_m[top:bottom, left:right]
     return out
 
 

@@ -10,7 +10,6 @@ from synthetic import look, room_camera
 from spatialmem.voxels import reach
 from spatialmem.voxels.blocks import BlockArrays
 from spatialmem.voxels.keys import BLOCK, VOXELS, keys_of, unpack_keys
-from spatialmem.voxels.raycast import TILE
 from spatialmem.voxels.shelf import Shelf
 from spatialmem.voxels.summaries import Summaries
 
@@ -106,8 +105,7 @@ def test_every_block_that_a_ray_comes_upon_is_in_view(seed, edge_m, far_m):
     beside = points + rng.uniform(-3, 3, points.shape) * edge_m / BLOCK  # three voxels off
     around = np.floor(beside / edge_m).astype(np.int64)
     keys = np.unique(keys_of(around))
-    tiles = (-(-camera.height // TILE), -(-camera.width // TILE))
-    assert reach.nearer_than(keys, edge_m, pose, camera, 1, np.full(tiles, far_m)).all()
+    assert reach.nearer_than(keys, edge_m, pose, camera, 1, np.full((camera.height, camera.width), far_m)).all()
     bounds = reach.pixel_bounds(keys_of(around), edge_m, pose, camera, far_m)
     u, v = pixels.T
     assert ((bounds[:, 0] <= u + 1) & (bounds[:, 2] >= u - 1) & (bounds[:, 1] <= v + 1) & (bounds[:, 3] >= v - 1)).all()
@@ -119,8 +117,8 @@ def test_blocks_behind_the_camera_and_beyond_its_range_are_not_in_view():
         int(keys_of(np.array(b))) for b in ((-20, 0, 0), (10, 0, 0), (60, 0, 0), (5, 40, 0))
     )
     keys = np.array(sorted((behind, ahead, beyond, aside)), np.int64)
-    limits = np.full((6, 8), 3.0)
+    limits = np.full((camera.height, camera.width), 3.0)
     assert keys[reach.nearer_than(keys, 0.1, pose, camera, 1, limits)].tolist() == [ahead]
-    limits[1:5, 2:6] = 0.0  # these rays end at once
+    limits[16:32, 24:40] = 0.0  # these rays end at once
     assert not reach.nearer_than(keys, 0.1, pose, camera, 1, limits).any()
     assert unpack_keys(keys_of(np.array([(-5, 7, 1 << 19)]))).tolist() == [[-5, 7, 1 << 19]]

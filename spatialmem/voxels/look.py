@@ -16,7 +16,6 @@ from spatialmem.voxels.dispatch import DISPATCHER
 from spatialmem.voxels.integrate import Grid
 from spatialmem.voxels.keys import BLOCK, VOXELS, unpack_keys
 from spatialmem.voxels.pools import Pools
-from spatialmem.voxels.raycast import TILE
 from spatialmem.voxels.views import DepthView
 from spatialmem.voxels.weights import DEPTH_UNIT_M
 
@@ -101,31 +100,22 @@ def cast_rays(pools: Pools, grid: Grid, view: DepthView, far_m: float, part: Par
 
 
 def expected_m(view: DepthView, config: MemoryConfig) -> NDArray[np.float64]:
-    """(rows, columns) depth at which the rays of a look end when the map is as the frame sees it, the farthest of each
-    tile; 0 where none has a reading."""
+    """(rows, columns) depth at which the rays of a look end when the map is as the frame sees it, 0 without reading."""
     readings = _readings_m(view)
-    return of_tiles(np.where(readings > 0, readings + PAST_VOXELS * config.voxel_size_m, 0.0))
+    return np.where(readings > 0, readings + PAST_VOXELS * config.voxel_size_m, 0.0)
 
 
 def ends_m(cast: NDArray[np.float32], view: DepthView, config: MemoryConfig) -> NDArray[np.float64]:
-    """(rows, columns) depth at which the rays of a look end in the map, the farthest of each tile."""
+    """(rows, columns) depth at which the rays of a look end in the map, 0 where there is no reading."""
     far_m = farthest_m(config)
     ends = np.where(np.isnan(cast), far_m, np.minimum(far_m, cast + PAST_VOXELS * config.voxel_size_m))
-    return of_tiles(np.where(_readings_m(view) > 0, ends, 0.0))
+    return np.where(_readings_m(view) > 0, ends, 0.0)
 
 
 def _readings_m(view: DepthView) -> NDArray[np.float64]:
     """(rows, columns) readings of the pixels that a look casts rays through, 0 where there is none."""
     start, stride = view.ray_stride // 2, view.ray_stride
     return (view.packed[start::stride, start::stride] >> 8) * DEPTH_UNIT_M
-
-
-def of_tiles(depth_m: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The largest depth of each tile of rays (rows, columns)."""
-    rows, columns = (-(-side // TILE) * TILE for side in depth_m.shape)
-    padded = np.zeros((rows, columns))
-    padded[: depth_m.shape[0], : depth_m.shape[1]] = depth_m
-    return padded.reshape(rows // TILE, TILE, columns // TILE, TILE).max((1, 3))
 
 
 def in_view(keys: NDArray[np.int64], grid: Grid, view: DepthView) -> NDArray[np.int64]:

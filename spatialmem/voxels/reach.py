@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from spatialmem.types import Camera
 from spatialmem.voxels.compiled import leaf
 from spatialmem.voxels.keys import KEY_MASK, KEY_OFFSET, unpack_keys
-from spatialmem.voxels.raycast import TILE
 
 _HALF_DIAGONAL = 0.8661  # of a block, in edges
 _ASIDE = 0.375  # edges beside a ray that are looked at: three voxels
@@ -64,26 +63,28 @@ def _nearer(bounds, depth, stride, limits, out):
     rows, columns = limits.shape
     for n in range(bounds.shape[0]):
         out[n] = False
-        if bounds[n, 0] > bounds[n, 2]:
+        left, top = bounds[n, 0] / stride - 1.0, bounds[n, 1] / stride - 1.0  # in rays; one more on every side
+        right, bottom = bounds[n, 2] / stride + 1.0, bounds[n, 3] / stride + 1.0
+        if right < 0.0 or bottom < 0.0 or left > columns or top > rows or left > right:
             continue
-        left, top = bounds[n, 0] / stride - 2.0, bounds[n, 1] / stride - 2.0  # in rays; two more on every side
-        right, bottom = bounds[n, 2] / stride + 2.0, bounds[n, 3] / stride + 2.0
-        u0, v0 = int(max(0.0, left / TILE)), int(max(0.0, top / TILE))
-        u1, v1 = int(min(columns - 1.0, right / TILE)), int(min(rows - 1.0, bottom / TILE))
-        if right < 0.0 or bottom < 0.0:
-            continue
+        u0, v0 = int(max(0.0, left)), int(max(0.0, top))
+        u1, v1 = int(min(columns - 1.0, right)), int(min(rows - 1.0, bottom))
         for v in range(v0, v1 + 1):
             for u in range(u0, u1 + 1):
-                out[n] |= limits[v, u] > 0.0 and depth[n] <= limits[v, u]
+                if limits[v, u] > 0.0 and depth[n] <= limits[v, u]:
+                    out[n] = True
+                    break
+            if out[n]:
+                break
 
 
 def nearer_than(
     keys: NDArray[np.int64], edge_m: float, map_from_camera: NDArray[np.float64], camera: Camera, stride: int,
     limits_m: NDArray[np.float64],
 ) -> NDArray[np.bool_]:  # fmt: skip
-    """(N,) on which of the blocks rays through every stride-th pixel may come, when they end where their tile says.
+    """(N,) on which of the blocks the rays through every stride-th pixel may come when they end where `limits_m` says.
 
-    limits_m: (rows, columns) depth for each tile of `TILE` x `TILE` rays, 0 for none.
+    limits_m: (rows, columns) depth of each ray, 0 for none.
     """
     bounds = pixel_bounds(keys, edge_m, map_from_camera, camera, float(limits_m.max(initial=0.0)))
     middle = (unpack_keys(keys) + 0.5) * edge_m - map_from_camera[:3, 3]

@@ -32,7 +32,7 @@ class Shares:
     def with_file(cls, config: MemoryConfig) -> Shares:
         """Three quarters for pools; the last one for the rest: rows, sightings, frames in work, codecs, exports."""
         ram = config.ram_bytes
-        free_aside, surface_aside, summaries = ram // 64, ram // 12, ram // 16
+        free_aside, surface_aside, summaries = ram // 64, ram // 8, ram // 16
         free = config.free_space_bytes - free_aside
         return cls(ram * 3 // 4 - free - free_aside - surface_aside - summaries, free, surface_aside, free_aside,
                    summaries)  # fmt: skip

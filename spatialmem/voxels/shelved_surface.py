@@ -100,8 +100,7 @@ class ShelvedSurface:
         self, part: cast.Part, pose: NDArray[np.float64], camera: Camera, features: bool
     ) -> Iterator[tuple[cast.Part, View]]:
         """A view of the part, or of smaller ones that make it up."""
-        limits_m = np.zeros((-(-camera.height // TILE), -(-camera.width // TILE)))
-        limits_m[part[0] : part[1], part[2] : part[3]] = cast.FAR_M
+        limits_m = np.where(_pixels_of(part, camera), cast.FAR_M, 0.0)
         places = self._nearer(pose, camera, limits_m)
         reading = self._with(places) if self._fits(places) else self._as_far_as_needed(places, pose, camera, limits_m)
         if reading is not None:
@@ -169,7 +168,7 @@ class ShelvedSurface:
         reading = self._with(taken)
         depth_m = cast.cast_depth(reading.pools, reading.grid, pose, camera, gap_voxels=0.0)
         past_m = look.PAST_VOXELS * self._here.config.voxel_size_m
-        ends_m = look.of_tiles(np.where(np.isnan(depth_m), cast.FAR_M, depth_m + past_m))
+        ends_m = np.where(np.isnan(depth_m), cast.FAR_M, depth_m + past_m)
         needed = self._nearer(pose, camera, np.minimum(limits_m, ends_m))
         if np.isin(needed, taken).all():
             return reading
