@@ -21,7 +21,7 @@ from spatialmem.log_entry import Keyframe, LogEntry, decoded, ephemeral_entry, f
 from spatialmem.perception import Encoder, load_encoder
 from spatialmem.places import Places
 from spatialmem.sessions import CameraLog, require_place, require_same_recording
-from spatialmem.store.block_store import BlockStore, Spilled
+from spatialmem.store.block_store import FileBlocks, Spilled
 from spatialmem.store.failures import needed
 from spatialmem.store.file import MemoryFile
 from spatialmem.store.rows import AnchorRow, KeyframeRow, PoseRow, SessionRow
@@ -314,18 +314,12 @@ class Keeper:
 
     def new_layers(self) -> Layers:
         """Empty layers; with a file, blocks that find no room in RAM are on file alone."""
-        return Layers(self.config, self.feature_width, None if self.file is None else self._store())
-
-    def _store(self) -> BlockStore:
-        return store_of(self.on_file(), lambda: self.last_lsn)
+        return Layers(self.config, self.feature_width, store_of(self.file, lambda: self.last_lsn))
 
     def rebuilt_layers(self, old: Layers | None = None) -> Layers:
-        """The layers made anew from the log alone, and put into the file in place of what it had, which is not read.
-
-        old: layers that are still read until the new ones are there.
-        """
-        file, spilled = self.on_file(), Spilled()
-        layers = Layers(self.config, self.feature_width, spilled)
+        """The layers made anew from the log alone, and put into the file in place of what it had, which is not read;
+        `old` are still read until they are there."""
+        layers, file = Layers(self.config, self.feature_width, Spilled()), self.on_file()
         assert layers.residence is not None
         if not self.rows:
             self._restore_rows(file.path)
@@ -335,7 +329,7 @@ class Keeper:
             layers.apply(layers.prepare(logged))
         with unsettled(old):
             WholeRound(layers).put_into(file, layers.residence)
-            layers.residence.store = self._store()
+            layers.residence.store = FileBlocks(file, lambda: self.last_lsn)
         self._round = CheckpointRound(self.config.checkpoint_frames, layers.last_lsn)
         return layers
 

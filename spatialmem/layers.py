@@ -118,7 +118,8 @@ class Layers:
     def _epoch(self) -> MapEpoch:
         return MapEpoch(
             self.surface.reading(), self.free.reading(), self.last_lsn, self.stamps_ns, self.departed,
-            len(self.departed), self.cells, (Shelf.empty(),) * 2 if self.residence is None else self.residence.shelves,
+            len(self.departed), self.cells,
+            (Shelf.empty(), Shelf.empty()) if self.residence is None else self.residence.shelves,
         )  # fmt: skip
 
     def publish(self) -> None:

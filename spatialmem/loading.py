@@ -20,11 +20,13 @@ from spatialmem.voxels.pools import PAGE
 _FULL = 0.75  # share of a pool that is filled when not all blocks find room: frames to come need some
 
 
-def store_of(file: MemoryFile, last_lsn: Callable[[], int]) -> BlockStore:
-    """Where the blocks of a memory go that leave RAM; a file that must not be changed gets none.
+def store_of(file: MemoryFile | None, last_lsn: Callable[[], int]) -> BlockStore | None:
+    """Where the blocks of a memory go that leave RAM; a file that must not be changed gets none. None: nowhere.
 
     last_lsn: number of the last frame that the memory knows of.
     """
+    if file is None:
+        return None
     blocks = FileBlocks(file, last_lsn)
     return Spilled(blocks) if file.read_only else blocks
 

@@ -19,8 +19,8 @@ from spatialmem.memory import SpatialMemory
 from spatialmem.voxels.search import Filter
 
 ROOMS = 9
-SMALL, LARGE = 17 << 20, 512 << 20
-CAMERA = room.room_camera(240, 180)
+SMALL, LARGE = 16 << 20, 512 << 20
+CAMERA = room.room_camera(160, 120)
 
 
 @pytest.fixture(scope="module")
@@ -76,11 +76,9 @@ def assert_equal_answers(memory, other, number):
     assert told(memory.query("red", **place)) == told(other.query("red", **place))
     assert told(memory.query(**place)) == told(other.query(**place))
     assert told(memory.query("yellow")) == told(other.query("yellow"))
-    for step in range(3):
-        for features in (False, True):
-            seen, wanted = (m.render(pose(number, step), CAMERA, features) for m in (memory, other))
-            assert_equal_views(seen, wanted)
-        assert np.isfinite(seen.depth_m).any()
+    seen, wanted = (m.render(pose(number, 0), CAMERA, features=True) for m in (memory, other))
+    assert_equal_views(seen, wanted)
+    assert np.isfinite(seen.depth_m).any()
     rng = np.random.default_rng(number)
     points = rng.uniform((-3, -3, -1), (3, 3, 3), (500, 3)) + middle(number)
     np.testing.assert_array_equal(memory.occupancy(points), other.occupancy(points))
@@ -125,7 +123,7 @@ def test_live_answers_and_contents_are_those_of_a_memory_with_room(tmp_path, fra
                 memory.query("red", at=middle(0), radius_m=2.0)
                 memory.render(pose(0, n), CAMERA)
         assert memory.info()["departed_regions"] == large.info()["departed_regions"]
-        for number in (0, 2, ROOMS - 1):
+        for number in (0, ROOMS - 1):
             assert_equal_answers(memory, large, number)
         assert_equal_wholes(memory, large)
         assert memory.check() == []

@@ -146,9 +146,9 @@ class FreeReading:
         state = np.zeros((blocks.max(0) - low + 1) * BLOCK, np.uint8)
         for block in live:
             content = pools.log_odds[block], pools.last_free[block], pools.last_occupied[block]
-            _put_states(state, unpack_keys(pools.keys[block]) - low, *content)
+            _put_states(state, unpack_keys(np.array(pools.keys[block])) - low, *content)
         for key, content in self.away.fetched() if self.away is not None else ():
-            _put_states(state, unpack_keys(np.int64(key)) - low, *content)
+            _put_states(state, unpack_keys(np.array(key)) - low, *content)
         return FreeSpace(low * BLOCK * self.voxel_m, self.voxel_m, state)
 
 

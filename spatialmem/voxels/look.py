@@ -109,7 +109,7 @@ def ends_m(cast: NDArray[np.float32], view: DepthView, config: MemoryConfig) -> 
     """(rows, columns) depth at which the rays of a look end in the map, 0 where there is no reading."""
     far_m = farthest_m(config)
     ends = np.where(np.isnan(cast), far_m, np.minimum(far_m, cast + PAST_VOXELS * config.voxel_size_m))
-    return np.where(_readings_m(view) > 0, ends, 0.0)
+    return np.where(_readings_m(view) > 0, ends, 0.0).astype(np.float64)
 
 
 def _readings_m(view: DepthView) -> NDArray[np.float64]:

@@ -30,8 +30,9 @@ class Shelf:
     @classmethod
     def empty(cls) -> Shelf:
         """Nothing has been given up."""
-        kinds = (np.int64, np.bool_, np.int32, np.bool_, np.uint32, np.int32)
-        return cls(*(np.zeros(0, kind) for kind in kinds))
+        none = np.zeros(0, np.int64)
+        no, rows = none.astype(np.bool_), none.astype(np.int32)
+        return cls(none, no, rows, no, none.astype(np.uint32), rows)
 
     def __len__(self) -> int:
         return len(self.away_keys)
@@ -72,8 +73,10 @@ class Shelf:
         """With these blocks (N,), ascending and distinct, on file alone."""
         new = keys[self.places(keys) < 0]
         at = np.searchsorted(self.keys, new)
-        columns = [np.insert(column, at, 0) for column in (self.away, self.rows, self.doubtful, self.lsn, self.slot)]
-        grown = Shelf(np.insert(self.keys, at, new), *columns)
+        grown = Shelf(
+            np.insert(self.keys, at, new), np.insert(self.away, at, False), np.insert(self.rows, at, 0),
+            np.insert(self.doubtful, at, False), np.insert(self.lsn, at, 0), np.insert(self.slot, at, -1),
+        )  # fmt: skip
         here = grown.places(keys)
         grown.away[here], grown.rows[here], grown.doubtful[here] = True, rows, doubtful
         grown.lsn[here], grown.slot[here] = lsn, slot
