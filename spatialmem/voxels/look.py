@@ -115,7 +115,7 @@ def ends_m(cast: NDArray[np.float32], view: DepthView, config: MemoryConfig) -> 
 def _readings_m(view: DepthView) -> NDArray[np.float64]:
     """(rows, columns) readings of the pixels that a look casts rays through, 0 where there is none."""
     start, stride = view.ray_stride // 2, view.ray_stride
-    return (view.packed[start::stride, start::stride] >> 8) * DEPTH_UNIT_M
+    return ((view.packed[start::stride, start::stride] >> 8) * DEPTH_UNIT_M).astype(np.float64)
 
 
 def in_view(keys: NDArray[np.int64], grid: Grid, view: DepthView) -> NDArray[np.int64]:
