@@ -32,7 +32,7 @@ KITCHEN, TUM, REDWOOD = "7scenes_redkitchen_a", "tum_fr1_rpy_a", "redwood_living
 SHORT = {KITCHEN: "kitchen", TUM: "desk", REDWOOD: "living room"}
 SCRIPTS = (
     "fusion", "query", "bytes_per_voxel", "observe", "accuracy", "ephemeral", "open_close", "retrieval", "correction",
-    "localise", "waits", "budget",
+    "localise", "refine", "waits", "budget", "trust", "day",
 )  # fmt: skip
 """in the order they are run and reported"""
 PACKAGES = ("numpy", "numba", "opencv-python", "open3d-cpu", "open3d", "torch", "zstandard")
@@ -130,10 +130,11 @@ def _versions() -> dict[str, str]:
     return found
 
 
-def code_identity(script: Path) -> dict[str, str | None]:
-    """Hash of the library's sources (and of the benchmark's own), and what git calls the tree."""
+def code_identity(script: Path, parts: Iterable[Path] = ()) -> dict[str, str | None]:
+    """Hash of the library's sources (and of the benchmark's own, with its parts), and what git calls the tree."""
     library = [p for p in (ROOT / "spatialmem").rglob("*") if p.is_file() and "__pycache__" not in p.parts]
-    own = [script, *(p for p in script.parent.glob("*.py") if p.name in ("common.py", "recordings.py", "encoders.py"))]
+    shared = (p for p in script.parent.glob("*.py") if p.name in ("common.py", "recordings.py", "encoders.py"))
+    own = [script, *shared, *parts]
     return {"library_sha256": _sha256(library), "benchmark_sha256": _sha256(own), "git": _git_describe()}
 
 
@@ -189,13 +190,19 @@ class Wanted:
 class Bench:
     """Collects what one script measured; prints it and writes it to a file."""
 
-    def __init__(self, script: str, claim: str, about: str | None) -> None:
-        """script: its `__file__`; claim: what it is about, one line; about: its `__doc__`, how it was measured."""
+    def __init__(
+        self, script: str, claim: str, about: str | None,
+        options: Callable[[argparse.ArgumentParser], None] | None = None, parts: Iterable[Path] = (),
+    ) -> None:  # fmt: skip
+        """script: its `__file__`; claim: what it is about, one line; about: its `__doc__`, how it was measured;
+        options: adds options of its own to the command; parts: further files it is made of."""
         about = " ".join((about or "").split())
         self.name = Path(script).stem
         parser = argparse.ArgumentParser(description=f"{claim}\n{about}")
         parser.add_argument("--quick", action="store_true", help="few frames, 2 runs: not to be quoted")
         parser.add_argument("--json", type=Path, help="results file (default: in benchmarks/results/, quick: in runs/)")
+        if options is not None:
+            options(parser)
         self.options = parser.parse_args()
         self.quick: bool = self.options.quick
         self.runs = 2 if self.quick else RUNS
@@ -204,7 +211,7 @@ class Bench:
             "name": self.name, "claim": claim, "about": about, "command": f".venv/bin/python benchmarks/{self.name}.py",
             "quick": self.quick, "seed": SEED, "runs": self.runs,
             "started": datetime.now(timezone.utc).isoformat("T", "seconds"), "machine": machine(),
-            "code": code_identity(Path(script).resolve()), "claims": [], "tables": [], "missing": [],
+            "code": code_identity(Path(script).resolve(), parts), "claims": [], "tables": [], "missing": [],
         }  # fmt: skip
 
     def claim(self, what: str, runs: Sequence[float] | float, unit: str, wanted: Wanted, note: str = "") -> None:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spatialmem.perception.encoder import Encoder, Encoding, TextQuery
+from spatialmem.perception.products import products
 
 WIDTH = 64
 _GRID = 14
@@ -63,7 +64,7 @@ class BenchEncoder(Encoder):
         return self.encode(rgb).vector
 
     def score(self, features: NDArray[np.float32], query: NDArray[np.float32]) -> NDArray[np.float32]:
-        logits = _SCALE * unit(features) @ np.vstack([query, self._bank]).T
+        logits = _SCALE * products(unit(features), np.vstack([query, self._bank]).T)
         return 1.0 / (1.0 + np.exp(np.minimum(logits[:, 1:] - logits[:, :1], 80.0)).sum(1, dtype=np.float32))
 
     def _encoding(self, dense: NDArray) -> Encoding:

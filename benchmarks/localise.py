@@ -1,13 +1,11 @@
-"""Frames found in a map without their poses, and posed frames moved onto it.
+"""Frames found in a map without their poses, and sessions placed in it by them.
 
 A memory is built from one half of a recording (encoder `colours`, default configuration); the frames of the other half
 are localised in it, and so are frames of the other recordings, which must be answered with nothing. Two splits: every
 other frame, and the first half against the second; frames of which less than half of the readings lie in the map do not
 count. Errors are distances from the recording's own poses, which are estimates of others and off themselves.
-Refinement: the frames of the other half with 1 to 5 cm and 0.5 to 2 degrees of drift added, one draw a run. How far a
-pose is off altogether is the mean distance of the frame's readings from where the recording's pose puts them. Worse:
-farther off altogether than before. The noise of a frame is how far the alignment alone, without what `refined` asks
-before it moves anything, takes the recording's own pose; worse beyond noise: by more than that.
+Sessions: the other half in a world of its own, placed by `localize_session` from frames all over it; so are the other
+recordings, which must be refused. Off is how far the place puts the frames of the session from the recording's poses.
 """
 
 from __future__ import annotations
@@ -16,26 +14,25 @@ import statistics
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from common import KITCHEN, REDWOOD, RUNS, SEED, TUM, Bench, Wanted, cell, clock, percentile
+from common import KITCHEN, REDWOOD, TUM, Bench, Wanted, clock
 from numpy.typing import NDArray
 from recordings import available, frames_of, label
 
 from spatialmem import SpatialMemory
-from spatialmem.config import MemoryConfig
-from spatialmem.geometry import apply, exp_so3, make_transform, pose_difference
-from spatialmem.localise.gauss_newton import align
-from spatialmem.localise.readings import Readings, readings_of
-from spatialmem.localise.refine import levels
+from spatialmem.geometry import exp_so3, inverse, make_transform, pose_difference
+from spatialmem.localise.consensus import spread_order
 from spatialmem.types import Frame
-from spatialmem.voxels.views import DepthView
 
 NEAR, WIDE = (0.05, 5.0), (0.25, 10.0)
 """metres and degrees within which an answer counts"""
-DRIFT_M, DRIFT_DEG = (0.01, 0.05), (0.5, 2.0)
+WORLD = make_transform(exp_so3((0.1, -0.2, 2.0)), (1.5, -0.7, 0.3))
+"""where the world of a new session lies in the map"""
+SURE = Wanted(aim=1.0, sense="at least")
 STRANGERS, QUICK_FRAMES, QUICK_STRANGERS = 40, 8, 4
 _LEAST_OVERLAP = 0.5
 
@@ -156,104 +153,47 @@ def claim_recall(bench: Bench, by_split: dict[str, list[Found]]) -> None:
         bench.claim(f"answers farther off than that: {title}", every.wrong, "", Wanted(aim=0), note)
 
 
-# --- refinement
+# --- sessions
 
 
-def drifted(pose: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
-    """The pose with a random motion of the camera."""
-    axis, along = rng.normal(size=(2, 3))
-    turn = exp_so3(np.deg2rad(rng.uniform(*DRIFT_DEG)) * axis / np.linalg.norm(axis))
-    return pose @ make_transform(turn, rng.uniform(*DRIFT_M) * along / np.linalg.norm(along))
+def session_of(frames: Sequence[Frame]) -> list[Frame]:
+    """Frames as a robot gives them that knows nothing of the map: as a session of a world of its own."""
+    away = inverse(WORLD)
+    return [replace(f, world_from_camera=away @ f.pose, session_id="new", recording_id=None) for f in frames]
 
 
-def readings(frame: Frame, config: MemoryConfig) -> Readings:
-    """Those that `refined` takes."""
-    view = DepthView.of(frame.depth_m, frame.valid, frame.camera, frame.pose, config)
-    return readings_of(view, config.voxel_size_m)
+def spread_first(frames: Sequence[Frame]) -> list[Frame]:
+    """The same frames, the first few of them from all over, as the command asks for them."""
+    return [frames[n] for n in spread_order(len(frames))]
 
 
-def displaced(points_m: NDArray[np.float64], a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
-    """Mean distance in metres of the points (N, 3) of a camera between two of its poses."""
-    return float(np.linalg.norm(apply(a, points_m) - apply(b, points_m), axis=1).mean())
-
-
-def noise_of(memory: SpatialMemory, frame: Frame) -> float:
-    """How far the alignment takes the recording's own pose, metres at the readings."""
-    taken = readings(frame, memory.config)
-    with memory._reading() as epoch:
-        pose, _ = align(taken, frame.pose, epoch.surface.distances, levels(memory.config.voxel_size_m))
-    return displaced(taken.points_m, pose, frame.pose)
-
-
-class Run(NamedTuple):
-    """One draw of drift over the frames of a recording."""
-
-    off_before_cm: float
-    """at the readings, as the next"""
-    off_after_cm: float
-    before_cm: float
-    after_cm: float
-    before_deg: float
-    after_deg: float
-    worse: float
-    """% of the frames"""
-    worse_beyond_noise: float
-    moved: float
-    """% of the frames"""
-    ms: float
-    ms_99: float
-
-
-def one_run(memory: SpatialMemory, frames: Sequence[Frame], noise: Sequence[float], seed: int) -> Run:
-    """Drift every frame and refine it."""
-    rng = np.random.default_rng([SEED, seed])
-    before, after, off, ms, moved = [], [], [], [], 0
-    for frame in frames:
-        shifted = frame.with_pose(drifted(frame.pose, rng))
-        start = clock()
-        found = memory.refined(shifted)
-        ms.append(1e3 * (clock() - start))
-        moved += found.moved
-        before.append(between(shifted.pose, frame.pose))
-        after.append(between(found.map_from_camera, frame.pose))
-        points = readings(frame, memory.config).points_m
-        off.append([displaced(points, pose, frame.pose) for pose in (shifted.pose, found.map_from_camera)])
-    off_before, off_after = np.array(off).T
-
-    def worse(allowed: Sequence[float]) -> float:
-        return 100.0 * float(np.mean(off_after > off_before + np.array(allowed)))
-
-    medians = [
-        statistics.median(getattr(e, field) for e in errors)
-        for field in ("metres", "degrees")
-        for errors in (before, after)
-    ]
-    return Run(
-        1e2 * float(np.median(off_before)), 1e2 * float(np.median(off_after)),
-        1e2 * medians[0], 1e2 * medians[1], medians[2], medians[3], worse([0.0] * len(frames)), worse(noise),
-        100.0 * moved / len(frames), statistics.median(ms), percentile(ms, 99),
-    )  # fmt: skip
-
-
-def refine_all(bench: Bench, recordings: dict[str, list[Frame]], rows: list[list[Any]]) -> None:
-    """Every recording, built from every other frame."""
+def place_sessions(bench: Bench, recordings: dict[str, list[Frame]], rows: list[list[Any]]) -> None:
+    """The frames that do not make the map as a new session; then the other recordings, which must be refused."""
+    wrong, strangers = 0, 0
     for name, frames in recordings.items():
-        bench.progress(f"refine {label(name)}")
-        built, asked = SPLITS["every other frame"](frames)
-        with memory_of(built) as memory:
-            noise = [noise_of(memory, f) for f in asked]
-            runs = [one_run(memory, asked, noise, seed) for seed in range(2 if bench.quick else RUNS)]
-        columns = [cell([getattr(run, field) for run in runs]) for field in Run._fields]
-        rows.append([label(name), len(asked), *columns, 1e2 * statistics.median(noise)])
-        bench.claim(f"time of a refinement: {label(name)}", [run.ms for run in runs], "ms", Wanted(aim=20.0))
-        worse = [run.worse_beyond_noise for run in runs]
-        bench.claim(f"made worse beyond noise: {label(name)}", worse, "%", Wanted(must=0.0))
-        gain = [run.off_after_cm / run.off_before_cm for run in runs]
-        bench.claim(f"distance after / before: {label(name)}", gain, "ratio", Wanted(aim=0.5))
+        for title, split in SPLITS.items():
+            bench.progress(f"sessions of {label(name)}, {title}")
+            built, asked = split(frames)
+            with memory_of(built) as memory:
+                start = clock()
+                found = memory.localize_session(spread_first(session_of(asked)))
+                seconds = clock() - start
+                off = [between(found.map_from_world @ f.pose, WORLD @ f.pose) for f in session_of(asked)
+                       ] if found.map_from_world is not None else []  # fmt: skip
+                refused = [memory.localize_session(spread_first(session_of(given))).placed
+                           for other, given in recordings.items() if other != name]  # fmt: skip
+            wrong, strangers = wrong + sum(refused), strangers + len(refused)
+            bench.claim(f"the other frames placed: {label(name)}, {title}", float(found.placed), "", SURE, found.why)
+            rows.append([
+                label(name), title, len(asked), "placed" if found.placed else "refused", found.asked, found.answered,
+                found.agreed, 1e2 * max((e.metres for e in off), default=float("nan")),
+                max((e.degrees for e in off), default=float("nan")), f"{sum(refused)} of {len(refused)}", seconds,
+            ])  # fmt: skip
+    bench.claim("sessions of another scene placed", wrong, "", Wanted(must=0.0), f"{strangers} asked")
 
 
 def main() -> None:
-    bench = Bench(__file__, "Frames localised in a map, and moved onto it", __doc__)
+    bench = Bench(__file__, "Frames localised in a map, and sessions placed in it", __doc__)
     most = QUICK_FRAMES if bench.quick else None
     recordings = {name: frames_of(name, most) for name in available(bench, (KITCHEN, TUM, REDWOOD))}
     found: list[list[Any]] = []
@@ -263,13 +203,12 @@ def main() -> None:
         "within 25 cm and 10 deg, %", "answered", "farther off", "answers to other scenes", "median error, cm",
         "median error, deg", "median time, ms",
     ], found)  # fmt: skip
-    refined: list[list[Any]] = []
-    refine_all(bench, recordings, refined)
-    bench.table("refined", [
-        "recording", "frames", "off before, cm at the readings", "off after", "before, cm",
-        "after, cm", "before, deg", "after, deg", "worse, %",
-        "worse beyond noise, %", "moved, %", "time, ms", "99th percentile, ms", "noise, cm at the readings",
-    ], refined)  # fmt: skip
+    placed: list[list[Any]] = []
+    place_sessions(bench, recordings, placed)
+    bench.table("sessions", [
+        "recording", "map from", "frames of the session", "outcome", "frames asked", "found", "agreed",
+        "farthest frame off, cm", "deg", "sessions of other scenes placed", "time, s",
+    ], placed)  # fmt: skip
     bench.finish()
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +55,26 @@ def checked_frame(frame: Any, method: str = "observe") -> Frame:
             "make one with Frame(rgb, depth_m, camera, world_from_camera, stamp_ns) or get it from a reader"
         )
     return frame
+
+
+def of_one_session(frames: Any, method: str) -> Iterator[Frame]:
+    """The frames of one session that a method is given, as they come."""
+    if isinstance(frames, (str, bytes, Mapping)) or not isinstance(frames, Iterable):
+        raise InvalidValue(f"frames must be frames of one session; given {described(frames)}; a reader gives them")
+    return _of_one_session(frames, method)
+
+
+def _of_one_session(frames: Iterable[Any], method: str) -> Iterator[Frame]:
+    session_id = None
+    for given in frames:
+        frame = checked_frame(given, method)
+        if session_id not in (None, frame.session_id):
+            raise InvalidValue(
+                f"these frames are of sessions {session_id!r} and {frame.session_id!r}, whose worlds lie apart; give "
+                "frames of one"
+            )
+        session_id = frame.session_id
+        yield frame
 
 
 def checked_lsn(lsn: Any) -> int:
@@ -230,11 +250,12 @@ def check_reach(map_from_camera: NDArray[np.float64], config: MemoryConfig) -> N
 
 
 def checked_correction(
-    poses: object, anchor: object, session_id: object
+    poses: object, anchor: object, session_id: object, camera_id: object = None
 ) -> dict[int, NDArray[np.float64]] | tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Poses by lsn, or the stamps (N,) and poses (N, 4, 4) of a trajectory; empty when only an anchor is given."""
-    if session_id is not None:
-        checked_name("session_id", session_id)
+    for name, value in (("session_id", session_id), ("camera_id", camera_id)):
+        if value is not None:
+            checked_name(name, value)
     if poses is None:
         if anchor is None:
             raise InvalidValue("a correction needs poses, a trajectory or an anchor")

@@ -59,6 +59,11 @@ class CheckpointRound:
         if share.completed is not None:
             self.base_lsn, self._start = share.completed.lsn, None
 
+    def leave_out(self, surface: NDArray[np.int64], free: NDArray[np.int64]) -> None:
+        """Do not write the blocks with these keys any more, of which nothing is left to say."""
+        self._surface = np.setdiff1d(self._surface, surface)
+        self._free = np.setdiff1d(self._free, free)
+
     def finish(self, layers: Layers, file: MemoryFile) -> None:
         """Write everything changed since the base, in batches, and complete the round."""
         self._begin(layers)

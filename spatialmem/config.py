@@ -35,9 +35,7 @@ class GateConfig:
         _keep_number(self, "novelty", 0.0, 1.0)
         _keep_number(self, "disagreement", 0.0, 1.0)
         _keep_number(self, "max_gap_s", 0.0, math.inf)
-        if not isinstance(self.store_all, (bool, np.bool_)):
-            raise InvalidValue(f"gate.store_all must be True or False; given {described(self.store_all)}; use bool()")
-        object.__setattr__(self, "store_all", bool(self.store_all))
+        _keep_flag(self, "store_all")
 
 
 @dataclass(frozen=True)
@@ -64,6 +62,8 @@ class MemoryConfig:
     """what the memory may take in RAM; its pools are reserved at create, and with a file nothing of it grows beyond"""
     file_bytes: int | None = None
     """what the file with its -wal and -shm may take; None: no limit"""
+    refine_poses: bool = False
+    """move each frame onto the map, by at most 5 cm and 2 degrees, before it is stored (docs/localise.md)"""
     jpeg_quality: int = 90
     """quality of stored colour"""
     gate: GateConfig = field(default_factory=GateConfig)
@@ -80,6 +80,7 @@ class MemoryConfig:
         if self.file_bytes is not None:
             _keep_whole(self, "file_bytes", 16 * _MEGABYTE, 1 << 50)
         _keep_whole(self, "jpeg_quality", 1, 100)
+        _keep_flag(self, "refine_poses")
         if self.workspace_m is not None:
             object.__setattr__(self, "workspace_m", _checked_box(self.workspace_m))
         if not isinstance(self.gate, GateConfig):
@@ -155,6 +156,13 @@ def _keep_whole(config: Any, name: str, low: int, high: int) -> None:
     if not low <= value <= high:
         raise InvalidValue(f"{_full(config, name)} must lie between {low} and {high}; given {_shown(given)}")
     object.__setattr__(config, name, value)
+
+
+def _keep_flag(config: Any, name: str) -> None:
+    given = getattr(config, name)
+    if not isinstance(given, (bool, np.bool_)):
+        raise InvalidValue(f"{_full(config, name)} must be True or False; given {described(given)}; use bool()")
+    object.__setattr__(config, name, bool(given))
 
 
 def _full(config: Any, name: str) -> str:

@@ -19,6 +19,7 @@ from spatialmem.derived_rows import cells_blob
 from spatialmem.layers import Layers, LoggedFrame
 from spatialmem.store import codec
 from spatialmem.store.rows import DepartedRow, block_key
+from spatialmem.voxels.blocks import keys_in_order
 from spatialmem.voxels.keys import BLOCK, unpack_keys
 from spatialmem.voxels.views import DepthView
 
@@ -48,6 +49,9 @@ class Corrected:
     surface: NDArray[np.int64]
     """ascending keys of the blocks that were made anew"""
     free: NDArray[np.int64]
+    bare_surface: NDArray[np.int64]
+    """those among them that no frame changes any more: nothing is left to say of them"""
+    bare_free: NDArray[np.int64]
     cells: dict[int, bytes]
     departed_of: frozenset[int]
     """frames whose departed regions were taken again"""
@@ -85,7 +89,11 @@ class Correction:
             departed += self._replay(lsn, cells)
         layers.surface.note_all_doubts()
         judged = frozenset(lsn for lsn in every if len(self._judged(lsn)))
-        return Corrected(self._surface, self._free, cells, judged | self._erased, tuple(departed), len(every))
+        return Corrected(
+            self._surface, self._free, np.setdiff1d(self._surface, keys_in_order(layers.surface.pools, 0)),
+            np.setdiff1d(self._free, keys_in_order(layers.free.pools, 0)), cells, judged | self._erased,
+            tuple(departed), len(every),
+        )  # fmt: skip
 
     def _start_over(self) -> None:
         """From here on readers do not see what is changed."""

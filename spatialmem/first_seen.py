@@ -41,7 +41,7 @@ def _voxels_of(surface: SurfaceReading) -> tuple[NDArray[np.int64], NDArray[np.u
     """(N, 3) surface voxels, and (N,) the frame that saw each first."""
     found = surface.search(None, 0.0, Filter())
     places = found.places()
-    return found.voxels(places), found.seen(places)[0]
+    return found.voxels(places), found.seen(found.rows(places))[0]
 
 
 def _of_nearest(voxels: NDArray[np.int64], values: NDArray[np.int64], wanted: NDArray[np.int64]) -> NDArray[np.int64]:

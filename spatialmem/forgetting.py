@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -11,11 +12,15 @@ from numpy.typing import NDArray
 
 from spatialmem.correction import Correction
 from spatialmem.errors import InvalidValue
+from spatialmem.in_view import could_show, may_show
 from spatialmem.keeper import Keeper
 from spatialmem.layers import Layers
-from spatialmem.revisions import has_depth, log_of, rewritten
+from spatialmem.revisions import Change, log_of, rewritten, take_over
 from spatialmem.store import codec
 from spatialmem.store.rows import KeyframeRow, TombstoneRow
+from spatialmem.voxels.keys import BLOCK
+
+_EXAMINED = "SELECT lsn, examined FROM frames WHERE lsn > ? AND examined IS NOT NULL"
 
 
 @dataclass(frozen=True)
@@ -35,10 +40,11 @@ def frames_to_forget(
     times_ns: tuple[int, int] | None,
 ) -> tuple[list[int], str]:  # fmt: skip
     """Stored frames that match every condition given, and the conditions in JSON."""
+    keeper.on_file().scrub()  # what an earlier call was cut short of
     rows, asked = list(keeper.rows.values()), {}
     if frames is not None:
         wanted = set(frames)
-        unknown = sorted(wanted - keeper.rows.keys())
+        unknown = sorted(lsn for lsn in wanted if not 1 <= lsn <= keeper.last_lsn)  # the others have been erased
         if unknown:
             raise InvalidValue(f"there is no stored frame {unknown[0]}; nothing was erased")
         rows, asked["frames"] = [row for row in rows if row.lsn in wanted], sorted(wanted)
@@ -52,20 +58,19 @@ def frames_to_forget(
 
 
 def _looked_into(keeper: Keeper, layers: Layers, row: KeyframeRow, box_m: NDArray[np.float64]) -> bool:
-    """Whether anything of the box can be in the image: a cell that the frame saw lies in it, or, where it has no depth,
-    a part of it lies before the camera."""
+    """Whether anything of the box can be in the image: the frame measured in a cell of it, or its image may show it."""
     blob = layers.cells.get(row.lsn)
     if blob is not None:
         edge_m = 8 * keeper.config.free_voxel_m
         low = codec.decode_cells(blob).cell * edge_m
-        return bool(((low <= box_m[1]) & (low + edge_m >= box_m[0])).all(1).any())
-    axes = [np.linspace(box_m[0, a], box_m[1, a], 9) for a in range(3)]
-    points = np.stack(np.meshgrid(*axes, indexing="ij"), -1).reshape(-1, 3)
-    pose, camera = keeper.places.map_from_camera(row), row.camera
-    local = (points - pose[:3, 3]) @ pose[:3, :3]
-    ahead = local[local[:, 2] > 0.01]
-    u, v = ahead[:, 0] / ahead[:, 2] * camera.fx + camera.cx, ahead[:, 1] / ahead[:, 2] * camera.fy + camera.cy
-    return bool(((u > -camera.width) & (u < 2 * camera.width) & (v > -camera.height) & (v < 2 * camera.height)).any())
+        if ((low <= box_m[1]) & (low + edge_m >= box_m[0])).all(1).any():
+            return True
+    pose, config = keeper.places.map_from_camera(row), keeper.config
+    if not could_show(box_m, pose, row.camera):
+        return False
+    depth = keeper.on_file().blobs(row.lsn).depth
+    depth_m = None if depth is None else codec.decode_depth(depth)
+    return may_show(box_m, pose, row.camera, depth_m, 2.0 * config.truncation_m)
 
 
 def forget(keeper: Keeper, layers: Layers, lsns: list[int], asked: str) -> Forgotten:
@@ -74,18 +79,34 @@ def forget(keeper: Keeper, layers: Layers, lsns: list[int], asked: str) -> Forgo
     if not lsns:
         return Forgotten(0, 0, 0, 0)
     poses = {lsn: keeper.places.map_from_camera(keeper.rows[lsn]) for lsn in lsns}
-    erased = [lsn for lsn in lsns if has_depth(keeper.rows[lsn])]
+    erased = [lsn for lsn in lsns if lsn in layers.cells]
+    tombstone, change = TombstoneRow(keeper.last_lsn, asked, tuple(lsns)), Change(layers)
     try:
-        done = Correction(layers, log_of(keeper, {}, poses), (), erased).work_out()
-        tombstone = TombstoneRow(keeper.last_lsn, asked, tuple(lsns))
-        with rewritten(layers, done) as changes:
-            keeper.on_file().erase(tombstone, changes)
-    except BaseException:
-        layers.abandon()
+        done = Correction(layers, log_of(keeper, layers, {}, poses), (), erased).work_out()
+        changes = rewritten(layers, done, _examined_left(keeper, lsns, done.bare_surface))
+        change.asks_the_file = True
+        keeper.on_file().erase(tombstone, changes)
+        keeper.forget_frames(lsns)
+        layers.erase(lsns, max(keeper.rows, default=0))
+        take_over(keeper, layers, done)
+    except BaseException as error:
+        change.fail(error, lambda: None)
         raise
-    keeper.forget_frames(lsns)
-    layers.take(done.cells, done.departed, done.departed_of)
-    layers.erase(lsns, max(keeper.rows, default=0))
-    layers.publish()
     keeper.on_file().scrub()
     return Forgotten(len(lsns), done.replayed, len(done.surface), len(done.free))
+
+
+def _examined_left(keeper: Keeper, lsns: list[int], bare: NDArray[np.int64]) -> dict[int, bytes | None]:
+    """What later frames examined, without blocks that no frame changes now: their keys tell where something stood."""
+    left: dict[int, bytes | None] = {}
+    if not len(bare):
+        return left
+    edge_m, gone = BLOCK * keeper.config.voxel_size_m, set(lsns)
+    for lsn, blob in keeper.on_file().sql(_EXAMINED, (min(lsns),), timeout_s=math.inf).rows:
+        if lsn not in gone:
+            row, keys = keeper.rows[lsn], codec.decode_examined(blob)
+            lie_at = keeper.places.examined_at(row, keys, keeper.places.map_from_camera(row), edge_m)
+            told = np.isin(lie_at, bare)
+            if told.any():
+                left[lsn] = codec.encode_examined(keys[~told])
+    return left

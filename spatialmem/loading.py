@@ -96,7 +96,7 @@ def load_blocks(layers: Layers, residence: Residence, file: MemoryFile) -> int:
 
 def _those_that_fit(file: MemoryFile, layer: Layer, blocks: int, pages: int | None) -> Callable[[int], bool]:
     """Whether the block with a key is among those of most value that fit; a block that comes meanwhile is not."""
-    keys, lsns, rows = file.read_with(lambda connection: sizes(connection, layer))
+    keys, lsns, rows = sizes(file, layer)
     taken = -(-rows.astype(np.int64) // PAGE) if pages is not None else np.zeros(len(keys), np.int64)
     if len(keys) <= _most(blocks, 1 - (1 - _FULL) / 2) and (pages is None or taken.sum() <= _most(pages, 0.875)):
         return lambda key: True

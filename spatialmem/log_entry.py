@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from spatialmem.layers import LoggedFrame
 from spatialmem.perception import Encoding
 from spatialmem.store import codec
-from spatialmem.store.rows import FrameBlobs, KeyframeRow
+from spatialmem.store.rows import FrameBlobs, KeyframeRow, PoseRow
 from spatialmem.types import Camera, Frame, Outcome
 
 
@@ -25,6 +25,13 @@ class LogEntry:
     logged: LoggedFrame
     recording_id: str | None
     """what the frame says of which recording it is"""
+    pose: PoseRow | None = None
+    """by which the frame stands in the layers, where that is not the observed one"""
+
+    def standing_at(self, world_from_camera: NDArray[np.float64], reason: str) -> LogEntry:
+        """The same with this pose (4, 4) as the first revision of the observed one; what the layers read has it."""
+        pose = PoseRow(self.row.lsn, 1, world_from_camera, self.row.lsn, reason)
+        return replace(self, row=replace(self.row, pose_revision=pose.revision), pose=pose)
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,10 +107,3 @@ def keyframe_row(lsn: int, frame: Frame, reason: str, suspect: bool, encoded: bo
         occluded=outcome.occluded if looked else None, no_return=outcome.no_return if looked else None,
         residual_m=residual,
     )  # fmt: skip
-
-
-def sigma_of(row: KeyframeRow) -> tuple[float, float] | None:
-    """One-sigma uncertainty of a row's pose, metres and radians, as `Frame.pose_sigma`."""
-    if row.pose_sigma_m is None or row.pose_sigma_rad is None:
-        return None
-    return row.pose_sigma_m, row.pose_sigma_rad

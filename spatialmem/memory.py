@@ -17,12 +17,14 @@ from numpy.typing import NDArray
 
 from spatialmem import arguments
 from spatialmem.answering import Answering
+from spatialmem.arrival import arrival
 from spatialmem.budget import ByteBudget
 from spatialmem.config import MemoryConfig
 from spatialmem.errors import InvalidValue, ReadOnlyMemory, SpatialMemError
 from spatialmem.far_reading import whole_epoch
 from spatialmem.forgetting import Forgotten, forget, frames_to_forget
-from spatialmem.gate import SUSPECT_FRAMES, has_reading, pose_suspect, reason_to_store
+from spatialmem.gate import has_reading
+from spatialmem.joining import Joining
 from spatialmem.keeper import Keeper
 from spatialmem.layers import Layers, Prepared
 from spatialmem.log_entry import Keyframe, LogEntry
@@ -30,13 +32,12 @@ from spatialmem.map_epoch import MapEpoch
 from spatialmem.perception import Encoder
 from spatialmem.report import described_memory
 from spatialmem.revisions import PoseCorrection, correct_poses, poses_at
-from spatialmem.types import Frame, Skipped, Stored, checked_transform
+from spatialmem.types import Frame, Skipped, Stored
 from spatialmem.up import Up, estimate_up
-from spatialmem.whereabouts import Whereabouts
 
 
 @final
-class SpatialMemory(Whereabouts):
+class SpatialMemory(Joining):
     """A robot's spatial memory: observe posed RGB-D frames, ask where things are.
 
     Make one with `create` or `open`; use it as a context manager or call `close`. One thread observes at a time,
@@ -148,19 +149,16 @@ class SpatialMemory(Whereabouts):
             refusal = self._refusal(frame)
             if refusal is not None:
                 return Skipped(refusal)
-            map_from_camera = self._keeper.places.map_from_session(frame.session_id) @ frame.pose
-            arguments.check_reach(map_from_camera, self.config)
-            outcome, examined = self._layers.look(frame, map_from_camera)
-            gap_ns = self._keeper.gap_ns(frame)
-            reason = reason_to_store(outcome, gap_ns, self.config.gate)
-            if reason is None:
+            arrived = arrival(frame, self._keeper, self._layers)
+            if arrived.reason is None:
                 return Skipped("redundant")
-            earlier_m = self._keeper.residuals_m(frame, SUSPECT_FRAMES - 1)
-            suspect = pose_suspect(outcome.residual_m, earlier_m, self.config.voxel_size_m)
-            entry = self._keeper.entry(frame, map_from_camera, reason, suspect, outcome, examined)
-            prepared = self._layers.prepare(entry.logged)
-            self._store(entry, prepared)
-            return Stored(entry.row.lsn, reason, suspect)
+            entry = self._keeper.entry(
+                frame, arrived.map_from_camera, arrived.reason, arrived.suspect, arrived.outcome, arrived.examined
+            )
+            if arrived.refined is not None:
+                entry = entry.standing_at(arrived.refined, "refined")
+            self._store(entry, self._layers.prepare(entry.logged))
+            return Stored(entry.row.lsn, arrived.reason, arrived.suspect)
 
     def _refusal(self, frame: Frame) -> str | None:
         if frame.world_from_camera is None:
@@ -185,16 +183,10 @@ class SpatialMemory(Whereabouts):
             self._in_doubt = True
             raise
 
-    def add_session(self, session_id: str, map_from_session: NDArray[np.float64], reason: str = "declared") -> None:
-        """Say where the world of a new session lies in the map: (4, 4) rigid transform."""
-        name, place = arguments.checked_name("session_id", session_id), checked_transform(map_from_session)
-        arguments.checked_name("reason", reason)
-        with self._changing():
-            self._keeper.add_session(name, place, reason)
-
     def correct_poses(
         self, poses: Mapping[int, NDArray] | tuple[NDArray, NDArray] | None = None, *,
-        anchor: tuple[str, NDArray] | None = None, session_id: str | None = None, reason: str = "corrected",
+        anchor: tuple[str, NDArray] | None = None, session_id: str | None = None, camera_id: str | None = None,
+        reason: str = "corrected",
     ) -> PoseCorrection:  # fmt: skip
         """Give stored frames other poses, after a loop closure, say; the map becomes what they would have made it.
 
@@ -202,17 +194,17 @@ class SpatialMemory(Whereabouts):
             poses: world_from_camera (4, 4) by lsn; or a trajectory: stamps (N,) int64 nanoseconds, and
                 world_from_camera (N, 4, 4), of which those at the stamp of a stored frame count.
             anchor: instead of poses, a session and where its world lies: map_from_session (4, 4).
-            session_id: whose trajectory it is, when the memory holds several sessions.
+            session_id, camera_id: whose trajectory it is, where there are several.
             reason: kept with the revision.
 
         A frame that moves less than half a voxel and 0.2 degrees gets its pose in the log, and the map stays. All or
         nothing; readers keep what they read. `OutOfRoom`: old and new blocks do not fit in side by side.
         """
-        given = arguments.checked_correction(poses, anchor, session_id)
+        given = arguments.checked_correction(poses, anchor, session_id, camera_id)
         arguments.checked_name("reason", reason)
         with self._changing():
             if isinstance(given, tuple):
-                given = poses_at(self._keeper, *given, session_id)
+                given = poses_at(self._keeper, *given, session_id, camera_id)
             return correct_poses(self._keeper, self._layers, given, arguments.checked_anchor(anchor), reason)
 
     def forget(
@@ -232,8 +224,10 @@ class SpatialMemory(Whereabouts):
         numbers, box, times = arguments.checked_forgetting(frames, box_m, since_ns, until_ns)
         with self._changing():
             lsns, asked = frames_to_forget(self._keeper, self._layers, numbers, box, times)
-            self._vectors = (0, {})  # of localising: read again from what is left
-            return forget(self._keeper, self._layers, lsns, asked)
+            try:
+                return forget(self._keeper, self._layers, lsns, asked)
+            finally:
+                self._vectors = (0, {})  # of localising: read again from what is left
 
     # --- what it is
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spatialmem.store.rows import AnchorRow, KeyframeRow, PoseRow
+from spatialmem.voxels.keys import moved_keys
 
 
 @final
@@ -21,6 +22,8 @@ class Places:
         self._ended: list[AnchorRow] = []
         self._poses: dict[int, NDArray[np.float64]] = {}
         self._revisions: dict[int, int] = {}
+        self._stored: dict[int, NDArray[np.float64]] = {}
+        """poses of frames that were refined before they were stored"""
 
     @classmethod
     def restored(
@@ -31,7 +34,7 @@ class Places:
         for anchor in anchors:
             places.add(anchor)
         for pose in poses:
-            places._revisions[pose.lsn] = pose.revision
+            places._note(pose)
             if pose.lsn in rows and pose.revision == rows[pose.lsn].pose_revision:
                 places._poses[pose.lsn] = pose.world_from_camera
         return places
@@ -58,12 +61,26 @@ class Places:
         """(4, 4) pose of a stored frame in the map."""
         return self.map_from_session(row.session_id) @ self.world_from_camera(row)
 
+    def refined(self, lsn: int) -> bool:
+        """Whether a frame was stored by another pose than the observed one."""
+        return lsn in self._stored
+
     def when_stored(self, row: KeyframeRow) -> NDArray[np.float64]:
         """(4, 4) pose of a frame in the map when it was stored."""
+        pose = self._stored.get(row.lsn, row.world_from_camera)
         for anchor in self._ended:
             if anchor.session_id == row.session_id and anchor.valid_from <= row.lsn < (anchor.valid_to or 0):
-                return anchor.map_from_session @ row.world_from_camera
-        return self.map_from_session(row.session_id) @ row.world_from_camera
+                return anchor.map_from_session @ pose
+        return self.map_from_session(row.session_id) @ pose
+
+    def examined_at(
+        self, row: KeyframeRow, keys: NDArray[np.int64], map_from_camera: NDArray[np.float64], edge_m: float
+    ) -> NDArray[np.int64]:
+        """(N,) where the blocks (N,), `edge_m` wide, that a frame examined lie when it has this pose (4, 4)."""
+        stored = self.when_stored(row)
+        if np.array_equal(map_from_camera, stored) or len(keys) == 0:
+            return keys
+        return moved_keys(keys, map_from_camera @ np.linalg.inv(stored), edge_m)
 
     def next_revision(self, lsn: int) -> int:
         """Number of the next revision of a frame's pose."""
@@ -89,7 +106,7 @@ class Places:
     def revise(self, poses: Iterable[PoseRow], used: Mapping[int, int]) -> None:
         """Revisions that the file holds now; `used`: by which of them frames (lsn) stand in the layers."""
         for pose in poses:
-            self._revisions[pose.lsn] = pose.revision
+            self._note(pose)
             if used.get(pose.lsn) == pose.revision:
                 self._poses[pose.lsn] = pose.world_from_camera
 
@@ -98,3 +115,9 @@ class Places:
         for lsn in lsns:
             self._poses.pop(lsn, None)
             self._revisions.pop(lsn, None)
+            self._stored.pop(lsn, None)
+
+    def _note(self, pose: PoseRow) -> None:
+        self._revisions[pose.lsn] = pose.revision
+        if pose.valid_from == pose.lsn:
+            self._stored[pose.lsn] = pose.world_from_camera

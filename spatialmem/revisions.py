@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from spatialmem.arguments import check_reach
 from spatialmem.correction import Corrected, Correction, Logged
 from spatialmem.errors import InvalidValue, SpatialMemError
 from spatialmem.geometry import pose_difference
 from spatialmem.keeper import Keeper
 from spatialmem.layers import Layers
-from spatialmem.store.rows import AnchorRow, BlockRow, CorrectedLayers, KeyframeRow, PoseRow
+from spatialmem.store.rows import AnchorRow, BlockRow, CorrectedLayers, PoseRow
 from spatialmem.voxels.blocks import block_of
 
 _LEAST_VOXELS, _LEAST_RAD = 0.5, math.radians(0.2)
@@ -55,25 +56,27 @@ def correct_poses(
     """
     wanted = _wanted(keeper, poses, anchor, reason)
     before = {lsn: keeper.places.map_from_camera(keeper.rows[lsn]) for lsn in wanted.now}
-    if not before:
-        keeper.on_file().correct(wanted.poses, {}, wanted.anchor, None)
-        keeper.revise(wanted.poses, {}, wanted.anchor)
-        return PoseCorrection(len(wanted.poses), 0, 0, 0, 0)
+    used = {row.lsn: row.revision for row in wanted.poses if row.lsn in wanted.now}
+    change = Change(layers)
     try:
-        _note(keeper, layers, wanted.now)
-        revised = [lsn for lsn in before if has_depth(keeper.rows[lsn])]
-        done = Correction(layers, log_of(keeper, wanted.now, before), revised).work_out()
-        used = {row.lsn: row.revision for row in wanted.poses if row.lsn in wanted.now}
-        with rewritten(layers, done) as changes:
-            keeper.on_file().correct(wanted.poses, used, wanted.anchor, changes)
-    except BaseException:
-        _note(keeper, layers, before)
-        layers.abandon()
+        done = None if not before else _worked_out(keeper, layers, wanted.now, before)
+        change.asks_the_file = True
+        keeper.on_file().correct(wanted.poses, used, wanted.anchor, None if done is None else rewritten(layers, done))
+        keeper.revise(wanted.poses, used, wanted.anchor)
+        if done is not None:
+            take_over(keeper, layers, done)
+    except BaseException as error:
+        change.fail(error, lambda: _note(keeper, layers, before))
         raise
-    keeper.revise(wanted.poses, used, wanted.anchor)
-    layers.take(done.cells, done.departed, done.departed_of)
-    layers.publish()
+    if done is None:
+        return PoseCorrection(len(wanted.poses), 0, 0, 0, 0)
     return PoseCorrection(len(wanted.poses), len(before), done.replayed, len(done.surface), len(done.free))
+
+
+def _worked_out(keeper: Keeper, layers: Layers, now: Mapping[int, NDArray], before: Mapping[int, NDArray]) -> Corrected:
+    _note(keeper, layers, now)
+    revised = [lsn for lsn in before if lsn in layers.cells]
+    return Correction(layers, log_of(keeper, layers, now, before), revised).work_out()
 
 
 def _wanted(
@@ -90,6 +93,7 @@ def _wanted(
             )
         rows.append(PoseRow(lsn, keeper.places.next_revision(lsn), pose, from_lsn, reason))
         place = keeper.places.map_from_session(row.session_id) @ pose
+        check_reach(place, keeper.config)
         if _moves(keeper.places.map_from_camera(row), place, keeper.config.voxel_size_m):
             now[lsn] = place
     if anchor is None:
@@ -103,6 +107,8 @@ def _wanted(
         raise InvalidValue(f"there is no session {session_id!r}; the memory holds {held}")
     frames = [row for row in list(keeper.rows.values()) if row.session_id == session_id]
     moved = {row.lsn: place @ places.world_from_camera(row) for row in frames}
+    for pose in moved.values():
+        check_reach(pose, keeper.config)
     return _Wanted((), places.next_anchor(session_id, place, from_lsn, reason), moved)
 
 
@@ -116,12 +122,7 @@ def _note(keeper: Keeper, layers: Layers, poses: Mapping[int, NDArray[np.float64
         layers.note(lsn, keeper.rows[lsn].stamp_ns, pose)
 
 
-def has_depth(row: KeyframeRow) -> bool:
-    """Whether a frame has changed voxels."""
-    return row.agrees is not None
-
-
-def log_of(keeper: Keeper, now: Mapping[int, NDArray], before: Mapping[int, NDArray]) -> Logged:
+def log_of(keeper: Keeper, layers: Layers, now: Mapping[int, NDArray], before: Mapping[int, NDArray]) -> Logged:
     """The log with poses (4, 4) in the map that frames get, and by which they stand in the layers."""
     rows = dict(keeper.rows)
     margin_m = keeper.config.max_depth_m + 2 * keeper.config.truncation_m
@@ -138,31 +139,52 @@ def log_of(keeper: Keeper, now: Mapping[int, NDArray], before: Mapping[int, NDAr
     def frame_before(lsn: int):
         return keeper.logged(rows[lsn], before[lsn])
 
-    return Logged(tuple(lsn for lsn, row in rows.items() if has_depth(row)), frame, frame_before, reach_m)
+    with_depth = tuple(lsn for lsn in rows if lsn in layers.cells)  # a frame with depth has seen some cell
+    return Logged(with_depth, frame, frame_before, reach_m)
 
 
-@contextmanager
-def rewritten(layers: Layers, done: Corrected) -> Iterator[CorrectedLayers]:
-    """What was made anew, for the transaction that the block carries out."""
-    changes = CorrectedLayers(
-        surface=_surface_rows(layers, done), free=_free_rows(layers, done), cells=done.cells,
-        departed_of=done.departed_of, departed=done.departed,
-    )  # fmt: skip
+@final
+class Change:
+    """A change of the past: first in the file, then in what is known of the log, last in the layers readers see."""
+
+    def __init__(self, layers: Layers) -> None:
+        """Before anything is changed."""
+        self._layers, self._number = layers, layers.epochs.number
+        self.asks_the_file = False
+        """True from where on the file may hold the change"""
+
+    def fail(self, error: BaseException, undo: Callable[[], None]) -> None:
+        """Go back to the layers that readers see; where the file may hold what these do not, say so."""
+        if self._layers.epochs.number != self._number:  # Ctrl-C came when all was done
+            return
+        if self.asks_the_file and not isinstance(error, SpatialMemError):  # the file refuses by that, and is as before
+            self._layers.sound = False
+        undo()
+        self._layers.abandon()
+
+
+def take_over(keeper: Keeper, layers: Layers, done: Corrected) -> None:
+    """Let readers see what was made anew, which the file holds by now."""
+    keeper.leave_out(done.bare_surface, done.bare_free)
+    layers.take(done.cells, done.departed, done.departed_of)
+    layers.publish()
+
+
+def rewritten(layers: Layers, done: Corrected, examined: Mapping[int, bytes | None] | None = None) -> CorrectedLayers:
+    """What was made anew, for the file, which from here on is ahead of what readers see."""
     if layers.residence is not None:
-        layers.residence.settled = False  # until it is published, the file is ahead of what readers see
-    try:
-        yield changes
-    except SpatialMemError:  # the file refused it: nothing has changed
-        raise
-    except BaseException:  # Ctrl-C, say: the file may hold what the layers do not
-        layers.sound = False
-        raise
+        layers.residence.settled = False
+    return CorrectedLayers(
+        surface=_surface_rows(layers, done), free=_free_rows(layers, done), cells=done.cells,
+        departed_of=done.departed_of, departed=done.departed, bare_surface=done.bare_surface.tolist(),
+        bare_free=done.bare_free.tolist(), examined=examined or {},
+    )  # fmt: skip
 
 
 def _surface_rows(layers: Layers, done: Corrected) -> Iterator[BlockRow]:
     with layers.epochs.read() as epoch:
         seen, now, away = epoch.surface.pools, layers.surface.pools, set(epoch.shelves[0].away_keys.tolist())
-        for key in done.surface:
+        for key in np.setdiff1d(done.surface, done.bare_surface):
             if _changed(seen, key) or _changed(now, key) or key in away:
                 yield layers.surface_row(int(key), layers.last_lsn)
 
@@ -170,7 +192,7 @@ def _surface_rows(layers: Layers, done: Corrected) -> Iterator[BlockRow]:
 def _free_rows(layers: Layers, done: Corrected) -> Iterator[BlockRow]:
     with layers.epochs.read() as epoch:
         seen, now, away = epoch.free.pools, layers.free.pools, set(epoch.shelves[1].away_keys.tolist())
-        for key in done.free:
+        for key in np.setdiff1d(done.free, done.bare_free):
             if _changed(seen, key) or _changed(now, key) or key in away:
                 yield layers.free_row(int(key), layers.last_lsn)
 
@@ -181,16 +203,23 @@ def _changed(pools, key) -> bool:
 
 
 def poses_at(
-    keeper: Keeper, stamps_ns: NDArray[np.int64], world_from_camera: NDArray[np.float64], session_id: str | None
-) -> dict[int, NDArray[np.float64]]:
+    keeper: Keeper, stamps_ns: NDArray[np.int64], world_from_camera: NDArray[np.float64], session_id: str | None,
+    camera_id: str | None,
+) -> dict[int, NDArray[np.float64]]:  # fmt: skip
     """Poses of a trajectory by the frame (lsn) that was taken at each stamp; other stamps are left out."""
     by_stamp = {int(stamp): pose for stamp, pose in zip(stamps_ns, world_from_camera, strict=True)}
-    chosen = [row for row in keeper.rows.values() if session_id is None or row.session_id == session_id]
-    sessions = {row.session_id for row in chosen}
-    if len(sessions) > 1:
+    if len(by_stamp) < len(stamps_ns):
         raise InvalidValue(
-            f"a trajectory is that of one session, and this memory has {len(sessions)}; say which with session_id="
+            f"the trajectory has several poses for one stamp ({len(stamps_ns)} for {len(by_stamp)} stamps)"
         )
+    chosen = [row for row in keeper.rows.values() if session_id in (None, row.session_id)]
+    chosen = [row for row in chosen if camera_id in (None, row.camera_id)]
+    for what, names in (("session", {row.session_id for row in chosen}), ("camera", {row.camera_id for row in chosen})):
+        if len(names) > 1:  # frames of several cameras may have one stamp, and each lies elsewhere
+            raise InvalidValue(
+                f"a trajectory is that of one {what}, and this one may be of {', '.join(map(repr, sorted(names)))}; "
+                f"say which with {what}_id="
+            )
     found = {row.lsn: by_stamp[row.stamp_ns] for row in chosen if row.stamp_ns in by_stamp}
     if not found:
         raise InvalidValue(

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from bisect import bisect
 from collections import deque
+from collections.abc import Mapping
 from typing import final
 
 import numpy as np
 
-from spatialmem.errors import AnotherRecording, UnplacedSession
+from spatialmem.errors import AnotherRecording, InvalidValue, UnplacedSession
 from spatialmem.geometry import pose_difference
 from spatialmem.store.rows import KeyframeRow
 from spatialmem.types import Frame
@@ -33,13 +34,16 @@ class CameraLog:
         self.residuals_m: deque[float | None] = deque(maxlen=8)
         """of its frames with depth, oldest first"""
         self._rows: dict[int, KeyframeRow] = {}
+        self._refined: set[int] = set()
         self._seqs: list[int] = []
         self._rising = True  # earlier releases also stored frames whose numbers fell
 
-    def add(self, row: KeyframeRow) -> None:
-        """Take in the camera's next stored frame."""
+    def add(self, row: KeyframeRow, refined: bool = False) -> None:
+        """Take in the camera's next stored frame; `refined`: its pose was revised as it was stored."""
         self._rising &= row.seq >= self.next_seq
         self._rows[row.seq] = row
+        if refined:
+            self._refined.add(row.seq)
         self._seqs.append(row.seq)
         self.stamp_ns = row.stamp_ns
         self.next_seq = max(self.next_seq, row.seq + 1)
@@ -47,6 +51,10 @@ class CameraLog:
         self.counted[looked] += 1
         if looked:
             self.residuals_m.append(row.residual_m)
+
+    def revised(self, row: KeyframeRow) -> None:
+        """A stored frame has another pose now."""
+        self._rows[row.seq] = row
 
     def holds(self, seq: int | None) -> bool:
         """Whether a frame of this number is stored."""
@@ -58,7 +66,7 @@ class CameraLog:
             return None
         held = self._rows.get(frame.seq)
         if held is not None:
-            return _difference(held, frame)
+            return _difference(held, frame, held.pose_revision > (frame.seq in self._refined))
         if not self._rising or frame.seq >= self.next_seq:
             return None
         place = bisect(self._seqs, frame.seq)
@@ -76,7 +84,21 @@ def require_place(frame: Frame, placed: bool) -> None:
     if not placed:
         raise UnplacedSession(
             f"session {frame.session_id!r} is new and its place in the map is not known; call "
-            f"add_session({frame.session_id!r}, map_from_session) first (numpy.eye(4) if it shares the map's world)"
+            f"add_session({frame.session_id!r}, map_from_session) first (numpy.eye(4) if it shares the map's world), "
+            "or place_session(frames) to look for it in the map"
+        )
+
+
+def require_unknown(recording_id: str | None, recordings: Mapping[str, str], what: str) -> None:
+    """`InvalidValue` when a session holds this very recording: under another name it would be fused twice.
+
+    recordings: by session. None, as of a robot's own frames, shows nothing.
+    """
+    held = [session for session, known in recordings.items() if known == recording_id]
+    if held:
+        raise InvalidValue(
+            f"{what} is the very recording that this memory holds as session {held[0]!r}, and its frames would be "
+            f"fused twice; to go on with it, give it that name: session_id={held[0]!r}, or --session {held[0]}"
         )
 
 
@@ -98,12 +120,11 @@ def require_same_recording(frame: Frame, log: CameraLog, recording_id: str | Non
         )
 
 
-def _difference(held: KeyframeRow, frame: Frame) -> str | None:
-    """How a frame differs from the stored one of the same number."""
+def _difference(held: KeyframeRow, frame: Frame, corrected: bool) -> str | None:
+    """How a frame differs from the stored one of the same number; a corrected one may come again by any pose."""
     name = f"frame {frame.seq} of {frame.camera_id}"
     if frame.stamp_ns != held.stamp_ns:
         return f"{name} has another stamp ({held.stamp_ns} ns there, {frame.stamp_ns} ns here)"
-    corrected = held.pose_revision > 0  # what was observed is no longer in its row
     if corrected or np.allclose(frame.pose, held.world_from_camera, rtol=0, atol=_POSE_TOLERANCE):
         return None
     distance_m, angle_rad = pose_difference(held.world_from_camera, frame.pose)

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 from numpy.typing import NDArray
 
-from spatialmem.arguments import check_reach, checked_frame
+from spatialmem.arguments import check_reach, checked_frame, of_one_session
 from spatialmem.asking import Asking
+from spatialmem.localise.consensus import WorldPlace, place_of_world
 from spatialmem.localise.localise import Localisation, localise
 from spatialmem.localise.places import Places
-from spatialmem.localise.readings import readings_of
-from spatialmem.localise.refine import Refinement, refine
+from spatialmem.localise.refine import Refinement, refine_frame
 from spatialmem.sessions import require_place
 from spatialmem.store.codec import decode_vector
 from spatialmem.types import Frame
-from spatialmem.voxels.views import DepthView
 
 Vectors = dict[int, NDArray[np.float32]]
 
 
 class Whereabouts(Asking):
-    """`localize` and `refined`, beside what can be asked."""
+    """`localize`, `localize_session` and `refined`, beside what can be asked."""
 
     _vectors: tuple[int, Vectors] = (0, {})
     """image vectors of the stored frames up to an lsn, by lsn; replaced, never changed"""
@@ -39,6 +40,15 @@ class Whereabouts(Asking):
             poses = [(row.lsn, self._keeper.places.map_from_camera(row)) for row in rows]
             return localise(frame, vector, Places.of(poses, vectors), epoch.surface)
 
+    def localize_session(self, frames: Iterable[Frame]) -> WorldPlace:
+        """Where the world of a new session lies in the map: what frames of it, localised one by one, agree on.
+
+        Frames with pose and depth from views of their own are looked for until 6 agree, 20 at most, a second each. It
+        takes 3 that agree within 10 cm and 3 degrees, and 75 % of those found; else `map_from_world` is None, and `why`
+        says what was found. Give frames from all over the recording first, if you can choose.
+        """
+        return place_of_world(of_one_session(frames, "localize_session"), self._pose_of)
+
     def refined(self, frame: Frame) -> Refinement:
         """The pose in the map of a posed frame, moved onto the mapped surface by at most 5 cm and 2 degrees.
 
@@ -47,14 +57,13 @@ class Whereabouts(Asking):
         checked_frame(frame, "refined")
         require_place(frame, self._keeper.places.has(frame.session_id))
         map_from_camera = self._keeper.places.map_from_session(frame.session_id) @ frame.pose
-        config = self._keeper.config
-        check_reach(map_from_camera, config)
-        depth_m = np.full(frame.rgb.shape[:2], np.nan, np.float32) if frame.depth_m is None else frame.depth_m
-        readings = readings_of(
-            DepthView.of(depth_m, frame.valid, frame.camera, map_from_camera, config), config.voxel_size_m
-        )
+        check_reach(map_from_camera, self._keeper.config)
         with self._reading() as epoch:
-            return refine(readings, map_from_camera, epoch.surface.distances, config.voxel_size_m)
+            return refine_frame(frame, map_from_camera, epoch.surface)
+
+    def _pose_of(self, frame: Frame) -> NDArray[np.float64] | None:
+        found = self.localize(frame)
+        return None if found is None else found.map_from_camera
 
     def _vectors_up_to(self, lsn: int) -> Vectors:
         known, vectors = self._vectors

@@ -102,7 +102,7 @@ def test_the_same_recording_under_another_name_goes_on_as_it_is_told_to(memory, 
     shutil.copytree(room, renamed)
     run("build", renamed, "--out", memory, "--append", code=1)
     said = capsys.readouterr().err
-    assert "very recording of one of these sessions under another name" in said and "goes on" not in said
+    assert "very recording that this memory holds as session 'room'" in said and "--session room" in said
     assert run_json(capsys, "build", renamed, "--out", memory, "--append", "--session", "room")["stored"] == 0
 
 

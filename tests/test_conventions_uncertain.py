@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import shlex
 from dataclasses import replace
 
 import numpy as np
@@ -11,7 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from recordings import WRITERS, matrix_rows, save_depth, save_text, walk
 from synthetic import BOXES, look, render_room, room_camera, room_pose
+from wrong_conventions import Y_UP
 
+from spatialmem.cli import main
 from spatialmem.conventions import QUESTIONS, Verdict, check_recording
 from spatialmem.conventions.compare import jackknife
 from spatialmem.conventions.gravity import direction, named
@@ -21,6 +24,7 @@ from spatialmem.errors import ReadError
 from spatialmem.geometry import exp_se3, exp_so3, inverse, make_transform
 from spatialmem.io import read
 from spatialmem.io.images import natural_key
+from spatialmem.memory import SpatialMemory
 from spatialmem.types import Frame
 
 POSES = QUESTIONS[:3]
@@ -168,6 +172,19 @@ def test_the_line_for_a_depth_scale_that_a_format_does_not_mean(tmp_path, name):
     report = check_recording(read(path, format=name))
     assert report["depth_scale"].found == right
     assert SCALE_LINES[name] in report.fix[0]
+
+
+def test_the_line_for_up_works_as_typed(tmp_path, capsys):
+    """In a format that has no place for it, and in a folder whose name has a space."""
+    frames = [frame.with_pose(Y_UP @ frame.pose) for frame in walk(12)]
+    path = WRITERS["redwood"](tmp_path / "my room", frames)
+    report = check_recording(read(path))
+    assert report["up"].found == "y"
+    line = next(line for line in report.fix if "--up" in line)
+    program, *words = shlex.split(line.replace("FILE.mem", str(tmp_path / "a.mem")))
+    assert program == "spatialmem" and main([*words, "--json", "--voxel-size-m", "0.05"]) == 0
+    with SpatialMemory.open(tmp_path / "a.mem") as memory:
+        np.testing.assert_array_equal(memory.up_in_map, (0.0, 1.0, 0.0))
 
 
 @pytest.mark.parametrize("reading", ALL_READINGS, ids=str)

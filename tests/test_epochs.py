@@ -218,7 +218,7 @@ def test_a_reader_that_comes_between_planning_and_applying_sees_no_half_frame(tm
         for reader, epoch in readers:
             stamps = len(epoch.stamps_ns)
             found = epoch.surface.search(None, 0.0, Filter())
-            assert found.seen(found.places())[1].max() < stamps
+            assert found.seen(found.rows(found.places()))[1].max() < stamps
             reader.__exit__(None, None, None)
 
 

@@ -56,6 +56,23 @@ def test_what_is_written_reads_back(path, tmp_path, capsys):
     np.testing.assert_allclose(turned @ (0.0, 1.0, 0.0), (0.0, 0.0, 1.0), atol=1e-6)
 
 
+def test_a_picture_that_is_no_longer_stored_is_left_out(path, tmp_path, monkeypatch):
+    original = SpatialMemory.keyframe
+
+    def keyframe(memory, lsn):
+        if lsn == 3:
+            raise errors.MemoryFileError("row 3 of table frames is missing")
+        return original(memory, lsn)
+
+    monkeypatch.setattr(SpatialMemory, "keyframe", keyframe)
+    with SpatialMemory.open(path) as memory:
+        written = write_rerun(memory, tmp_path / "room.rrd")
+    found = chunks(tmp_path / "room.rrd")
+    assert (written["frames"], written["pictures"]) == (FRAMES, FRAMES - 1)
+    assert found["/map/cameras/main/camera", "frame"] == list(range(1, FRAMES + 1))
+    assert len(found["/map/cameras/main/camera/rgb", "EncodedImage:blob"]) == FRAMES - 1
+
+
 def test_a_recording_that_cannot_be_written_leaves_nothing(path, tmp_path, capsys):
     run("export", path, "--rrd", tmp_path / "absent" / "room.rrd", code=1)
     assert "mkdir -p" in capsys.readouterr().err

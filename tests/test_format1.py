@@ -45,8 +45,10 @@ def assert_equal_values(found, expected):
 
 
 def test_rows(file):
-    assert file.integrity() == [] and file.meta() == golden.META
-    assert MemoryConfig.from_json(file.get_meta("config")).workspace_m == (-5.0, -5.0, -1.0, 5.0, 5.0, 3.0)
+    meta, config = file.meta(), MemoryConfig.from_json(golden.META["config"])
+    assert file.integrity() == [] and {**meta, "config": ""} == {**golden.META, "config": ""}
+    assert MemoryConfig.from_json(meta["config"]) == config, "what an earlier release did not know has its default"
+    assert config.workspace_m == (-5.0, -5.0, -1.0, 5.0, 5.0, 3.0)
     assert file.sessions() == golden.SESSIONS and file.departed() == golden.DEPARTED
     assert (file.last_lsn, file.base_lsn, file.checkpoints()) == (golden.FRAMES, 2, [golden.CHECKPOINT])
     for found, expected in zip(file.anchors(), golden.anchors(), strict=True):

@@ -15,8 +15,9 @@ from spatialmem import geometry as g
 from spatialmem.errors import InvalidFrame
 from spatialmem.io import read
 from spatialmem.localise.likeness import likeness
+from spatialmem.localise.localise import Localisation, _surest
 from spatialmem.localise.places import Places
-from spatialmem.localise.starts import turns
+from spatialmem.localise.starts import Start, _spread, turns
 from spatialmem.memory import SpatialMemory
 from spatialmem.types import Frame
 
@@ -131,6 +132,21 @@ def test_frames_of_another_room_are_not_found(memory, i):
     assert memory.localize(Frame(rgb, depth, camera, None, 1)) is None
 
 
+@pytest.mark.parametrize("laps", [(8, 24), (12, 12)])
+def test_two_rooms_alike_are_answered_with_nothing(laps):
+    """However often each has been looked at, and from wherever: who cannot tell must not answer."""
+    other = np.eye(4)
+    other[0, 3] = 12.0
+    frames = []
+    for place, lap in zip((np.eye(4), other), laps, strict=True):
+        for i in range(lap):
+            frame, number = room.room_frame(i, lap, noise=True, seed=len(frames)), len(frames)
+            frames.append(mh.at(frame, number, world_from_camera=place @ frame.pose))
+    with mh.create(None, frames, voxel_size_m=VOXEL_M, ram_bytes=256 << 20) as memory:
+        for i in range(0, 32, 5):
+            assert memory.localize(room.room_frame(i, 32, noise=True, seed=77)) is None
+
+
 @pytest.mark.parametrize("factor", [0.75, 1.3])
 def test_the_same_room_in_another_size_is_another_room(memory, factor):
     frame = room.room_frame(4, LAP)
@@ -171,6 +187,33 @@ def test_localising_changes_nothing_in_the_memory(memory):
 
 
 # --- parts
+
+
+def judged(x_m, likeness, agreement=0.98, sigma=(0.005, 0.005)):
+    return Localisation(g.make_transform(np.eye(3), (x_m, 0.0, 0.0)), 0.01, agreement, 1.0, 0.0, likeness, sigma, 1)
+
+
+@pytest.mark.parametrize(("rival", "answered"), [
+    (judged(12.0, 0.55), False),  # sure as well, with far less evidence
+    (judged(12.0, 0.42), False),  # fits in depth, and shows more than chance makes
+    (judged(12.0, 0.95, sigma=(np.inf, np.inf)), False),  # not held, with as much evidence
+    (judged(12.0, 0.2), True), (judged(12.0, np.nan), True), (judged(12.0, 0.6, agreement=0.5), True),
+    (judged(0.1, 0.9), True),  # the same place
+])  # fmt: skip
+def test_a_pose_elsewhere_that_could_be_it_leaves_no_answer(rival, answered):
+    """Of two rooms alike one is often aligned or mapped less well, and may be the right one all the same."""
+    best = judged(0.0, 0.93)
+    for order in ([best, rival], [rival, best]):
+        assert (_surest(order) is best) is answered and (answered or _surest(order) is None)
+
+
+def test_starts_are_not_all_from_one_place():
+    def start(score, x_m):
+        return Start(score, 1, g.make_transform(np.eye(3), (x_m, 0.0, 0.0)), None)
+
+    here, there = [start(1.9 - 0.01 * n, 0.1 * n) for n in range(12)], [start(1.0 - 0.01 * n, 9.0) for n in range(2)]
+    chosen = _spread([*here, *there], 12)
+    assert [s.score for s in chosen] == [s.score for s in (*here[:6], *there)]
 
 
 def test_candidates_are_alike_and_apart():

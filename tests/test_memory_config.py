@@ -35,6 +35,14 @@ def depths_m(**options) -> tuple[float, float]:
         return float(np.nanmin(depth)), float(np.nanmax(depth))
 
 
+def refined(memory: SpatialMemory) -> list:
+    """The pose by which a frame stands that is 2 cm off."""
+    pose = FRAMES[0].pose.copy()
+    pose[:3, 3] += (0.01, 0.01, 0.015)
+    memory.observe(mh.at(FRAMES[0], 50, world_from_camera=pose))
+    return memory.trajectory()[-1].map_from_camera.tolist()
+
+
 def stored(memory: SpatialMemory) -> list[str]:
     """Reasons of a walk with equal views and small changes in it."""
     frames = [FRAMES[0], mh.at(FRAMES[0], 1), room.room_frame(2, 64), mh.at(FRAMES[0], 25)]
@@ -54,6 +62,7 @@ EFFECTS: dict[str, tuple[Any, Callable[[SpatialMemory], Any]]] = {
     "checkpoint_frames": (2, lambda m: m.info()["base_lsn"]),
     "jpeg_quality": (30, lambda m: m.info()["file_bytes"]["frames"]),
     "ram_bytes": (96 << 20, lambda m: m._layers.surface.pools.dist.nbytes),
+    "refine_poses": (True, refined),
     "gate.novelty": (0.0, stored),
     "gate.disagreement": (0.9, stored),
     "gate.max_gap_s": (0.05, stored),

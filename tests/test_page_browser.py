@@ -12,6 +12,7 @@ import synthetic as room
 from selenium import webdriver
 from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
 from spatialmem import SpatialMemory
@@ -100,6 +101,14 @@ def test_a_question_is_typed_and_its_hit_clicked(page, browser, tmp_path):
     click = ActionChains(browser).move_to_element(canvas).click()
     wait(browser, lambda: (click.perform(), visible(browser, "img"))[1])
     assert said(browser, "Hit 1: present")
+
+    # the slider shows what had been seen by then
+    wait(browser, lambda: said(browser, "now: "))
+    slider = visible(browser, "[role=slider]")[0]
+    slider.send_keys(Keys.HOME)
+    wait(browser, lambda: said(browser, "what had been seen by then"))
+    slider.send_keys(Keys.END)
+    wait(browser, lambda: said(browser, "now: "))
 
     page.ask("purple")
     wait(browser, lambda: said(browser, "purple: nothing found"))

@@ -122,6 +122,15 @@ def test_many_frames_stay_within_the_bytes(memory, monkeypatch):
     np.testing.assert_array_equal(path[1:, 0], path[:-1, 1])  # no gaps
 
 
+def test_many_cameras_stay_within_the_bytes(memory, monkeypatch):
+    log = memory.trajectory()
+    many = [dataclasses.replace(log[n % len(log)], lsn=n + 1, camera_id=f"camera{n % 12}") for n in range(40_000)]
+    monkeypatch.setattr(SpatialMemory, "trajectory", lambda self: many)
+    scene = page_scene(memory, LEAST_BYTES)
+    assert scene.bytes_sent <= LEAST_BYTES and 4000 < sum(len(step.path_m) for step in scene.steps) <= 6000
+    assert len(surface(scene)) > 1000
+
+
 def test_an_empty_memory_has_a_scene():
     with SpatialMemory.create(None, config=mh.config()) as empty:
         scene = page_scene(empty, LEAST_BYTES)
@@ -154,6 +163,11 @@ def test_the_nearest_voxel_answers(voxels, wanted):
         assert (value == 0) == (away.min() > 1)
         if value:
             assert away[value - 1] <= 1 and steps[value - 1] == steps[away <= 1].min()
+
+
+def test_thinning_ends_where_there_is_room_for_nothing():
+    cloud = Cloud(np.eye(3, dtype=np.float32), np.zeros((3, 3), np.uint8), np.arange(3), np.zeros(3, np.int64), 0.05)
+    assert len(thinned(cloud, -5)) == len(thinned(cloud, 0)) == 1
 
 
 @given(st.integers(2, 60), st.integers(0, 200), st.integers(0, 9))

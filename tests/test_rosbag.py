@@ -293,6 +293,46 @@ def test_without_poses_the_error_says_what_to_record(tmp_path):
         read(path)
 
 
+def write_tum(path, stamps_ns, poses):
+    """What a SLAM program gives out."""
+    lines = []
+    for stamp_ns, pose in zip(stamps_ns, poses, strict=True):
+        values = (*pose[:3, 3], *Rotation.from_matrix(pose[:3, :3]).as_quat())
+        lines.append(" ".join([f"{stamp_ns / 1e9:.9f}", *(f"{value:.12f}" for value in values)]))
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def test_poses_of_a_file_for_a_recording_without_any(tmp_path):
+    stamps, poses = [f.stamp_ns for f in FRAMES], [f.world_from_camera for f in FRAMES]
+    bare = write_odometry(tmp_path / "bare", topics=(), statics=False)
+    of_camera = write_tum(tmp_path / "camera.txt", stamps, poses)
+    reader = read(bare, trajectory=of_camera)
+    assert reader.frame_id == "world" and any("poses from camera.txt" in note for note in reader.notes)
+    for found, expected in zip(reader, FRAMES, strict=True):
+        assert_same(found, expected, pose_atol=1e-8)
+    of_body = write_tum(tmp_path / "body.txt", stamps, [pose @ np.linalg.inv(BASE_FROM_OPTICAL) for pose in poses])
+    by_offset = read(bare, trajectory=str(of_body), body_from_camera=BASE_FROM_OPTICAL, world_frame="map")
+    assert by_offset.frame_id == "map"
+    statics = write_odometry(tmp_path / "statics", topics=())
+    for reader in (by_offset, read(statics, trajectory=of_body, body_frame="base_link")):
+        for found, expected in zip(reader, FRAMES, strict=True):
+            assert_same(found, expected, pose_atol=1e-8)
+
+
+def test_poses_of_a_file_come_before_those_of_the_recording(tmp_path):
+    path, offset = write_bag(tmp_path / "room", FRAMES), rigid((5.0, 0.0, 0.0))
+    moved = write_tum(tmp_path / "a.txt", [f.stamp_ns for f in FRAMES[1:]], [offset @ f.pose for f in FRAMES[1:]])
+    reader = read(path, trajectory=moved)
+    for found, expected in zip(reader, FRAMES[1:], strict=True):
+        np.testing.assert_allclose(found.world_from_camera, offset @ expected.world_from_camera, atol=1e-8)
+    assert reader.report.skipped == {BadReason.LOST_POSE: 1}
+    with pytest.raises(InvalidValue, match="not both"):
+        read(path, trajectory=moved, odom_topic="/odom")
+    with pytest.raises(ReadError, match="expected a text file"):
+        read(path, trajectory=tmp_path / "missing.txt")
+
+
 def test_pairing_by_stamp(tmp_path):
     with BagWriter(tmp_path / "room", "mcap") as bag:
         write_statics(bag, 5)

@@ -82,7 +82,7 @@ def test_rectified_before_raw_aligned_before_other_depth(tmp_path):
 
 def test_no_depth_no_colour_no_calibration(tmp_path):
     path = write(tmp_path / "a", camera_at("/front", depth=""))
-    with pytest.raises(ReadError, match=r"no depth image(.|\n)*/front/color/image_raw(.|\n)*docs/bags.md"):
+    with pytest.raises(ReadError, match=r"no depth image(.|\n)*/front/color/image_raw(.|\n)*docs/my-bag.md"):
         read(path)
     path = write(tmp_path / "b", lambda bag, f: bag.image(DEPTH, f.stamp_ns, millimetres(f.depth_m), "16UC1"))
     with pytest.raises(ReadError, match="no colour image"):

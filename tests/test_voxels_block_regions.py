@@ -12,7 +12,7 @@ from voxel_scenes import WIDTH, camera, small_config
 from spatialmem.voxels.block_regions import candidate_regions
 from spatialmem.voxels.blocks import BlockArrays, write_block
 from spatialmem.voxels.keys import pack_key
-from spatialmem.voxels.region_summary import pixel_boxes, summary_of
+from spatialmem.voxels.region_times import pixel_boxes, times_of
 from spatialmem.voxels.regions import connected_regions
 from spatialmem.voxels.search import Filter
 from spatialmem.voxels.surface import SurfaceGrid
@@ -54,8 +54,18 @@ def test_regions_equal_those_of_the_voxels(voxels):
     places = found.places()
     slow = connected_regions(found.voxels(places), gap=2)
     fast = candidate_regions(found)
-    np.testing.assert_array_equal(fast.starts, slow.starts)
-    np.testing.assert_array_equal(fast.order, places[slow.order])
+    assert [fast.size(n) for n in range(len(fast))] == [slow.size(n) for n in range(len(slow))]
+    for n in range(len(slow)):
+        np.testing.assert_array_equal(np.sort(fast.members(n)), places[slow.members(n)])
+
+
+@given(DENSE.filter(len), st.integers(1, 300))
+def test_some_of_a_region_are_evenly_spread(voxels, count):
+    regions = candidate_regions(candidates(voxels))
+    for n in range(len(regions)):
+        members = regions.members(n)
+        expected = members if len(members) <= count else members[np.arange(count) * len(members) // count]
+        np.testing.assert_array_equal(regions.some(n, count), expected)
 
 
 @pytest.mark.parametrize("step", [(1, 0, 0), (0, -1, 0), (0, 0, 1), (1, 1, 0), (-1, 0, 1), (1, -1, 1), (-1, -1, -1)])
@@ -67,26 +77,29 @@ def test_blocks_join_across_faces_edges_and_corners(step):
 
 
 @given(st.one_of(NEAR, DENSE).filter(len))
-def test_a_summary_equals_numpy(voxels):
+def test_extent_and_times_equal_numpy(voxels):
     found = candidates(voxels)
-    members = candidate_regions(found).members(0)
-    summary = summary_of(found, members, LAST_LSN)
-    first, last, doubt = found.seen(members)
-    voxel = found.voxels(members)
-    np.testing.assert_array_equal([summary.low, summary.high], [voxel.min(0), voxel.max(0)])
-    assert (summary.first_lsn, summary.doubted) == (first.min(), (doubt > 0).mean())
-    lsns, counts = np.unique(last, return_counts=True)
-    np.testing.assert_array_equal(summary.last_lsns, lsns)
-    np.testing.assert_array_equal(summary.last_counts, counts)
+    regions = candidate_regions(found)
+    for n in range(min(3, len(regions))):
+        members = regions.members(n)
+        voxel = found.voxels(members)
+        np.testing.assert_array_equal(regions.extent(n), [voxel.min(0), voxel.max(0)])
+        times = times_of(found, found.rows(members), LAST_LSN)
+        first, last, doubt = found.seen(found.rows(members))
+        assert (times.first_lsn, times.doubted) == (first.min(), (doubt > 0).mean())
+        lsns, counts = np.unique(last, return_counts=True)
+        np.testing.assert_array_equal(times.last_lsns, lsns)
+        np.testing.assert_array_equal(times.last_counts, counts)
 
 
 @given(DENSE.filter(len))
 def test_pixel_boxes_equal_numpy(voxels):
     found = candidates(voxels)
     members = candidate_regions(found).members(0)
-    last = found.seen(members)[1]
+    last = found.seen(found.rows(members))[1]
     poses = {int(lsn): look((0.1 * lsn - 2.0, -1.5, 0.4), (0.1, 0.2, -0.1)) for lsn in np.unique(last)[:3]}
-    boxes = pixel_boxes(found, members, VOXEL_M, [(lsn, CAMERA, pose) for lsn, pose in poses.items()])
+    frames = [(lsn, CAMERA, pose) for lsn, pose in poses.items()]
+    boxes = pixel_boxes(found, members, last, VOXEL_M, frames)
     for box, (lsn, pose) in zip(boxes, poses.items(), strict=True):
         centres = (found.voxels(members[last == lsn]) + 0.5) * VOXEL_M
         local = (centres - pose[:3, 3]) @ pose[:3, :3]

@@ -72,7 +72,7 @@ def is_among(voxels, others):
 def assert_found(found, rows, expected):
     places = found.places()
     np.testing.assert_array_equal(found.voxels(places), rows.voxel[expected])
-    for mine, theirs in zip(found.seen(places), (rows.first, rows.last, rows.doubt), strict=True):
+    for mine, theirs in zip(found.seen(found.rows(places)), (rows.first, rows.last, rows.doubt), strict=True):
         np.testing.assert_array_equal(mine, theirs[expected])
     assert len(found) == expected.sum()
 
@@ -81,7 +81,7 @@ def test_without_a_query_everything_near_the_surface_is_found(grid, rows):
     found = grid.reading().search(None, 0.0, Filter())
     assert_found(found, rows, np.ones(len(rows.voxel), bool))
     assert (
-        (found.similarity[found.places()] == 1).all()
+        (found.similarity(found.rows(found.places())) == 1).all()
         and found.scanned == len(rows.voxel)
         and found.without_feature == 0
     )
@@ -98,7 +98,7 @@ def test_similarity(grid, rows, query, least):
     expected = np.where(close, (rows.feature_n > 0) & is_among(rows.voxel, found.voxels(found.places())), expected)
     assert_found(found, rows, expected)
     assert 10 < len(found) < len(rows.voxel)
-    assert np.abs(found.similarity[found.places()] - cosines[expected]).max() < 1e-5
+    assert np.abs(found.similarity(found.rows(found.places())) - cosines[expected]).max() < 1e-5
     assert found.scanned == len(rows.voxel) and found.without_feature == (rows.feature_n == 0).sum()
 
 
@@ -110,7 +110,8 @@ def test_a_query_against_everything_it_knows_finds_none(grid):
 def test_features_of_chosen_candidates(grid, rows):
     found = grid.reading().search(None, 0.0, Filter())
     chosen = np.array([5, 900, 17, len(rows.voxel) - 1])
-    np.testing.assert_array_equal(found.features(found.places()[chosen]), rows.feature[chosen].astype(np.float32))
+    features = found.features(found.rows(found.places()[chosen]))
+    np.testing.assert_array_equal(features, rows.feature[chosen].astype(np.float32))
     assert found.features(np.zeros(0, np.int64)).shape == (0, WIDTH)
 
 
@@ -174,7 +175,7 @@ def test_any_number_of_threads_answers_alike(grid):
         with threads(count):
             found = grid.reading().search(unit(1, 0.2, 0, 0), 0.3, Filter())
             places = found.places()
-            answers.append((found.index[places], found.similarity[places]))
+            answers.append((found.voxels(places), found.similarity(found.rows(places))))
     for one, other in zip(*answers, strict=True):
         np.testing.assert_array_equal(one, other)
 

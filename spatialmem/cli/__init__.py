@@ -21,6 +21,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "view": ("spatialmem.cli.view:View", "look at a memory in a browser, and ask it there"),
     "export": ("spatialmem.cli.export:Export", "points, mesh, trajectory, floor plan or Rerun recording as files"),
     "correct": ("spatialmem.cli.correct:Correct", "give stored frames the poses of a trajectory"),
+    "merge": ("spatialmem.cli.merge:Merge", "take over another memory's frames"),
     "forget": ("spatialmem.cli.forget:Forget", "erase frames for good"),
     "rebuild": ("spatialmem.cli.rebuild:Rebuild", "make every layer anew from the log"),
     "doctor": ("spatialmem.cli.doctor:Doctor", "what is installed, what is missing, what to type"),

@@ -41,7 +41,7 @@ class Build:
     session: str | None = None
     """name of this recording within the memory (default: the name of its file or folder)"""
     same_world: bool = False
-    """the poses of this recording are in the map's own frame"""
+    """with --append: the poses of this recording are in the map's own frame; without, a new one is looked for in it"""
     up: tuple[float, float, float] | None = None
     """direction against gravity in the map frame, where the recording does not declare it"""
     estimate_up: bool = False
@@ -52,6 +52,8 @@ class Build:
     """stop at the first bad frame instead of skipping and counting it"""
     store_all: bool = False
     """keep every frame, redundant ones too (fixed once the file exists)"""
+    refine: bool = False
+    """move each frame onto the map, by at most 5 cm and 2 degrees, before it is kept (fixed once the file exists)"""
     append: bool = False
     """add to an existing memory; frames it has already are skipped"""
     overwrite: bool = False
@@ -85,13 +87,13 @@ class Build:
     def _check_append(self) -> None:
         if not self.out.exists():
             raise MemoryFileError(f"there is no {self.out} to add to; leave --append out to make it")
-        for name in ("voxel_size_m", "max_depth_m", "store_all"):
+        for name in ("voxel_size_m", "max_depth_m", "store_all", "refine"):
             if getattr(self, name):
                 option = name.replace("_", "-")
                 raise InvalidValue(f"--{option} is fixed once a memory exists; leave it out, or build a new memory")
 
     def _config(self) -> MemoryConfig:
-        config = MemoryConfig(gate=GateConfig(store_all=self.store_all))
+        config = MemoryConfig(gate=GateConfig(store_all=self.store_all), refine_poses=self.refine)
         if self.voxel_size_m is not None:
             free_voxel_m = max(config.free_voxel_m, self.voxel_size_m)
             config = replace(config, voxel_size_m=self.voxel_size_m, free_voxel_m=free_voxel_m)
@@ -156,7 +158,9 @@ class Build:
         from spatialmem.cli.appending import place_session
         from spatialmem.cli.remember import remember
 
-        place_session(memory, reader, self.same_world)
+        place = place_session(memory, reader, self.same_world)
+        if place is not None:
+            say(f"{reader.path} was found in the map: {place.why}; it is session {reader.session_id!r} there")
         if not self.append:
             self._declare_up(memory, reader)
         tally = remember(memory, reader, self.max_frames, self.quiet, stop, self.same_world)

@@ -22,6 +22,8 @@ class Correct:
     """TUM's text format, camera to the world of the session; poses at the stamps of stored frames count"""
     session: str | None = None
     """whose trajectory it is, when the memory holds several sessions"""
+    camera: str | None = None
+    """of which camera, when the session has several"""
     reason: str = "trajectory"
     """kept with the revision"""
     json: bool = False
@@ -36,8 +38,9 @@ class Correct:
         started = time.monotonic()
         with SpatialMemory.open(self.memory, "a") as memory:
             done = memory.correct_poses(
-                (found.stamp_ns, found.world_from_camera), session_id=self.session, reason=self.reason
-            )
+                (found.stamp_ns, found.world_from_camera), session_id=self.session, camera_id=self.camera,
+                reason=self.reason,
+            )  # fmt: skip
             frames = len(memory.trajectory())
         seconds = time.monotonic() - started
         if self.json:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from typing import Any
 
 from spatialmem.conventions.gravity import direction
@@ -36,7 +37,8 @@ def advise(reader: Reader, findings: list[Finding]) -> tuple[tuple[str, ...], di
     if "colour" in todo:
         lines.append(_colour_line(reader, todo["colour"]))
     if "up" in todo:
-        lines.append("spatialmem build ... --up " + " ".join(f"{value:g}" for value in direction(todo["up"])))
+        up = " ".join(f"{value:g}" for value in direction(todo["up"]))
+        lines.append(f"spatialmem build {shlex.quote(str(reader.path))} --out FILE.mem --up {up}")
     return tuple(lines), {}
 
 

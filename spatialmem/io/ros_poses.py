@@ -1,17 +1,19 @@
-"""Where the poses of a ROS recording come from: tf, or an odometry or pose topic hung into the tree of frames."""
+"""Where the poses of a ROS recording come from: tf, or an odometry or pose topic, or a file, hung into the tree."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from spatialmem import geometry
-from spatialmem.errors import ReadError
+from spatialmem.errors import InvalidValue, ReadError
 from spatialmem.io.ros_index import BagIndex, PoseTrack
 from spatialmem.io.ros_topics import WHAT_TO_RECORD
 from spatialmem.io.ros_transforms import TransformTree, frame_name
+from spatialmem.io.trajectory import read_trajectory
 from spatialmem.types import checked_transform
 
 _WORLD_NAMES = ("map", "odom", "world")
@@ -42,15 +44,20 @@ class PoseOptions:
     odom_topic: str | None = None
     body_frame: str | None = None
     body_from_camera: NDArray[np.float64] | None = None
+    trajectory: Path | None = None
 
     @classmethod
     def checked(
-        cls, world_frame: str | None, odom_topic: str | None, body_frame: str | None, body_from_camera: ArrayLike | None
-    ) -> PoseOptions:
-        """The same, validated: `InvalidValue` for an offset that is no rigid transform."""
+        cls, world_frame: str | None, odom_topic: str | None, body_frame: str | None,
+        body_from_camera: ArrayLike | None, trajectory: str | Path | None,
+    ) -> PoseOptions:  # fmt: skip
+        """The same, validated: `InvalidValue` for an offset that is no rigid transform, or two sources of poses."""
+        if odom_topic and trajectory is not None:
+            raise InvalidValue("give odom_topic or trajectory, not both: each is a source of poses")
         offset = None if body_from_camera is None else checked_transform(np.asarray(body_from_camera, dtype=np.float64))
         world = frame_name(world_frame) if world_frame else None
-        return cls(world, odom_topic, frame_name(body_frame) if body_frame else None, offset)
+        file = None if trajectory is None else Path(trajectory)
+        return cls(world, odom_topic, frame_name(body_frame) if body_frame else None, offset, file)
 
 
 def find_poses(index: BagIndex, camera_frame: str, options: PoseOptions) -> PoseSource:
@@ -63,6 +70,8 @@ def find_poses(index: BagIndex, camera_frame: str, options: PoseOptions) -> Pose
     offset = options.body_from_camera
     if offset is not None and options.body_frame:
         _hang(tree, options.body_frame, camera_frame, offset)
+    if options.trajectory is not None:
+        return _from_track(index, _track_of_file(options.trajectory, camera_frame, options), camera_frame, options)
     if options.odom_topic:
         return _from_track(index, _track(index, options.odom_topic), camera_frame, options)
     if offset is not None and not options.body_frame:  # an offset alone counts from the body of a pose topic
@@ -87,6 +96,16 @@ def _track(index: BagIndex, topic: str) -> PoseTrack:
     return index.tracks[topic]
 
 
+def _track_of_file(path: Path, camera_frame: str, options: PoseOptions) -> PoseTrack:
+    """Poses that another program worked out: of the camera, unless the options say of what."""
+    found, _ = read_trajectory(path)
+    of_camera = options.body_frame is None and options.body_from_camera is None
+    return PoseTrack(
+        path.name, options.world_frame or "world", camera_frame if of_camera else "", found.stamp_ns.tolist(),
+        list(found.world_from_camera),
+    )  # fmt: skip
+
+
 def _only_track(index: BagIndex, camera_frame: str, options: PoseOptions) -> PoseTrack:
     """The one topic with poses, odometry first."""
     tracks = [index.tracks[topic] for topic in sorted(index.tracks)]
@@ -102,7 +121,8 @@ def _only_track(index: BagIndex, camera_frame: str, options: PoseOptions) -> Pos
     raise ReadError(
         f"the recording has no poses: tf does not connect {wanted} with the camera's frame {camera_frame!r} "
         f"({index.transforms.describe()}) and there is no odometry topic in that frame; {WHAT_TO_RECORD}; or name the "
-        "frames with world_frame=... and camera_frame=..."
+        "frames with world_frame=... and camera_frame=...; or give the poses that another program worked out with "
+        "trajectory=FILE"
     )
 
 
@@ -119,7 +139,8 @@ def _from_track(index: BagIndex, track: PoseTrack, camera_frame: str, options: P
     frame = track.frame or "world"
     tree.detach(body)
     for stamp_ns, pose in zip(track.stamps, track.poses, strict=True):
-        tree.add_pose(frame, body, stamp_ns, pose, static=False)
+        add = tree.add if isinstance(pose, np.ndarray) else tree.add_pose  # of a file, or a message
+        add(frame, body, stamp_ns, pose, static=False)
     if offset is not None:
         _hang(tree, body, camera_frame, offset)
     world = options.world_frame or frame

@@ -26,7 +26,7 @@ _NOT_DEPTH = ("confidence", "disparity", "infra", "/ir/")
 _REGISTERED_NAMES = ("aligned", "registered")
 WHAT_TO_RECORD = (
     "record a colour image, the depth image aligned to it, the camera_info of the colour image, /tf and /tf_static "
-    "(or an odometry topic); see docs/bags.md"
+    "(or an odometry topic); see docs/my-bag.md"
 )
 
 

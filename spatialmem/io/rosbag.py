@@ -1,7 +1,7 @@
 """ROS recordings: ROS 1 bags, ROS 2 bags (sqlite3, mcap) and MCAP files, read without a ROS installation.
 
 One pass at opening lists where every image lies and gathers calibrations and poses; images are read on demand. See
-docs/bags.md for what to record.
+docs/my-bag.md for what to record.
 """
 
 from __future__ import annotations
@@ -50,7 +50,9 @@ class RosbagReader(Reader):
         camera_info_topic, depth_info_topic: calibrations; None: the camera_info beside each image topic.
         odom_topic: take poses from this Odometry, PoseStamped or PoseWithCovarianceStamped topic; None: from tf,
             or, where tf reaches no world frame, from the only such topic.
-        body_frame: frame the poses of that topic are of; None: what the message says (child_frame_id).
+        trajectory: take poses from this file instead (`stamp tx ty tz qx qy qz qw`, seconds on the clock of the
+            images), those of `body_frame`, or of the colour camera's optical frame where none is given.
+        body_frame: frame the poses of that topic or file are of; None: what the message says (child_frame_id).
         body_from_camera: (4, 4) static offset from the colour camera's optical frame to the body, where tf
             does not have it.
         world_frame: frame of the poses; None: map, else odom, else world, whichever tf connects to the camera.
@@ -73,14 +75,15 @@ class RosbagReader(Reader):
         self, path: str | Path, *, strict: bool = False, session_id: str | None = None,
         rgb_topic: str | None = None, depth_topic: str | None = None,
         camera_info_topic: str | None = None, depth_info_topic: str | None = None,
-        odom_topic: str | None = None, body_frame: str | None = None, body_from_camera: ArrayLike | None = None,
+        odom_topic: str | None = None, trajectory: str | Path | None = None,
+        body_frame: str | None = None, body_from_camera: ArrayLike | None = None,
         world_frame: str | None = None, camera_frame: str | None = None, ros_distro: str | None = None,
         depth_scale: float = 1000.0, pair_tolerance_s: float = 0.02, max_gap_s: float = 0.5,
     ) -> None:  # fmt: skip
         """Open a recording and read it through once; options and errors are those of the class."""
         super().__init__(path, strict=strict, session_id=session_id)
         _require_positive(depth_scale=depth_scale, pair_tolerance_s=pair_tolerance_s, max_gap_s=max_gap_s)
-        pose_options = PoseOptions.checked(world_frame, odom_topic, body_frame, body_from_camera)
+        pose_options = PoseOptions.checked(world_frame, odom_topic, body_frame, body_from_camera, trajectory)
         self._bag = BagFile(self.path, ros_distro)
         with ExitStack() as undo:
             undo.callback(self._bag.close)

@@ -3,6 +3,11 @@
 Point-to-plane (Chen and Medioni 1992), with distance and normal read from the map's distance field as in Bylow et al.,
 RSS 2013. Weights are Tukey's biweight (Beaton and Tukey 1974). Directions that the surface leaves open are left
 alone: solution remapping of Zhang, Kaess and Singh, ICRA 2016.
+
+By the map's normals alone, their noise counts as something that holds the frame. Weighed by the frame's own normals
+instead, distances are free of that, for the noise of the two is not the same (instrumental variables, Soderstrom and
+Stoica 1983). It takes readings with normals, and gives up what the map knows of edges: right for a frame that is nearly
+in place, while one that comes from afar needs the edges.
 """
 
 from __future__ import annotations
@@ -20,9 +25,11 @@ from spatialmem.localise.readings import Readings
 Field = Callable[[NDArray[np.float64]], tuple[NDArray[np.float64], NDArray[np.float64]]]
 """(N, 3) points of the map, metres -> (N,) metres from the surface and (N, 3) unit slope, NaN where not known"""
 
-LEAST_HOLD = 0.02
+LEAST_HOLD, LEAST_OWN_HOLD = 0.02, 0.01
 """mean square of the cosine between the normals and a direction, under which nothing holds a frame along it: normals
-of a wall that are 8 degrees off at random make as much of the directions within the wall"""
+of a wall that are 8 degrees off at random make as much of the directions within the wall, and 15 degrees, as in a map
+of few noisy frames, 0.06. The second is of the mean product of the map's and the frame's own, which noise adds nothing
+to"""
 _LEAST_READINGS = 30
 _STILL = 0.005  # a step under this share of its reach ends a level
 _SHARED = 16.0  # neighbouring readings whose errors are one: they see the same voxels of the map
@@ -47,7 +54,7 @@ class Hold:
     """
 
     hessian: NDArray[np.float64]
-    """(6, 6) mean over the readings; its trace is at most 2"""
+    """(6, 6) mean over the readings, symmetric; its trace is at most 2"""
     slope: NDArray[np.float64]
     """(6,)"""
     middle_m: NDArray[np.float64]
@@ -58,11 +65,13 @@ class Hold:
     """weighted mean square of the distances"""
     count: int
     """readings that have a say"""
+    least: float
+    """firmness from which on a direction is held"""
 
     def directions(self) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
         """(K, 6) directions that the surface holds, (K,) how firmly (see `LEAST_HOLD`), and the (6 - K, 6) others."""
         firmness, vectors = np.linalg.eigh(self.hessian)
-        held = firmness >= LEAST_HOLD
+        held = firmness >= self.least
         return vectors.T[held], firmness[held], vectors.T[~held]
 
     def motion(self) -> NDArray[np.float64]:
@@ -91,27 +100,38 @@ class Hold:
         return to_camera @ covariance @ to_camera.T, moved / np.maximum(lengths, 1e-12)
 
 
-def hold_of(points_m: NDArray[np.float64], sigma_m: NDArray[np.float64], field: Field, reach_m: float) -> Hold | None:
-    """Of points (N, 3) in the map with noise (N,); None when too few are near a surface."""
-    distance, normal = field(points_m)
+def hold_of(
+    readings: Readings, pose: NDArray[np.float64], field: Field, reach_m: float, own_normals: bool
+) -> Hold | None:
+    """Of readings at a pose (4, 4) in the map; None when too few are near a surface."""
+    points = apply(pose, readings.points_m)
+    distance, normal = field(points)
     near = np.abs(distance) < reach_m  # False for NaN
+    if own_normals:
+        near &= np.isfinite(readings.normals[:, 0])
     count = int(near.sum())
     if count < _LEAST_READINGS:
         return None
-    p, r, n = points_m[near], distance[near], normal[near]
-    w = np.square((1.0 - np.square(r / reach_m)) / sigma_m[near])
+    p, r, n = points[near], distance[near], normal[near]
+    own = readings.normals[near] @ pose[:3, :3].T if own_normals else n
+    w = np.square((1.0 - np.square(r / reach_m)) / readings.sigma_m[near])
     w = w / w.sum()
     middle = w @ p
     arm = p - middle
     spread = max(float(np.sqrt(w @ np.square(arm).sum(axis=1))), 1e-3)
     j = np.concatenate([n, np.cross(arm, n) / spread], axis=1)
-    weighted = j * w[:, None]
-    return Hold(weighted.T @ j, weighted.T @ r, middle, spread, float(w @ np.square(r)), count)
+    weighted = np.concatenate([own, np.cross(arm, own) / spread], axis=1) * w[:, None]
+    hessian = weighted.T @ j
+    return Hold(
+        0.5 * (hessian + hessian.T), weighted.T @ r, middle, spread, float(w @ np.square(r)), count,
+        LEAST_OWN_HOLD if own_normals else LEAST_HOLD,
+    )  # fmt: skip
 
 
 def align(
-    readings: Readings, map_from_camera: NDArray[np.float64], field: Field, levels: Sequence[Level]
-) -> tuple[NDArray[np.float64], Hold | None]:
+    readings: Readings, map_from_camera: NDArray[np.float64], field: Field, levels: Sequence[Level],
+    own_normals: bool = False,
+) -> tuple[NDArray[np.float64], Hold | None]:  # fmt: skip
     """(4, 4) pose at which the readings lie on the surface, and how they sit there.
 
     None in place of the latter when too few readings came near a surface, on the way or at the end.
@@ -120,7 +140,7 @@ def align(
     for level in levels:
         chosen = readings.thinned(level.step)
         for _ in range(level.rounds):
-            hold = hold_of(apply(pose, chosen.points_m), chosen.sigma_m, field, level.reach_m)
+            hold = hold_of(chosen, pose, field, level.reach_m, own_normals)
             if hold is None:
                 return pose, None
             motion = hold.motion()

@@ -24,7 +24,7 @@ from spatialmem.types import Frame
 from spatialmem.voxels.surface_reading import SurfaceReading
 from spatialmem.voxels.views import DepthView
 
-PLACES, STARTS, FINALISTS = 32, 12, 4
+PLACES, STARTS, FINALISTS = 32, 12, 6
 """how many places are looked at, how many starts are aligned, and how many of these to the end"""
 LEAST_OVERLAP, LEAST_AGREEMENT, MOST_SEEN_THROUGH = 0.5, 0.7, 0.25
 """A reading agrees within 3 sigma and a voxel, so at the right pose nearly all do that meet a surface; what is left is
@@ -32,6 +32,8 @@ for things that moved. Pose errors of a few degrees already fail it."""
 LEAST_LIKENESS = 0.5
 """By chance 0.08 at one sigma: details of 80 x 60 pixels correlate over about 3, which leaves 170 independent ones. But
 where a wrong pose fits in depth, edges lie on edges: up to 0.47 in synthetic rooms made alike on purpose."""
+CONTESTING_LIKENESS = 0.3
+"""more than chance makes: a pose elsewhere that fits in depth and shows as much may be the right one, badly aligned"""
 MOST_SIGMA_M, MOST_SIGMA_DEG = 0.02, 1.0
 _RIVAL_M, _RIVAL_DEG = 0.25, 10.0  # poses farther apart are two answers
 _CLEARLY = 0.1  # by which the evidence of an answer must exceed that of a rival
@@ -150,25 +152,28 @@ def _likeness(frame: Frame, map_from_camera: NDArray[np.float64], surface: Surfa
 
 def sure(found: Localisation) -> bool:
     """Whether depth, colour and hold all speak for a pose."""
+    held = found.pose_sigma[0] <= MOST_SIGMA_M and found.pose_sigma[1] <= np.deg2rad(MOST_SIGMA_DEG)
+    return _fits(found, LEAST_LIKENESS) and held
+
+
+def _fits(found: Localisation, least_likeness: float) -> bool:
+    """Whether depth and colour speak for a pose."""
     return (
         found.overlap >= LEAST_OVERLAP
         and found.agreement >= LEAST_AGREEMENT
         and found.seen_through <= MOST_SEEN_THROUGH
-        and found.likeness >= LEAST_LIKENESS  # False for NaN
-        and found.pose_sigma[0] <= MOST_SIGMA_M
-        and found.pose_sigma[1] <= np.deg2rad(MOST_SIGMA_DEG)
+        and found.likeness >= least_likeness  # False for NaN
     )
 
 
 def _surest(judged: list[Localisation]) -> Localisation | None:
-    """The pose with the most evidence, if that is enough and no other pose has nearly as much."""
-    answers = sorted((found for found in judged if sure(found)), key=lambda found: -_evidence(found))
-    if not answers:
+    """The sure pose with the most evidence, if no other pose contests it, or has nearly as much evidence."""
+    best = max((found for found in judged if sure(found)), key=_evidence, default=None)
+    if best is None:
         return None
-    best = answers[0]
-    for rival in answers[1:]:
+    for rival in judged:  # also those that are not sure: of two rooms alike, one may be mapped less well
         apart = not _same(best.map_from_camera, rival.map_from_camera, _RIVAL_M, _RIVAL_DEG)
-        if apart and _evidence(best) - _evidence(rival) < _CLEARLY:
+        if apart and (_fits(rival, CONTESTING_LIKENESS) or _evidence(best) - _evidence(rival) < _CLEARLY):
             return None
     return best
 

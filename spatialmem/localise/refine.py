@@ -8,9 +8,12 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from spatialmem.geometry import apply, pose_difference
+from spatialmem.geometry import apply, exp_so3, log_so3, make_transform, pose_difference
 from spatialmem.localise.gauss_newton import Field, Hold, Level, align
-from spatialmem.localise.readings import Readings
+from spatialmem.localise.readings import Readings, readings_of
+from spatialmem.types import Frame
+from spatialmem.voxels.surface_reading import SurfaceReading
+from spatialmem.voxels.views import DepthView
 
 LIMIT_M, LIMIT_DEG = 0.05, 2.0
 """a frame that would have to be moved farther is left where it is: that is no drift, or not this surface"""
@@ -52,6 +55,14 @@ class Refinement:
         return self.verdict == REFINED
 
 
+def refine_frame(frame: Frame, map_from_camera: NDArray[np.float64], surface: SurfaceReading) -> Refinement:
+    """Align a frame to a map, from a pose (4, 4) in it that is nearly right; see `refine`."""
+    depth_m = np.full(frame.rgb.shape[:2], np.nan, np.float32) if frame.depth_m is None else frame.depth_m
+    view = DepthView.of(depth_m, frame.valid, frame.camera, map_from_camera, surface.config)
+    voxel_m = surface.config.voxel_size_m
+    return refine(readings_of(view, voxel_m), map_from_camera, surface.distances, voxel_m)
+
+
 def refine(readings: Readings, map_from_camera: NDArray[np.float64], field: Field, voxel_m: float) -> Refinement:
     """Align readings to a surface, from a pose (4, 4) that is nearly right.
 
@@ -62,11 +73,12 @@ def refine(readings: Readings, map_from_camera: NDArray[np.float64], field: Fiel
     before = _distances(judging, map_from_camera, field)
     if _known(before) < _LEAST_OVERLAP:
         return _unmoved(map_from_camera, NO_OVERLAP, before, None)
-    pose, hold = align(moving, map_from_camera, field, levels(voxel_m))
+    pose, hold = align(moving, map_from_camera, field, levels(voxel_m), own_normals=True)
     if hold is None:
         return _unmoved(map_from_camera, NO_OVERLAP, before, None)
     if len(hold.directions()[0]) == 0:
         return _unmoved(map_from_camera, OPEN, before, hold)
+    pose = _nearest(pose, map_from_camera, hold)
     shift_m, turn = pose_difference(map_from_camera, pose)
     if shift_m > LIMIT_M or np.rad2deg(turn) > LIMIT_DEG:
         return _unmoved(map_from_camera, TOO_FAR, before, hold)
@@ -78,6 +90,21 @@ def refine(readings: Readings, map_from_camera: NDArray[np.float64], field: Fiel
         pose, REFINED, _median(before), _median(after), _known(after), float(shift_m), float(np.rad2deg(turn)),
         covariance, left_open,
     )  # fmt: skip
+
+
+def _nearest(pose: NDArray[np.float64], given: NDArray[np.float64], hold: Hold) -> NDArray[np.float64]:
+    """The pose moved along the directions that the surface leaves open, as near to the given one as that brings it.
+
+    Turning a frame about the middle of its readings takes its camera along. Where nothing holds the camera, it is to
+    stay where it was said to be. Metres and radians are weighed as the limits are.
+    """
+    left_open = hold.at_camera(pose[:3, 3])[1]
+    if len(left_open) == 0:
+        return pose
+    moved = np.concatenate([pose[:3, 3] - given[:3, 3], log_so3(pose[:3, :3] @ given[:3, :3].T)])
+    weights = np.repeat((1.0 / LIMIT_M, 1.0 / np.deg2rad(LIMIT_DEG)), 3)
+    along = np.linalg.lstsq((left_open * weights).T, -moved * weights, rcond=None)[0] @ left_open
+    return make_transform(exp_so3(along[3:]) @ pose[:3, :3], pose[:3, 3] + along[:3])
 
 
 def levels(voxel_m: float) -> tuple[Level, ...]:

@@ -24,6 +24,7 @@ COLUMNS = 48
 _YAW_DEG, _PITCH_DEG, _ROLL_DEG = range(-32, 33, 8), range(-24, 25, 8), range(-30, 31, 10)
 _REACH_M = 0.5
 _THIN = 8  # readings on every 8th point of their grid: 20 x 15 of them
+_AROUND_M = 1.5  # places nearer than this are one room, as far as looking alike goes
 _PER_PLACE, _APART_RAD = 2, np.deg2rad(20.0)  # starts from one place, and the angle between them at least
 
 
@@ -65,7 +66,21 @@ def starts_at(
             turned = pose.copy()
             turned[:3, :3] = pose[:3, :3] @ turns()[k]
             found.append(Start(float(scores[k]), lsn, turned, view))
-    return sorted(found, key=lambda start: -start.score)[:most]
+    return _spread(sorted(found, key=lambda start: -start.score), most)
+
+
+def _spread(found: list[Start], most: int) -> list[Start]:
+    """The best, at most half of them from around one place: of two rooms alike, both are to be tried."""
+    chosen: list[Start] = []
+    for start in found:
+        near = sum(_distance_m(start, other) < _AROUND_M for other in chosen)
+        if near < most // 2 and len(chosen) < most:
+            chosen.append(start)
+    return chosen
+
+
+def _distance_m(a: Start, b: Start) -> float:
+    return float(np.linalg.norm((a.map_from_camera - b.map_from_camera)[:3, 3]))
 
 
 def _best(scores: NDArray[np.float64]) -> list[int]:

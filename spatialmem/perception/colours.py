@@ -17,6 +17,7 @@ from spatialmem.perception.colour_kernel import pool_memberships
 from spatialmem.perception.colour_survey import SRGB_BY_TERM, TERMS
 from spatialmem.perception.encoder import Encoder, Encoding, TextQuery, checked_features, checked_rgb
 from spatialmem.perception.fingerprint import fingerprint
+from spatialmem.perception.products import products
 
 PATCH = 8
 """edge of a patch in pixels, where the image size divides by it"""
@@ -94,7 +95,7 @@ class Colours(Encoder):
         the query, and at most the part of one when only that one is there."""
         rows, wanted = checked_features(features, query, self.dim)
         square = np.einsum("nd,nd->n", rows, rows)
-        along = np.maximum(rows @ wanted, 0.0)
+        along = np.maximum(products(rows, wanted), 0.0)
         square[square == 0.0] = np.inf
         return np.minimum(np.square(along) / square, np.float32(1.0))
 

@@ -14,6 +14,7 @@ from spatialmem.perception import clip_dense
 from spatialmem.perception.clip_source import ClipSource, import_open_clip, load_model, parse_source
 from spatialmem.perception.encoder import Encoder, Encoding, TextQuery, checked_features, checked_rgb
 from spatialmem.perception.fingerprint import fingerprint
+from spatialmem.perception.products import products
 from spatialmem.perception.projection import projection_beside, unit_rows
 
 MAP_DIM = 64
@@ -139,6 +140,6 @@ class OpenClip(Encoder):
         rows, wanted = checked_features(features, query, self.dim)
         length = np.linalg.norm(rows, axis=1)
         scale = self._scale / np.where(length > 0, length, 1.0)
-        logits = (rows @ np.vstack([wanted, self._bank]).T) * scale[:, None]
+        logits = products(rows, np.vstack([wanted, self._bank]).T) * scale[:, None]
         against = np.exp(np.minimum(logits[:, 1:] - logits[:, :1], 80.0)).sum(axis=1)
         return np.where(length > 0, 1.0 / (1.0 + against), 0.0).astype(np.float32)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from spatialmem.errors import MemoryFileError
 from spatialmem.retrieval.hits import PRIOR_VOXELS, Scene, Seen, evidence_of
 from spatialmem.store.rows import DepartedRow
 from spatialmem.types import Hit, Presence
@@ -36,8 +37,14 @@ class DepartedTable:
         """Arrays of these rows; features are `width` wide."""
         feature = np.zeros((len(rows), width), np.float32)
         for n, row in enumerate(rows):
-            if row.feature is not None:
-                feature[n] = np.frombuffer(row.feature, np.float16)
+            if row.feature is None:
+                continue
+            if len(row.feature) != 2 * width:
+                raise MemoryFileError(
+                    f"departed region {row.id} is damaged: its feature has {len(row.feature)} bytes, not {2 * width}; "
+                    "make it anew from the log with: spatialmem rebuild FILE"
+                )
+            feature[n] = np.frombuffer(row.feature, np.float16)
         return cls(
             rows=tuple(rows),
             position_m=np.array([row.position_m for row in rows]).reshape(-1, 3),

@@ -10,17 +10,18 @@ from numpy.typing import NDArray
 
 from spatialmem.store.rows import KeyframeRow
 from spatialmem.types import Evidence, Hit, Presence
-from spatialmem.voxels.block_regions import candidate_regions
-from spatialmem.voxels.region_summary import Summary, pixel_boxes, summary_of
+from spatialmem.voxels.block_regions import CandidateRegions, candidate_regions
+from spatialmem.voxels.region_times import Times, pixel_boxes, times_of
 from spatialmem.voxels.search import Candidates
+
+Score = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
 PRIOR_VOXELS = 24.0
 """voxels of no evidence that every region starts with, so that a speck does not outrank a surface"""
 LEAST_VOXELS = 10
 _EVIDENCE_FRAMES = 3
-_SCORED_VOXELS = 1024  # a region's score is the mean over about this many of its voxels: within 0.03 of that over all
-_PLACED_VOXELS = 2048  # a region's middle is that of about this many of its voxels
-_READ_VOXELS = 4096  # its times and its pixel boxes are those of about this many, all when there are less than twice
+_SCORED_VOXELS = 1024  # a region's score and middle are those of this many of its voxels: within 0.03 of all
+_READ_VOXELS = 2048  # its times and its pixel boxes are those of this many at most
 _DOUBTED_SHARE = 0.25
 _LOOKED_SHARE = 0.5
 _LOOKED_POINTS = 256
@@ -49,8 +50,18 @@ class Seen:
     last_lsn: int
 
 
+@dataclass(frozen=True, eq=False)
+class _Ranked:
+    score: float
+    region: int
+    places: NDArray[np.int64]
+    """(M,) of some of its candidates"""
+    rows: NDArray[np.int64]
+    """(M,)"""
+
+
 def build_hits(
-    found: Candidates, score: Callable[[NDArray[np.float32]], NDArray[np.float32]] | None, hit_score: float,
+    found: Candidates, score: Score | None, hit_score: float,
     calibrated: bool, top: int, scene: Scene,
 ) -> list[Seen]:  # fmt: skip
     """Group candidates into connected regions, score them, describe the best `top`.
@@ -61,61 +72,57 @@ def build_hits(
     if len(found) == 0:
         return []
     regions = candidate_regions(found)
-    ranked: list[tuple[float, NDArray[np.int64]]] = []
+    ranked: list[_Ranked] = []
     for number in range(len(regions)):  # largest first
         size = regions.size(number)
         if size < LEAST_VOXELS:
             break
         certainty = size / (size + PRIOR_VOXELS)
-        if len(ranked) >= top and certainty < ranked[top - 1][0]:
+        if len(ranked) >= top and certainty < ranked[top - 1].score:
             break  # even a perfect region of this size would not make it into the answer
-        members = regions.members(number)
-        mean = float(_voxel_scores(found, members, score).mean())
+        places = regions.some(number, _READ_VOXELS)
+        rows = found.rows(places)
+        mean = 1.0 if score is None else float(score(found.features(_some(rows, _SCORED_VOXELS))).mean())
         if mean >= hit_score:
-            ranked.append((mean * certainty, members))
-            ranked.sort(key=lambda entry: -entry[0])
-    return [_describe(found, members, value, calibrated, scene) for value, members in ranked[:top]]
+            ranked.append(_Ranked(mean * certainty, number, places, rows))
+            ranked.sort(key=lambda entry: -entry.score)
+    return [_describe(regions, entry, calibrated, scene) for entry in ranked[:top]]
 
 
-def _some(members: NDArray[np.int64], count: int) -> NDArray[np.int64]:
-    """Between `count` and twice as many of the members, evenly spread; all when there are fewer."""
-    return members[:: max(1, len(members) // count)]
+def _some(entries: NDArray, count: int) -> NDArray:
+    """`count` of the entries, evenly spread; all when there are fewer."""
+    return entries if len(entries) <= count else entries[np.arange(count) * len(entries) // count]
 
 
-def _voxel_scores(found: Candidates, members: NDArray, score: Callable | None) -> NDArray[np.float32]:
-    if score is None:
-        return np.ones(len(members), np.float32)
-    return score(found.features(_some(members, _SCORED_VOXELS)))
-
-
-def _describe(found: Candidates, members: NDArray, score: float, calibrated: bool, scene: Scene) -> Seen:
-    summary = summary_of(found, members, len(scene.stamps_ns) - 1, _some(members, _READ_VOXELS))
-    some = _some(members, _PLACED_VOXELS)
-    centres = (found.voxels(some) + 0.5) * scene.voxel_size_m
-    middle = np.average(centres, axis=0, weights=found.similarity[some].astype(np.float64))
+def _describe(regions: CandidateRegions, ranked: _Ranked, calibrated: bool, scene: Scene) -> Seen:
+    found, (low, high) = regions.found, regions.extent(ranked.region)
+    times = times_of(found, ranked.rows, len(scene.stamps_ns) - 1)
+    centres = (found.voxels(ranked.places) + 0.5) * scene.voxel_size_m
+    weights = found.similarity(_some(ranked.rows, _SCORED_VOXELS)).astype(np.float64)
+    middle = np.average(_some(centres, _SCORED_VOXELS), axis=0, weights=weights)
     hit = Hit(
         position_m=centres[np.argmin(((centres - middle) ** 2).sum(1))],
-        box_min_m=summary.low.astype(np.float64) * scene.voxel_size_m,
-        box_max_m=(summary.high.astype(np.float64) + 1) * scene.voxel_size_m,
-        score=float(score),
+        box_min_m=low.astype(np.float64) * scene.voxel_size_m,
+        box_max_m=(high.astype(np.float64) + 1) * scene.voxel_size_m,
+        score=ranked.score,
         calibrated=calibrated,
-        first_seen_ns=int(scene.stamps_ns[summary.first_lsn]),
-        last_seen_ns=int(scene.stamps_ns[summary.last_lsns].max()),
-        presence=_presence(summary, centres, scene),
-        evidence=_evidence(found, members, summary, scene),
-        voxels=len(members),
+        first_seen_ns=int(scene.stamps_ns[times.first_lsn]),
+        last_seen_ns=int(scene.stamps_ns[times.last_lsns].max()),
+        presence=_presence(times, centres, scene),
+        evidence=_evidence(found, ranked.places, times, scene),
+        voxels=regions.size(ranked.region),
     )
-    return Seen(hit, int(summary.last_lsns[-1]))
+    return Seen(hit, int(times.last_lsns[-1]))
 
 
-def _presence(summary: Summary, centres: NDArray, scene: Scene) -> Presence:
+def _presence(times: Times, centres: NDArray, scene: Scene) -> Presence:
     """What is known since the region was last seen.
 
     Doubted: a frame saw through part of it, or later frames looked at most of its place and agreed nowhere.
     """
-    if summary.doubted > _DOUBTED_SHARE:
+    if times.doubted > _DOUBTED_SHARE:
         return Presence.DOUBTED
-    seen = int(summary.last_lsns[-1])
+    seen = int(times.last_lsns[-1])
     if abs(int(scene.stamps_ns[-1]) - int(scene.stamps_ns[seen])) <= _RECENT_NS:  # clocks of sessions may differ
         return Presence.PRESENT
     looked = scene.last_looked(centres[:: max(1, len(centres) // _LOOKED_POINTS)]) > seen
@@ -124,13 +131,13 @@ def _presence(summary: Summary, centres: NDArray, scene: Scene) -> Presence:
     return Presence.DOUBTED if looked.mean() > _LOOKED_SHARE else Presence.PRESENT
 
 
-def _evidence(found: Candidates, members: NDArray, summary: Summary, scene: Scene) -> tuple[Evidence, ...]:
+def _evidence(found: Candidates, places: NDArray[np.int64], times: Times, scene: Scene) -> tuple[Evidence, ...]:
     """The frames that saw most of the region's voxels last: they certainly saw them, occlusion included."""
-    best = np.lexsort((-summary.last_lsns, -summary.last_counts))[:_EVIDENCE_FRAMES]
-    counts = {int(summary.last_lsns[n]): int(summary.last_counts[n]) for n in best}
+    best = np.lexsort((-times.last_lsns, -times.last_counts))[:_EVIDENCE_FRAMES]
+    counts = {int(times.last_lsns[n]): int(times.last_counts[n]) for n in best}
     rows = [scene.rows[lsn] for lsn in counts if lsn in scene.rows]
     frames = [(row.lsn, row.camera, scene.map_from_camera(row)) for row in rows]
-    boxes = pixel_boxes(found, _some(members, _READ_VOXELS), scene.voxel_size_m, frames)
+    boxes = pixel_boxes(found, places, times.lsns, scene.voxel_size_m, frames)
     return tuple(_evidence_row(row, box, counts[row.lsn]) for row, box in zip(rows, boxes, strict=True))
 
 

@@ -55,7 +55,7 @@ class FileBlocks(BlockStore):
         self._last_lsn, self._revisions = last_lsn, file.revisions() if file.read_only else 0
 
     def read(self, layer: Layer, keys: Sequence[int]) -> list[BlockRow]:
-        found = self._file.read_with(lambda connection: _rows(connection, layer, keys))
+        found = self._file._read(lambda connection: _rows(connection, layer, keys))
         if self._file.read_only:
             newest = max((row.lsn for row in found), default=0)
             if newest > self._last_lsn() or self._file.revisions() != self._revisions:
@@ -100,10 +100,14 @@ def _rows(connection: sqlite3.Connection, layer: Layer, keys: Sequence[int]) -> 
     return found
 
 
-def sizes(
+def sizes(file: MemoryFile, layer: Layer) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int32]]:
+    """(N,) keys, tags and, for the surface, rows of all blocks of a layer."""
+    return file._read(lambda connection: _sizes(connection, layer))
+
+
+def _sizes(
     connection: sqlite3.Connection, layer: Layer
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int32]]:
-    """(N,) keys, tags and, for the surface, rows of all blocks of a layer."""
     found = connection.execute(f"SELECT key, lsn, substr(data, 1, 2) FROM {_TABLES[layer].name}")
     kind = np.dtype([("key", np.int64), ("lsn", np.int64), ("rows", np.int32)])
     table = np.fromiter(((key, lsn, int.from_bytes(head, "little")) for key, lsn, head in found), kind)

@@ -226,6 +226,8 @@ def _are_multiples(readings_m: NDArray[np.float32], quantum_m: float) -> bool:
     return bool((np.abs(steps, out=steps) <= tolerance).all())
 
 
-def _sized(data: bytes, least: int, what: str) -> None:
+def _sized(data: bytes | None, least: int, what: str) -> None:
+    if data is None:
+        raise MemoryFileError(f"{what} is missing; restore the file from a copy")
     if len(data) < least:
         raise MemoryFileError(f"{what} is damaged: it has {len(data)} bytes, fewer than its header")

@@ -34,9 +34,8 @@ Mode = Literal["r", "a"]
 class MemoryFile:
     """One memory on disk. Any thread may read; writes are serialised. Make one with `create` or `open`.
 
-    Every failure of the file is a `MemoryFileError` that says what to do. Changes on a file opened with
-    mode "r" raise `ReadOnlyMemory`. Readers of several tables should read blocks before rows: a live
-    writer may commit in between, and a block never holds a frame that is not yet among the rows.
+    Failures of the file are `MemoryFileError` and say what to do; changes with mode "r" raise `ReadOnlyMemory`. Read
+    blocks before rows: a live writer may commit in between, and no block holds a frame that is not among the rows yet.
     """
 
     def __init__(self, path: Path, reading: Reading, writer: Writer | None) -> None:
@@ -120,6 +119,7 @@ class MemoryFile:
         checkpoint: CheckpointRow | None = None,
         session: tuple[SessionRow, AnchorRow] | None = None,
         recording_id: str | None = None,
+        pose: PoseRow | None = None,
     ) -> None:
         """One stored frame and everything that comes with it, in one transaction; on disk when this returns.
 
@@ -132,6 +132,7 @@ class MemoryFile:
             checkpoint: given with the last share of a round.
             session: given with the first frame of a session that comes into being with it.
             recording_id: given with the first frame of its session that says of which recording it is.
+            pose: by which the frame stands in the layers, where that is not the observed one.
         """
         writer = self._for_writing()
         if row.lsn != self._last_lsn + 1:
@@ -142,7 +143,7 @@ class MemoryFile:
                     maintenance.insert_session(connection, *session)
                 if recording_id is not None:
                     maintenance.put_recording(connection, row.session_id, recording_id)
-                maintenance.insert_frame(connection, row, blobs, vector, cells)
+                maintenance.insert_frame(connection, row, blobs, vector, cells, pose)
                 maintenance.insert_departed(connection, departed)
                 maintenance.close_departed(connection, closed_departed, row.lsn)
                 maintenance.put_blocks(connection, surface, free, checkpoint)
@@ -206,17 +207,13 @@ class MemoryFile:
             if anchor is not None:
                 maintenance.insert_anchor(connection, anchor)
             if layers is not None:
-                maintenance.put_cells(connection, layers.cells)
-                maintenance.replace_departed(connection, layers.departed_of, layers.departed)
-                maintenance.put_blocks(connection, layers.surface, layers.free, None)
+                maintenance.put_corrected(connection, layers)
 
     def erase(self, row: TombstoneRow, layers: CorrectedLayers) -> None:
         """Erase frames and all that came of them, in one transaction; `scrub` is to follow."""
         with self._for_writing().erasing("erasing frames from") as connection:
             maintenance.erase_frames(connection, row)
-            maintenance.put_cells(connection, layers.cells)
-            maintenance.replace_departed(connection, layers.departed_of, layers.departed)
-            maintenance.put_blocks(connection, layers.surface, layers.free, None)
+            maintenance.put_corrected(connection, layers)
         self._last_lsn = self._lsn_on_disk()
 
     def scrub(self) -> None:
@@ -224,7 +221,13 @@ class MemoryFile:
         if self.get_meta(sch.SCRUB_PENDING) is None:
             return
         writer = self._for_writing()
-        writer.rewrite()
+        try:
+            writer.rewrite()
+        except MemoryFileError as error:
+            raise MemoryFileError(
+                f"the frames are erased, but bytes of them may be left in free pages of {self._path} or in its log: "
+                f"{error}; then call forget() again, or open the memory with mode='a'"
+            ) from error
         with writer.transaction("changing") as connection:
             connection.execute("DELETE FROM meta WHERE key = ?", (sch.SCRUB_PENDING,))
 
@@ -320,10 +323,6 @@ class MemoryFile:
         """Finished rounds, oldest first."""
         return [CheckpointRow(*values) for values in self._rows(sch.CHECKPOINTS, "ORDER BY lsn")]
 
-    def read_with(self, function):
-        """Result of `function(connection)`, which must only read and return: it may run more than once."""
-        return self._read(function)
-
     def sql(self, query: str, params: Sequence[Any] | Mapping[str, Any] = (), timeout_s: float = 10.0) -> SqlResult:
         """Rows of one SELECT. Anything that would change something raises `InvalidValue`, as does a timeout."""
         return self._read(lambda connection: queries.restricted(connection, query, params, timeout_s), fresh=True)
@@ -363,6 +362,8 @@ class MemoryFile:
 
     def _one(self, table: sch.Table, key: int) -> Sequence:
         found = self._rows(table, f"WHERE {table.names[0]} = ?", (key,))
+        if not found and any(key in row.lsns for row in self.tombstones()):
+            raise InvalidValue(f"frame {key} of {self._path} has been erased; open the file again to see what is left")
         if not found and 1 <= key <= self.last_lsn:
             raise MemoryFileError(f"{self._path}: row {key} of table {table.name} is missing; {sch.LOG_ADVICE}")
         if not found:

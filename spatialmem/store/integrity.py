@@ -49,8 +49,9 @@ def _structure(connection: sqlite3.Connection) -> Iterator[str]:
 def _checksums(connection: sqlite3.Connection) -> Iterator[str]:
     for table in sch.TABLES:
         for row in connection.execute(table.select()):
-            if sch.row_crc(row[:-1]) != row[-1]:
-                yield f"row {row[0]!r} of {table.name}: the checksum does not match"
+            wrong = table.wrong(row)
+            if wrong is not None:
+                yield f"row {row[0]!r:.60} of {table.name}: {wrong}"
 
 
 def _log(connection: sqlite3.Connection) -> Iterator[str]:
@@ -73,6 +74,9 @@ def _layers(connection: sqlite3.Connection) -> Iterator[str]:
         (bad,) = connection.execute(f"SELECT count(*) FROM {table} WHERE lsn > ?", (last,)).fetchone()
         if bad:
             yield f"{bad} rows of {table} claim frames after the last one ({last})"
+    lengths = [length for (length,) in connection.execute("SELECT DISTINCT length(vector) FROM vectors")]
+    if len(lengths) > 1:
+        yield f"image vectors are of different lengths: {', '.join(map(str, sorted(lengths)))} bytes"
     for table in sch.COUNTED:
         (count,) = connection.execute(f"SELECT count(*) FROM {table.name}").fetchone()
         written = queries.recorded_count(connection, table)
@@ -85,17 +89,29 @@ def _layers(connection: sqlite3.Connection) -> Iterator[str]:
 
 def _blobs(connection: sqlite3.Connection) -> Iterator[str]:
     cameras = queries.cameras(connection)
+    (evicted,) = connection.execute("SELECT count(*) FROM evictions").fetchone()
     query = "SELECT f.lsn, camera_ref, colour, depth, mask, features, examined FROM frames f JOIN keyframes USING (lsn)"
     for lsn, camera_ref, *blobs in connection.execute(query):
+        if not _are_bytes(*blobs):
+            continue
+        if blobs[0] is None and not evicted:
+            yield f"frame {lsn}: its colour is missing, and no eviction is recorded"
         try:
             yield from (f"frame {lsn}: {line}" for line in _frame(cameras.get(camera_ref), *blobs))
         except SpatialMemError as error:
             yield f"frame {lsn}: {error}"
     for lsn, cells in connection.execute("SELECT lsn, cells FROM sightings"):
+        if not _are_bytes(cells):
+            continue
         try:
             codec.decode_cells(cells)
         except SpatialMemError as error:
             yield f"sightings of frame {lsn}: {error}"
+
+
+def _are_bytes(*values: object) -> bool:
+    """Whether these can be looked into; what else SQLite let into such a column is named with the checksums."""
+    return all(value is None or isinstance(value, bytes) for value in values)
 
 
 def _frame(
@@ -124,6 +140,8 @@ def _blocks(connection: sqlite3.Connection) -> Iterator[str]:
     unpack = {"surface_blocks": block_codec.unpack_surface_block, "free_blocks": block_codec.unpack_free_block}
     for table, function in unpack.items():
         for key, number, data in connection.execute(f"SELECT key, codec, data FROM {table}"):
+            if not _are_bytes(data):
+                continue
             if number != block_codec.CODEC_EXACT:
                 yield f"block {key} of {table}: codec {number} is unknown to this release"
                 continue

@@ -41,8 +41,14 @@ class WriterLock:
                 )
             time.sleep(_PAUSE_S)
         self._descriptor = descriptor
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+        try:
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+        except OSError as error:
+            self.release()
+            raise MemoryFileError(
+                f"cannot write beside the memory ({error}); free space there, then try again: nothing was changed"
+            ) from error
 
     def _try(self) -> int | None:
         fcntl = _fcntl()

@@ -14,6 +14,7 @@ from spatialmem.store.rows import (
     AnchorRow,
     BlockRow,
     CheckpointRow,
+    CorrectedLayers,
     DepartedRow,
     FrameBlobs,
     KeyframeRow,
@@ -27,8 +28,9 @@ _CAMERA_COLUMNS = " AND ".join(f"{name} = ?" for name in sch.CAMERAS.names[1:])
 
 
 def insert_frame(
-    connection: sqlite3.Connection, row: KeyframeRow, blobs: FrameBlobs, vector: bytes | None, cells: bytes | None
-) -> None:
+    connection: sqlite3.Connection, row: KeyframeRow, blobs: FrameBlobs, vector: bytes | None, cells: bytes | None,
+    pose: PoseRow | None,
+) -> None:  # fmt: skip
     """The log row of a frame in all its tables."""
     if not connection.execute("SELECT 1 FROM sessions WHERE session_id = ?", (row.session_id,)).fetchone():
         raise InvalidValue(f"session {row.session_id!r} is not in the file; add_session() comes first")
@@ -44,6 +46,8 @@ def insert_frame(
     for table, data in ((sch.VECTORS, vector), (sch.SIGHTINGS, cells)):
         if data is not None:
             connection.execute(table.insert, sch.with_crc((row.lsn, data)))
+    if pose is not None:
+        insert_poses(connection, (pose,))
 
 
 def insert_departed(connection: sqlite3.Connection, departed: Sequence[DepartedRow]) -> None:
@@ -80,6 +84,29 @@ def put_blocks(
         checkpoint = checkpoint()
     if checkpoint is not None:
         connection.execute(sch.CHECKPOINTS.replace, sch.with_crc(rec.checkpoint_values(checkpoint)))
+
+
+def put_corrected(connection: sqlite3.Connection, layers: CorrectedLayers) -> None:
+    """What a change of the past does to the layers, and to what the log says of them."""
+    put_cells(connection, layers.cells)
+    replace_departed(connection, layers.departed_of, layers.departed)
+    for table, keys in ((sch.SURFACE_BLOCKS, layers.bare_surface), (sch.FREE_BLOCKS, layers.bare_free)):
+        _drop_blocks(connection, table, keys)
+    for lsn, blob in layers.examined.items():
+        _put_examined(connection, lsn, blob)
+    put_blocks(connection, layers.surface, layers.free, None)
+
+
+def _drop_blocks(connection: sqlite3.Connection, table: sch.Table, keys: Iterable[int]) -> None:
+    """Blocks that no frame of the log changes: no replay needs their tags, and their keys would tell what was there."""
+    delete = f"DELETE FROM {table.name} WHERE key = ?"
+    _count_more(connection, table, -sum(connection.execute(delete, (int(key),)).rowcount for key in keys))
+
+
+def _put_examined(connection: sqlite3.Connection, lsn: int, blob: bytes | None) -> None:
+    found = connection.execute(sch.FRAMES.select("WHERE lsn = ?"), (int(lsn),)).fetchone()
+    blobs = replace(rec.frame_blobs(sch.FRAMES.checked(found)), examined=blob)
+    connection.execute(sch.FRAMES.replace, sch.with_crc(rec.frame_values(int(lsn), blobs)))
 
 
 def _put_counted(connection: sqlite3.Connection, table: sch.Table, blocks: Iterable[BlockRow]) -> None:
@@ -161,6 +188,7 @@ def erase_frames(connection: sqlite3.Connection, row: TombstoneRow) -> None:
     for lsn in row.lsns:
         for table in (sch.KEYFRAMES, sch.FRAMES, sch.VECTORS, sch.SIGHTINGS, sch.POSE_REVISIONS):
             connection.execute(f"DELETE FROM {table.name} WHERE lsn = ?", (int(lsn),))
+    connection.execute("DELETE FROM cameras WHERE camera_ref NOT IN (SELECT camera_ref FROM keyframes)")
     (largest,) = connection.execute("SELECT ifnull(max(id), 0) FROM tombstones").fetchone()
     connection.execute(sch.TOMBSTONES.insert, sch.with_crc(rec.tombstone_values(largest + 1, row)))
     connection.execute(sch.META.replace, sch.with_crc((sch.SCRUB_PENDING, "yes")))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,6 +18,7 @@ from spatialmem.types import Camera
 CHUNK = 256
 _STEPS_BETWEEN_LOOKS = 20_000
 _USER_ERRORS = ("SQLITE_ERROR", "SQLITE_AUTH", "SQLITE_MISMATCH", "SQLITE_RANGE", "SQLITE_READONLY", "SQLITE_TOOBIG")
+_TABLE_FUNCTIONS = ("json_each", "json_tree")
 _FORBIDDEN_FUNCTIONS = ("load_extension", "fts3_tokenizer", "sqlite_log")
 
 
@@ -46,7 +48,8 @@ def last_lsn(connection: sqlite3.Connection) -> int:
 def revisions(connection: sqlite3.Connection) -> int:
     """How often the past has been changed."""
     return connection.execute(
-        "SELECT (SELECT count(*) FROM pose_revisions) + (SELECT count(*) FROM anchors WHERE revision > 0)"
+        "SELECT (SELECT count(*) FROM pose_revisions WHERE valid_from > lsn)"  # not those that came with their frame
+        " + (SELECT count(*) FROM anchors WHERE revision > 0)"
         " + 1000000 * (SELECT count(*) FROM tombstones)"  # erasing takes revisions away
     ).fetchone()[0]
 
@@ -86,6 +89,11 @@ def restricted(
     """One SELECT, on a connection that is used for nothing else."""
     deadline = time.monotonic() + timeout_s
     connection.execute("PRAGMA query_only = ON")
+    with suppress(sqlite3.OperationalError):  # a library without JSON
+        for (
+            function
+        ) in _TABLE_FUNCTIONS:  # they are tables that come into being when first read, which would be refused
+            connection.execute(f"SELECT 1 FROM {function}('[]')").close()
     connection.set_authorizer(_authorise)
     connection.set_progress_handler(lambda: time.monotonic() > deadline, _STEPS_BETWEEN_LOOKS)
     try:

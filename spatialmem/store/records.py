@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import struct
 from collections.abc import Sequence
 
 import numpy as np
@@ -21,10 +22,11 @@ from spatialmem.store.rows import (
     SessionRow,
     TombstoneRow,
 )
-from spatialmem.store.schema import Value
+from spatialmem.store.schema import REBUILD_ADVICE, Value
 from spatialmem.types import Camera
 
-_POSE_BYTES = 128
+_POSE = struct.Struct("<16d")
+_LOOSE = 2e-3  # of a rotation; frames may be off by half of it, and earlier releases checked no more
 
 
 def keyframe_values(row: KeyframeRow, camera_ref: int) -> tuple[Value, ...]:
@@ -87,6 +89,11 @@ def departed_values(row: DepartedRow) -> tuple[Value, ...]:
 def departed_row(values: Sequence) -> DepartedRow:
     """The inverse of `departed_values`."""
     ident, valid_from, valid_to, first_lsn, last_lsn = values[:5]
+    if not 1 <= first_lsn <= last_lsn <= valid_from:
+        raise MemoryFileError(
+            f"row {ident} of table departed is damaged: seen by frames {first_lsn} to {last_lsn}, gone in frame "
+            f"{valid_from}; {REBUILD_ADVICE}"
+        )
     return DepartedRow(
         valid_from, first_lsn, last_lsn, tuple(values[5:8]), tuple(values[8:11]), tuple(values[11:14]), values[14],
         tuple(values[15:18]), values[18], valid_to, ident,
@@ -139,10 +146,18 @@ def tombstone_values(ident: int, row: TombstoneRow) -> tuple[Value, ...]:
 
 def tombstone_row(values: Sequence) -> TombstoneRow:
     """The inverse of `tombstone_values`."""
-    _, at_lsn, what = values
-    read = json.loads(what)
-    lsns = tuple(lsn for first, last in read["erased"] for lsn in range(first, last + 1))
-    return TombstoneRow(at_lsn, json.dumps(read["asked"]), lsns)
+    ident, at_lsn, what = values
+    try:
+        read = json.loads(what)
+        ranges = [(int(first), int(last)) for first, last in read["erased"]]
+        if not all(1 <= first <= last <= at_lsn for first, last in ranges):
+            raise ValueError(f"ranges {ranges}, after frame {at_lsn}")
+        lsns = tuple(lsn for first, last in ranges for lsn in range(first, last + 1))
+        return TombstoneRow(at_lsn, json.dumps(read["asked"]), lsns)
+    except (ValueError, TypeError, KeyError) as error:
+        raise MemoryFileError(
+            f"row {ident} of table tombstones is damaged ({error!r}); restore the file from a copy"
+        ) from error
 
 
 def _ranges(lsns: Sequence[int]) -> list[list[int]]:
@@ -169,10 +184,27 @@ def pose_bytes(matrix: NDArray[np.float64]) -> bytes:
 
 
 def pose_matrix(data: bytes, what: str) -> NDArray[np.float64]:
-    """(4, 4) float64 from `pose_bytes`."""
-    if not isinstance(data, bytes) or len(data) != _POSE_BYTES:
-        raise MemoryFileError(f"{what} is damaged: it is not {_POSE_BYTES} bytes; restore the file from a copy")
+    """(4, 4) float64 from `pose_bytes`; `MemoryFileError` unless it is a rigid transform."""
+    if not isinstance(data, bytes) or len(data) != _POSE.size:
+        raise MemoryFileError(f"{what} is damaged: it is not {_POSE.size} bytes; restore the file from a copy")
+    if not _is_rigid(_POSE.unpack(data)):
+        raise MemoryFileError(f"{what} is damaged: it is no rigid transform; restore the file from a copy")
     return np.frombuffer(data, dtype="<f8").astype(np.float64).reshape(4, 4)
+
+
+def _is_rigid(m: Sequence[float]) -> bool:
+    """Whether 16 numbers, row by row, are a finite proper rotation and a translation. Plain numbers: numpy would take
+    several times as long for a matrix this small, and opening asks for every frame."""
+    if not all(map(math.isfinite, m)) or max(abs(m[12]), abs(m[13]), abs(m[14]), abs(m[15] - 1.0)) > _LOOSE:
+        return False
+    x, y, z = m[0:3], m[4:7], m[8:11]
+    across = (y[1] * z[2] - y[2] * z[1], y[2] * z[0] - y[0] * z[2], y[0] * z[1] - y[1] * z[0])
+    products = (_dot(x, x) - 1, _dot(y, y) - 1, _dot(z, z) - 1, _dot(x, y), _dot(x, z), _dot(y, z))
+    return max(map(abs, products)) <= _LOOSE and _dot(x, across) > 0
+
+
+def _dot(a: Sequence[float], b: Sequence[float]) -> float:
+    return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
 
 
 def _real(value: float | None) -> float | None:

@@ -39,6 +39,13 @@ class KeyframeRow:
     residual_m: float | None = None
     """median absolute difference to the map where both have a surface; None when they never do"""
 
+    @property
+    def pose_sigma(self) -> tuple[float, float] | None:
+        """One-sigma uncertainty of the observed pose: metres, radians; None: not known."""
+        if self.pose_sigma_m is None or self.pose_sigma_rad is None:
+            return None
+        return self.pose_sigma_m, self.pose_sigma_rad
+
 
 @dataclass(frozen=True)
 class FrameBlobs:
@@ -126,7 +133,7 @@ class PoseRow:
     world_from_camera: NDArray[np.float64]
     """(4, 4) relative to the world of the session"""
     valid_from: int
-    """first lsn that was stored after it was made"""
+    """first lsn that was stored after it was made; `lsn` itself where it was made as the frame was stored"""
     reason: str
     valid_to: int | None = None
     """lsn from which another revision holds; None: this one still does"""
@@ -153,6 +160,11 @@ class CorrectedLayers:
     departed_of: frozenset[int]
     """frames whose departed rows are replaced"""
     departed: Sequence[DepartedRow]
+    bare_surface: Sequence[int]
+    """keys of blocks that no frame changes any more; they are not among `surface`"""
+    bare_free: Sequence[int]
+    examined: Mapping[int, bytes | None]
+    """encoded keys of what frames examined, in place of what their rows have"""
 
 
 @dataclass(frozen=True)

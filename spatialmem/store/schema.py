@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sqlite3
 import struct
 import zlib
@@ -17,6 +18,13 @@ JOURNAL_SIZE_LIMIT = 16 << 20
 AUTO_CHECKPOINT_PAGES = 256  # 4 MiB: SQLite copies the wal back in small bites, so no frame waits long
 
 Value = int | float | str | bytes | None
+
+_TYPES: dict[str, type] = {"INTEGER": int, "REAL": float, "TEXT": str, "BLOB": bytes}
+_MAY_BE_NULL = frozenset(
+    ("value", "valid_to", "pose_sigma_m", "pose_sigma_rad", "agrees", "seen_through", "occluded", "no_return",
+     "residual_m", "colour", "depth", "mask", "features", "examined", "feature")
+)  # fmt: skip
+"""columns of any table; what else NULL stands in is damaged, also where the table would take it"""
 
 REBUILD_ADVICE = "the layers can be made anew from the log: spatialmem rebuild FILE"
 LOG_ADVICE = "see what else is damaged with `spatialmem info FILE --verify`, and restore the file from a copy"
@@ -56,14 +64,30 @@ class Table:
         return f"SELECT {', '.join(self.names)}, crc FROM {self.name} {where}"
 
     def checked(self, row: Sequence[Value]) -> Sequence[Value]:
-        """The row without its `crc`, or `MemoryFileError` when it does not match."""
-        values = row[:-1]
-        if row_crc(values) != row[-1]:
-            raise MemoryFileError(
-                f"row {values[0]!r} of table {self.name} is damaged (its checksum does not match); "
-                + (REBUILD_ADVICE if self in DERIVED else LOG_ADVICE)
-            )
+        """The row without its `crc`, or `MemoryFileError` when it does not match or no release writes such values."""
+        values, wrong = row[:-1], self.wrong(row)
+        if wrong is not None:
+            advice = REBUILD_ADVICE if self in DERIVED else LOG_ADVICE
+            raise MemoryFileError(f"row {values[0]!r:.60} of table {self.name} is damaged ({wrong}); {advice}")
         return values
+
+    def wrong(self, row: Sequence[Value]) -> str | None:
+        """What is wrong with a whole row, `crc` last: its checksum, or, where that was made anew, the kind of a value.
+
+        SQLite itself puts any kind of value into any column.
+        """
+        if row_crc(row[:-1]) != row[-1]:
+            return "its checksum does not match"
+        for (name, kind), value in zip(self.columns, row[:-1], strict=True):
+            wanted = _TYPES[kind.split()[0]]
+            if value is None:
+                if name not in _MAY_BE_NULL:
+                    return f"{name} is NULL"
+            elif type(value) is not wanted:
+                return f"{name} is {type(value).__name__}, not {wanted.__name__}"
+            elif (isinstance(value, int) and value < 0) or (isinstance(value, float) and not math.isfinite(value)):
+                return f"{name} is {value}"
+        return None
 
 
 def _table(name: str, columns: str, *constraints: str) -> Table:

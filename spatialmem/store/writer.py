@@ -80,10 +80,7 @@ class Writer:
             self._connection.execute("VACUUM")
             busy, _, _ = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         if busy:
-            raise MemoryFileError(
-                f"what was erased is no longer in {self._path}, but a reader holds its log, which may still have bytes "
-                "of it; close the reader, then call forget() again or open the memory with mode='a'"
-            )
+            raise MemoryFileError(f"a reader holds the log of {self._path}; close the reader")
 
     def read_one(self, query: str) -> tuple:
         """First row of a query, as of the last commit."""

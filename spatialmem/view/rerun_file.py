@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from spatialmem.errors import require
+from spatialmem.errors import SpatialMemError, require
 from spatialmem.geometry import rotation_to_z_up
 from spatialmem.view.canvas import PATH, fitted
 from spatialmem.view.scene import PageScene, Step, page_scene
@@ -41,7 +41,7 @@ def write_rerun(memory: SpatialMemory, path: Path) -> dict[str, Any]:
         path: the file to write; replaced when it exists.
 
     Returns:
-        What was written: `points`, `frames`.
+        What was written: `points`, `frames`, and `pictures`, fewer where frames have none any more.
 
     Raises `MissingDependency` without rerun-sdk.
     """
@@ -54,15 +54,25 @@ def write_rerun(memory: SpatialMemory, path: Path) -> dict[str, Any]:
         for number, step in enumerate(scene.steps):
             _set_time(recording, step.last)
             _log_step(rr, recording, number, step, scene.cell_m)
-        keyframes = memory.trajectory()
+        keyframes, pictures = memory.trajectory(), 0
         for keyframe in keyframes:
             _set_time(recording, keyframe)
-            _log_keyframe(rr, recording, keyframe, memory.keyframe(keyframe.lsn).rgb)
+            rgb = _picture(memory, keyframe.lsn)
+            pictures += rgb is not None
+            _log_keyframe(rr, recording, keyframe, rgb)
     finally:
         recording.flush()
         recording.disconnect()
     points = sum(len(step.surface) + len(step.ceiling) for step in scene.steps)
-    return {"points": points, "frames": len(keyframes)}
+    return {"points": points, "frames": len(keyframes), "pictures": pictures}
+
+
+def _picture(memory: SpatialMemory, lsn: int) -> NDArray[np.uint8] | None:
+    """(H, W, 3), None where it is damaged or no longer stored: the rest is worth writing."""
+    try:
+        return memory.keyframe(lsn).rgb
+    except SpatialMemError:
+        return None
 
 
 def _log_frame(rr: Any, recording: Any, scene: PageScene) -> None:
@@ -82,10 +92,9 @@ def _log_step(rr: Any, recording: Any, number: int, step: Step, cell_m: float) -
         recording.log(f"map/path/{number:03d}", rr.LineStrips3D(step.path_m, colors=[PATH], radii=0.005))
 
 
-def _log_keyframe(rr: Any, recording: Any, keyframe: Keyframe, rgb: NDArray[np.uint8]) -> None:
-    image, _ = fitted(rgb, *_PICTURE) if max(rgb.shape[:2]) > max(_PICTURE) else (rgb, 1.0)
-    camera = keyframe.camera.scaled_to(image.shape[1], image.shape[0])
-    _, jpeg = cv2.imencode(".jpg", image[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
+def _log_keyframe(rr: Any, recording: Any, keyframe: Keyframe, rgb: NDArray[np.uint8] | None) -> None:
+    image = fitted(rgb, *_PICTURE)[0] if rgb is not None and max(rgb.shape[:2]) > max(_PICTURE) else rgb
+    camera = keyframe.camera if image is None else keyframe.camera.scaled_to(image.shape[1], image.shape[0])
     entity = ["map", "cameras", keyframe.session_id, keyframe.camera_id]
     pose = keyframe.map_from_camera
     recording.log(entity, rr.Transform3D(translation=pose[:3, 3], mat3x3=pose[:3, :3]))
@@ -94,6 +103,9 @@ def _log_keyframe(rr: Any, recording: Any, keyframe: Keyframe, rgb: NDArray[np.u
         image_plane_distance=0.2,
     )  # fmt: skip
     recording.log([*entity, "rgb"], pinhole)
+    if image is None:
+        return
+    _, jpeg = cv2.imencode(".jpg", image[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
     recording.log([*entity, "rgb"], rr.EncodedImage(contents=jpeg.tobytes(), media_type="image/jpeg"))
 
 

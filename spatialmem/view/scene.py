@@ -129,15 +129,17 @@ def _path(keyframes: Sequence[Keyframe]) -> dict[int, NDArray[np.float64]]:
     Pieces that are left out leave no gap: the next one starts where the last one ended.
     """
     stride = -(-len(keyframes) // _MOST_SEGMENTS)
-    last: dict[tuple[str, str], tuple[int, NDArray]] = {}
+    last: dict[tuple[str, str], tuple[int, NDArray]] = {}  # frames of the track since the last piece, and its end
     pieces = {}
-    for n, k in enumerate(keyframes):
+    for k in keyframes:
         track, here = (k.session_id, k.camera_id), k.map_from_camera[:3, 3]
-        if track not in last:
-            last[track] = (n, here)
-        elif n - last[track][0] >= stride:
-            pieces[k.lsn] = np.stack([last[track][1], here])
-            last[track] = (n, here)
+        since, before = last.get(track, (-1, here))
+        if since + 1 >= stride:
+            pieces[k.lsn] = np.stack([before, here])
+            since, before = 0, here
+        else:
+            since += 1
+        last[track] = (since, before)
     return pieces
 
 
@@ -155,10 +157,11 @@ def _free(memory: SpatialMemory, most: int) -> Cloud:
     beside = np.zeros_like(unknown)
     for axis in range(3):
         beside |= np.roll(unknown, 1, axis) | np.roll(unknown, -1, axis)
-    index = np.argwhere(padded == _FREE)
+    known_free = padded == _FREE
+    shown, some = known_free & beside, (slice(None, None, _SPARSE),) * 3
+    shown[some] |= known_free[some]  # all of them would hide the map, and fill the memory
+    index = np.argwhere(shown)
     frontier = beside[tuple(index.T)]
-    sparse = frontier | (index % _SPARSE == 0).all(1)  # all of them would hide the map
-    index, frontier = index[sparse], frontier[sparse]
     position = free.origin_m + (index - 1 + 0.5) * free.voxel_size_m
     rgb = np.where(frontier[:, None], FRONTIER_RGB, FREE_RGB).astype(np.uint8)
     zeros = np.zeros(len(index), np.int64)

@@ -34,12 +34,12 @@ class Cloud:
 
 
 def thinned(cloud: Cloud, most: int) -> Cloud:
-    """At most `most` points: the mean of those in a cell, first seen when the first of them was.
+    """At most `most` points, or one: the mean of those in a cell, first seen when the first of them was.
 
     The cells are the finest that are few enough, to within 5 % of their edge. The same cloud gives the same points.
     """
     cell_m, best = cloud.cell_m, cloud
-    while len(best) > most:
+    while len(best) > max(most, 1):
         cell_m *= max(_LEAST_GROWTH, 0.9 * (len(best) / max(most, 1)) ** 0.5)  # a surface: points go with its square
         best = _one_a_cell(cloud, cell_m)
     return best

@@ -1,79 +1,63 @@
 """Connected regions of candidates, block by block: the answer of `regions.connected_regions`, many times faster.
 
-The 4^3 cells of 2^3 voxels of a block are the bits of one 64-bit word. Growing a set of cells is a few shifts, so the
-parts of a block are found without looking at voxels, and whether parts of neighbouring blocks touch is one `and`.
+The cells of a block that hold candidates are the bits of one word (bits.py), so the parts of a block are found without
+looking at voxels, and whether parts of neighbouring blocks touch is one `and`. A region is a list of such parts; its
+voxels are listed only as far as somebody asks for them.
 """
 
 from __future__ import annotations
 
-import numpy as np
+from dataclasses import dataclass
+from typing import final
 
+import numpy as np
+from numpy.typing import NDArray
+
+from spatialmem.voxels.bits import (
+    LAYERS,
+    NONE,
+    ONE,
+    cells_of_voxels,
+    count_bits,
+    highest_bit,
+    lowest_bit,
+    row_of,
+    touched,
+    voxels_of_cells,
+)
 from spatialmem.voxels.compiled import leaf
 from spatialmem.voxels.dispatch import DISPATCHER
-from spatialmem.voxels.keys import BLOCK, VOXELS, empty_table, find, insert
-from spatialmem.voxels.regions import Regions
+from spatialmem.voxels.keys import VOXELS, empty_table, find, insert, voxel_at
 from spatialmem.voxels.search import Candidates
 
 _PARTS = 8  # parts of a block at most: two that differ touch neither by a face, an edge nor a corner
-_CELLS = 4  # cells along a block's edge
-_X, _Y, _Z = np.uint64(1), np.uint64(4), np.uint64(16)  # shifts by one cell
-_ONE, _NONE = np.uint64(1), np.uint64(0)
-
-
-def _layer(axis: int, number: int) -> np.uint64:
-    cells = [c for c in range(_CELLS**3) if c // _CELLS**axis % _CELLS == number]
-    return np.uint64(sum(1 << c for c in cells))
-
-
-_X0, _X3, _Y0, _Y3, _Z0, _Z3 = (_layer(axis, number) for axis in range(3) for number in (0, _CELLS - 1))
 
 
 @leaf
-def _spread(cells, shift, first, last, step):
-    """Cells along one axis: step 0 grows them by one each way; 1 and -1: what touches the next block, seen there."""
-    if step > 0:
-        return (cells & last) >> (np.uint64(3) * shift)
-    if step < 0:
-        return (cells & first) << (np.uint64(3) * shift)
-    return cells | ((cells & ~last) << shift) | ((cells & ~first) >> shift)
+def _voxels_of_part(voxels, parts, part_count, k, c, z):
+    """The candidates of layer z in part c of block k."""
+    return voxels[k, z] if part_count[k] == 1 else voxels[k, z] & voxels_of_cells(parts[k, c], z)
 
 
 @leaf
-def _touched(cells, dx, dy, dz):
-    """Cells of the block (dx, dy, dz) further that touch these by a face, an edge or a corner; themselves included."""
-    cells = _spread(cells, _X, _X0, _X3, dx)
-    cells = _spread(cells, _Y, _Y0, _Y3, dy)
-    return _spread(cells, _Z, _Z0, _Z3, dz)
-
-
-def _cell_bits() -> np.ndarray:
-    i = np.arange(VOXELS)
-    x, y, z = i % BLOCK, i // BLOCK % BLOCK, i // (BLOCK * BLOCK)
-    return _ONE << (x // 2 + _CELLS * (y // 2) + _CELLS * _CELLS * (z // 2)).astype(np.uint64)
-
-
-_BIT = _cell_bits()
-"""(512,) the bit of the cell in which each voxel of a block lies"""
-
-
-@leaf
-def _split_blocks(start, stop, index, starts, stops, parts, part_count):
-    """The connected parts of each block's cells: parts (K, 8), part_count (K,)."""
+def _split_blocks(start, stop, voxels, parts, part_count, sizes):
+    """The connected parts of each block's cells: parts (K, 8), part_count (K,), candidates in each: sizes (K, 8)."""
     for k in range(start, stop):
-        left = _NONE
-        for n in range(starts[k], stops[k]):
-            left |= _BIT[index[n] % VOXELS]
-        count = 0
-        while left != _NONE:
-            part = left & (~left + _ONE)  # its lowest cell
-            grown = _touched(part, 0, 0, 0) & left
+        left, count = cells_of_voxels(voxels[k]), 0
+        while left != NONE:
+            part = left & (~left + ONE)  # its lowest cell
+            grown = touched(part, 0, 0, 0) & left
             while grown != part:
                 part = grown
-                grown = _touched(part, 0, 0, 0) & left
+                grown = touched(part, 0, 0, 0) & left
             parts[k, count] = part
             count += 1
             left &= ~part
         part_count[k] = count
+        for c in range(count):
+            sizes[k, c] = 0
+            for z in range(LAYERS):
+                sizes[k, c] += count_bits(_voxels_of_part(voxels, parts, part_count, k, c, z))
 
 
 @leaf
@@ -98,68 +82,151 @@ def _join_blocks(keys, parts, part_count, table_keys, table_values, parent):
             if other < 0:
                 continue
             for c in range(part_count[k]):
-                reach = _touched(parts[k, c], dx, dy, dz)
+                reach = touched(parts[k, c], dx, dy, dz)
                 for d in range(part_count[other]):
-                    if reach & parts[other, d] != _NONE:
+                    if reach & parts[other, d] != NONE:
                         a, b = _root(parent, _PARTS * k + c), _root(parent, _PARTS * np.int64(other) + d)
                         parent[max(a, b)] = min(a, b)
 
 
 @leaf
-def _node_of(k, i, parts, part_count):
-    """The node of voxel i of block k."""
-    bit = _BIT[i]
-    c = 0
-    while c < part_count[k] - 1 and parts[k, c] & bit == _NONE:
-        c += 1
-    return _PARTS * k + c
+def _count(voxels, parts, part_count, sizes, parent, totals, nodes, first):
+    """Candidates, parts and first candidate of each root."""
+    for k in range(part_count.shape[0]):
+        for c in range(part_count[k]):
+            root = _root(parent, _PARTS * k + c)
+            if nodes[root] == 0 or part_count[k] > 1:
+                z = 0
+                while _voxels_of_part(voxels, parts, part_count, k, c, z) == NONE:
+                    z += 1
+                place = VOXELS * k + 64 * z + lowest_bit(_voxels_of_part(voxels, parts, part_count, k, c, z))
+                first[root] = place if nodes[root] == 0 else min(first[root], place)
+            totals[root] += sizes[k, c]
+            nodes[root] += 1
 
 
 @leaf
-def _count(index, starts, stops, parts, part_count, parent, sizes, first):
-    """Number of candidates and of the first candidate of each root, counted by block key and voxel."""
-    number = 0
-    for k in range(starts.shape[0]):
-        root = _root(parent, _PARTS * k)
-        for n in range(starts[k], stops[k]):
-            if part_count[k] > 1:
-                root = _root(parent, _node_of(k, index[n] % VOXELS, parts, part_count))
-            if sizes[root] == 0:
-                first[root] = number
-            sizes[root] += 1
-            number += 1
-
-
-@leaf
-def _fill(index, starts, stops, parts, part_count, parent, next_of, order):
-    """Places of the candidates, region by region."""
-    for k in range(starts.shape[0]):
-        root = _root(parent, _PARTS * k)
-        for n in range(starts[k], stops[k]):
-            if part_count[k] > 1:
-                root = _root(parent, _node_of(k, index[n] % VOXELS, parts, part_count))
-            order[next_of[root]] = n
+def _fill(part_count, parent, next_of, order):
+    """Parts, region by region."""
+    for k in range(part_count.shape[0]):
+        for c in range(part_count[k]):
+            root = _root(parent, _PARTS * k + c)
+            order[next_of[root]] = _PARTS * k + c
             next_of[root] += 1
 
 
-def candidate_regions(found: Candidates) -> Regions:
-    """Connected regions of candidates, largest first, equal ones in the order of their first candidates.
+@leaf
+def _pick(voxels, parts, part_count, sizes, nodes, total, places):
+    """places[j]: the candidate number j * total // len(places) of the region that these nodes make up, by block."""
+    j, wanted, seen = 0, 0, 0
+    for node in nodes:
+        k, c = node // _PARTS, node % _PARTS
+        if wanted >= seen + sizes[k, c]:
+            seen += sizes[k, c]
+            continue
+        for z in range(LAYERS):
+            word = _voxels_of_part(voxels, parts, part_count, k, c, z)
+            after = seen + count_bits(word)
+            while wanted < after:
+                while seen < wanted:  # drop the lowest
+                    word &= word - ONE
+                    seen += 1
+                places[j] = VOXELS * k + 64 * z + lowest_bit(word)
+                j += 1
+                if j == places.shape[0]:
+                    return
+                wanted = j * total // places.shape[0]
+            seen = after
+
+
+@leaf
+def _extent(keys, voxels, parts, part_count, nodes, low, high):
+    """Blocks that lie between what is known of the extent already need no look at their voxels."""
+    x0, y0, z0 = low[0], low[1], low[2]
+    x1, y1, z1 = high[0], high[1], high[2]
+    for node in nodes:
+        k, c = node // _PARTS, node % _PARTS
+        x, y, z = voxel_at(keys[k], 0)
+        if x >= x0 and y >= y0 and z >= z0 and x + 7 <= x1 and y + 7 <= y1 and z + 7 <= z1:
+            continue
+        flat = NONE
+        for layer in range(LAYERS):
+            word = _voxels_of_part(voxels, parts, part_count, k, c, layer)
+            if word != NONE:
+                flat |= word
+                z0, z1 = min(z0, z + layer), max(z1, z + layer)
+        x0, x1 = min(x0, x + lowest_bit(row_of(flat))), max(x1, x + highest_bit(row_of(flat)))
+        y0, y1 = min(y0, y + lowest_bit(flat) // 8), max(y1, y + highest_bit(flat) // 8)
+    low[0], low[1], low[2] = x0, y0, z0
+    high[0], high[1], high[2] = x1, y1, z1
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class CandidateRegions:
+    """Connected regions of candidates, largest first, equal ones in the order of their first candidates."""
+
+    found: Candidates
+    parts: NDArray[np.uint64]
+    """(K, 8) cells of each block's parts"""
+    part_count: NDArray[np.int64]
+    """(K,)"""
+    sizes: NDArray[np.int64]
+    """(K, 8) candidates in each part"""
+    nodes: NDArray[np.int64]
+    """parts, region by region, each 8 * block + part"""
+    starts: NDArray[np.int64]
+    """(R + 1,) where each region begins in `nodes`"""
+    totals: NDArray[np.int64]
+    """(R,) candidates in each region"""
+
+    def __len__(self) -> int:
+        return len(self.totals)
+
+    def size(self, region: int) -> int:
+        """Number of candidates."""
+        return int(self.totals[region])
+
+    def members(self, region: int) -> NDArray[np.int64]:
+        """Places of a region's candidates, by block."""
+        return self.some(region, self.size(region))
+
+    def some(self, region: int, count: int) -> NDArray[np.int64]:
+        """Places of `count` candidates of a region, evenly spread in the order of `members`; of all when it has
+        fewer."""
+        total = self.size(region)
+        places = np.empty(min(count, total), np.int64)
+        _pick(self.found.voxel_bits, self.parts, self.part_count, self.sizes, self._nodes(region), total, places)
+        return places
+
+    def extent(self, region: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """(3,) smallest and (3,) largest voxel coordinates of a region."""
+        low, high = np.full(3, np.iinfo(np.int64).max), np.full(3, np.iinfo(np.int64).min)
+        _extent(self.found.keys, self.found.voxel_bits, self.parts, self.part_count, self._nodes(region), low, high)
+        return low, high
+
+    def _nodes(self, region: int) -> NDArray[np.int64]:
+        return self.nodes[self.starts[region] : self.starts[region + 1]]
+
+
+def candidate_regions(found: Candidates) -> CandidateRegions:
+    """Connected regions of candidates.
 
     Candidates belong together when their cells of 2^3 voxels touch by a face, an edge or a corner.
     """
-    blocks = len(found.starts)
+    blocks = len(found.keys)
     parts, part_count = np.empty((blocks, _PARTS), np.uint64), np.empty(blocks, np.int64)
-    DISPATCHER.run(_split_blocks, blocks, found.index, found.starts, found.stops, parts, part_count, grain=64)
+    sizes = np.empty((blocks, _PARTS), np.int64)
+    DISPATCHER.run(_split_blocks, blocks, found.voxel_bits, parts, part_count, sizes, grain=256)
     table_keys, table_values = empty_table(max(blocks, 1))
     parent = np.zeros(_PARTS * blocks, np.int64)
-    keys = found.pools.keys[found.index[found.starts] // VOXELS]
-    _join_blocks(keys, parts, part_count, table_keys, table_values, parent)
-    sizes, first = np.zeros(len(parent), np.int64), np.zeros(len(parent), np.int64)
-    _count(found.index, found.starts, found.stops, parts, part_count, parent, sizes, first)
-    roots = np.flatnonzero(sizes)
-    ranked = roots[np.lexsort((first[roots], -sizes[roots]))]
-    region_starts = np.concatenate([[0], np.cumsum(sizes[ranked])])
-    next_of, order = np.zeros(len(parent), np.int64), np.empty(len(found), np.int64)
-    next_of[ranked] = region_starts[:-1]
-    _fill(found.index, found.starts, found.stops, parts, part_count, parent, next_of, order)
-    return Regions(order, region_starts)
+    _join_blocks(found.keys, parts, part_count, table_keys, table_values, parent)
+    totals, nodes, first = (np.zeros(len(parent), np.int64) for _ in range(3))
+    _count(found.voxel_bits, parts, part_count, sizes, parent, totals, nodes, first)
+    roots = np.flatnonzero(totals)
+    ranked = roots[np.lexsort((first[roots], -totals[roots]))]
+    starts = np.concatenate([[0], np.cumsum(nodes[ranked])])
+    next_of, order = np.zeros(len(parent), np.int64), np.empty(starts[-1], np.int64)
+    next_of[ranked] = starts[:-1]
+    _fill(part_count, parent, next_of, order)
+    return CandidateRegions(found, parts, part_count, sizes, order, starts, totals[ranked])

@@ -36,10 +36,10 @@ def keys_of(blocks: np.ndarray) -> np.ndarray:
 
 
 def moved_keys(keys: np.ndarray, map_from_map: np.ndarray, edge_m: float) -> np.ndarray:
-    """Ascending keys of the blocks in which the centres of these blocks (N,) lie after a (4, 4) rigid motion."""
+    """(N,) keys of the blocks in which the centres of these blocks (N,) lie after a (4, 4) rigid motion."""
     centres = (unpack_keys(keys) + 0.5) * edge_m
     moved = np.floor((centres @ map_from_map[:3, :3].T + map_from_map[:3, 3]) / edge_m).astype(np.int64)
-    return np.unique(keys_of(moved))
+    return keys_of(moved)
 
 
 @leaf

@@ -8,65 +8,79 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spatialmem.voxels.allocate import row_at
+from spatialmem.voxels.bits import LAYERS, NONE, ONE, count_bits, lowest_bit
 from spatialmem.voxels.compiled import fast_leaf, kernel, leaf
 from spatialmem.voxels.dispatch import DISPATCHER
 from spatialmem.voxels.half import half_to_float
 from spatialmem.voxels.keys import BLOCK, VOXELS, unpack_keys, voxel_at
 from spatialmem.voxels.pools import PAGE, Pools
+from spatialmem.voxels.prefetch import fetch_feature_to_read
 from spatialmem.voxels.versions import live_blocks
 
 _TINY = np.float32(1e-30)
+_AHEAD = 2 * PAGE  # rows fetched ahead of the one that is compared
 
 
 @dataclass(frozen=True, eq=False)
 class Candidates:
-    """Surface voxels that passed a scan, by block key and voxel. Valid while the map does not change.
+    """Surface voxels that passed a scan, in K blocks by ascending key. Valid while the map does not change.
 
-    A candidate goes by its place in `index` and `similarity`; between those of one block and the next there is room.
+    A candidate goes by its place: 512 * number of its block among the K + voxel.
     """
 
-    similarity: NDArray[np.float32]
-    """(P,) cosine with the query vector; 1 when none was given"""
+    pools: Pools
+    query: NDArray[np.float32]
+    """(D,) unit vector; (0,) for none"""
     scanned: int
     """surface voxels looked at"""
     without_feature: int
     """surface voxels that a query vector could not be compared with"""
-    pools: Pools
-    index: NDArray[np.int64]
-    """(P,) block * 512 + voxel"""
-    starts: NDArray[np.int64]
-    """(K,) place of the first candidate of each of the K blocks that have any"""
-    stops: NDArray[np.int64]
-    """(K,) one more than the place of the last"""
+    keys: NDArray[np.int64]
+    """(K,)"""
+    blocks: NDArray[np.int64]
+    """(K,) index in the pools"""
+    voxel_bits: NDArray[np.uint64]
+    """(K, 8) the candidates of each block as a set of voxels (bits.py), at least one"""
     left_out: int = 0
     """blocks that may hold more and were not looked at"""
 
     def places(self) -> NDArray[np.int64]:
-        """(N,) places of all candidates."""
-        parts = [np.arange(a, b) for a, b in zip(self.starts, self.stops, strict=True)]
-        return np.concatenate(parts) if parts else np.zeros(0, np.int64)
+        """(N,) places of all candidates, ascending."""
+        out = np.empty(len(self), np.int64)
+        _list_places(self.voxel_bits, out)
+        return out
 
-    def voxels(self, members: NDArray[np.int64]) -> NDArray[np.int64]:
+    def voxels(self, places: NDArray[np.int64]) -> NDArray[np.int64]:
         """(M, 3) integer coordinates of the candidates at these places; centre = (voxel + 0.5) * voxel_size_m."""
-        out = np.empty((len(members), 3), np.int64)
-        _copy_voxels(self.pools, self.index[members], out)
+        out = np.empty((len(places), 3), np.int64)
+        _copy_voxels(self.keys, places, out)
         return out
 
-    def features(self, members: NDArray[np.int64]) -> NDArray[np.float32]:
-        """(M, D) mean features of the candidates at these places."""
-        out = np.empty((len(members), self.pools.feature.shape[1]), np.float32)
-        _copy_features(self.pools, self.index[members], out)
+    def rows(self, places: NDArray[np.int64]) -> NDArray[np.int64]:
+        """(M,) rows in the pools of the candidates at these places."""
+        out = np.empty(len(places), np.int64)
+        _copy_rows(self.pools, self.blocks, places, out)
         return out
 
-    def seen(self, members: NDArray[np.int64]) -> tuple[NDArray[np.uint32], NDArray[np.uint32], NDArray[np.uint16]]:
-        """(M,) first lsn, last lsn and doubt (see pools.py) of the candidates at these places."""
-        m = len(members)
-        first, last, doubt = np.empty(m, np.uint32), np.empty(m, np.uint32), np.empty(m, np.uint16)
-        _copy_seen(self.pools, self.index[members], first, last, doubt)
-        return first, last, doubt
+    def features(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """(M, D) mean features of rows (M,)."""
+        out = np.empty((len(rows), self.pools.feature.shape[1]), np.float32)
+        _copy_features(self.pools.feature, rows, out)
+        return out
+
+    def similarity(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """(M,) cosine of rows (M,) with the query vector; 1 when none was given."""
+        out = np.ones(len(rows), np.float32)
+        if len(self.query):
+            _copy_similarity(self.pools.feature, rows, self.query, out)
+        return out
+
+    def seen(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.uint32], NDArray[np.uint32], NDArray[np.uint16]]:
+        """(M,) first lsn, last lsn and doubt (see pools.py) of rows (M,)."""
+        return self.pools.first[rows], self.pools.last[rows], self.pools.doubt[rows]
 
     def __len__(self) -> int:
-        return int((self.stops - self.starts).sum())
+        return int(_count_places(self.voxel_bits))
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,38 +99,44 @@ class Filter:
 
 
 @fast_leaf
-def _compare_rows(pages, n_rows, feature, query, values):
-    """Cosine with the query, squared but signed, of each of a block's rows, in their own order: that of memory."""
+def _signed_square(feature, row, query):
+    """Cosine of a row with the query, squared but signed."""
+    dot, norm = np.float32(0), _TINY
+    for k in range(query.shape[0]):
+        f = half_to_float(feature[row, k])
+        dot += f * query[k]
+        norm += f * f
+    return dot * abs(dot) / norm
+
+
+@fast_leaf
+def _compare_rows(pages, n_rows, feature, query, square):
+    """square[slot]: cosine with the query, squared but signed, of each of a block's rows, in the order of memory."""
     for r in range(n_rows):
-        row = np.int64(pages[r // PAGE]) * PAGE + r % PAGE
-        dot, norm = np.float32(0), _TINY
-        for k in range(query.shape[0]):
-            f = half_to_float(feature[row, k])
-            dot += f * query[k]
-            norm += f * f
-        values[r] = dot * abs(dot) / norm
+        ahead = min(r + _AHEAD, n_rows - 1)
+        fetch_feature_to_read(feature, np.int64(pages[ahead // PAGE]) * PAGE + ahead % PAGE)
+        square[r + 1] = _signed_square(feature, np.int64(pages[r // PAGE]) * PAGE + r % PAGE, query)
 
 
 @leaf
-def _largest(values, n):
+def _largest(square, n_rows):
     largest = np.float32(-2)
-    for r in range(n):
-        largest = max(largest, values[r])
+    for slot in range(1, n_rows + 1):
+        largest = max(largest, square[slot])
     return largest
 
 
 @leaf
 def _any_zero(pages, n_rows, weights_of_pages):
-    """Whether any of a block's rows may have weight 0; weights_of_pages: the weights of each page's 8 rows as a word.
-
-    Rows of the last page that are not in use count as well.
-    """
+    """Whether any of a block's rows has weight 0; weights_of_pages: the weights of each page's 8 rows as a word."""
     low, high = np.uint64(0x0101010101010101), np.uint64(0x8080808080808080)
-    found = np.uint64(0)
-    for page in range((n_rows + PAGE - 1) // PAGE):
+    found, last = NONE, (n_rows - 1) // PAGE
+    for page in range(last + 1):
         word = weights_of_pages[pages[page]]
+        if page == last:  # rows that are not in use do not count
+            word |= ~NONE << np.uint64(8 * (n_rows - 1 - PAGE * last)) << np.uint64(8)
         found |= (word - low) & ~word & high
-    return found != 0
+    return found != NONE
 
 
 @leaf
@@ -140,90 +160,144 @@ def _inside(key, i, box, ball):
 
 
 @leaf
+def _whole_block(slot, weight, dist, near, square, reach, bits):
+    """Sets bits (8,) where a voxel near the surface reaches; square[slot] of its row. Returns how many are near."""
+    seen = 0
+    for z in range(LAYERS):
+        word = NONE
+        for j in range(64):
+            i = 64 * z + j
+            d = np.int32(dist[i])
+            there = (slot[i] > 0) & (weight[i] > 0) & (d <= near) & (d >= -near)
+            seen += np.int32(there)
+            word |= np.uint64(there & (square[slot[i]] >= reach)) << np.uint64(j)
+        bits[z] = word
+    return seen
+
+
+@leaf
+def _some_voxels(pools, block, near, asked, square, reach, bounded, box, ball, stamp_of, since, until, bits):
+    """Sets bits (8,) of a block's voxels that pass. Returns how many are near the surface, and how many without
+    feature would pass otherwise."""
+    slot, weight, dist = pools.slot[block], pools.weight[block], pools.dist[block]
+    seen, featureless = 0, 0
+    for i in range(VOXELS):
+        if slot[i] == 0 or weight[i] == 0 or abs(np.int32(dist[i])) > near:
+            continue
+        row = row_at(pools.pages, block, slot[i])
+        if pools.colour_weight[row] == 0:
+            continue
+        seen += 1
+        blank = asked and pools.feature_weight[row] == 0
+        if asked and not blank and square[slot[i]] < reach:
+            continue
+        if bounded and not _inside(pools.keys[block], i, box, ball):
+            continue
+        if stamp_of.shape[0] > 0:
+            stamp = stamp_of[pools.last[row]]
+            if stamp < since or stamp > until:
+                continue
+        if blank:
+            featureless += 1
+        else:
+            bits[i // 64] |= ONE << np.uint64(i % 64)
+    return seen, featureless
+
+
+@leaf
 def _scan_blocks(
-    start, stop, pools, weight_words, selected, near, query, least, bounded, box, ball, stamp_of, since, until, base,
-    value, counts, scanned, blind, index, similarity,
+    start, stop, pools, weight_words, selected, near, query, least, bounded, box, ball, stamp_of, since, until,
+    square, voxel_bits, scanned, blind,
 ):  # fmt: skip
-    """Voxels of the selected blocks that pass. Block n writes to index/similarity from base[n] on, counts[n] of them.
+    """Voxels of the selected blocks that pass: voxel_bits (N, 8), zero at first.
 
     near: largest |distance| that counts as the surface; bounded: whether box ((2, 3) voxels) and ball (x, y, z, radius
-    in voxels) have an end; query: (D,) unit vector, D = 0 for none; least: cosine to reach; value: (512,)
-    scratch; weight_words: weights of colours and of features, one word a page.
+    in voxels) have an end; query: (D,) unit vector, D = 0 for none; least: cosine to reach; square: (513,) scratch;
+    weight_words: weights of colours and of features, one word a page.
     Rows are compared first: most blocks hold none that passes, and then their voxels are only counted.
     """
-    slots, weights, distances = pools.slot, pools.weight, pools.dist
     colour_words, feature_words = weight_words
     asked, reach = query.shape[0] > 0, least * abs(least)
     for n in range(start, stop):
         block = selected[n]
-        pages, rows, slot = pools.pages[block], pools.n_rows[block], slots[block]
-        weight, dist = weights[block], distances[block]
-        counts[n], blind[n] = 0, 0
         if asked:
-            _compare_rows(pages, rows, pools.feature, query, value)
-            whole = not (_any_zero(pages, rows, colour_words) or _any_zero(pages, rows, feature_words))
-            if whole and _largest(value, rows) < reach:
-                scanned[n] = _count_near(slot, weight, dist, near)
-                continue
-        at, seen, featureless = base[n], 0, 0
-        for i in range(VOXELS):
-            if slot[i] == 0 or weight[i] == 0 or abs(np.int32(dist[i])) > near:
-                continue
-            row = row_at(pools.pages, block, slot[i])
-            if pools.colour_weight[row] == 0:
-                continue
-            seen += 1
-            blank = asked and pools.feature_weight[row] == 0
-            square = value[slot[i] - 1] if asked and not blank else np.float32(1)
-            if square < reach or (bounded and not _inside(pools.keys[block], i, box, ball)):
-                continue
-            if stamp_of.shape[0] > 0:
-                stamp = stamp_of[pools.last[row]]
-                if stamp < since or stamp > until:
+            pages, rows = pools.pages[block], pools.n_rows[block]
+            _compare_rows(pages, rows, pools.feature, query, square)
+            if not (_any_zero(pages, rows, colour_words) or _any_zero(pages, rows, feature_words)):
+                slot, weight, dist = pools.slot[block], pools.weight[block], pools.dist[block]
+                if _largest(square, rows) < reach:
+                    scanned[n] = _count_near(slot, weight, dist, near)
                     continue
-            if blank:
-                featureless += 1
-                continue
-            index[at], similarity[at] = block * VOXELS + i, np.copysign(np.sqrt(abs(square)), square)
-            at += 1
-        counts[n], scanned[n], blind[n] = at - base[n], seen, featureless
+                if not bounded and stamp_of.shape[0] == 0:
+                    scanned[n] = _whole_block(slot, weight, dist, near, square, reach, voxel_bits[n])
+                    continue
+        scanned[n], blind[n] = _some_voxels(
+            pools, block, near, asked, square, reach, bounded, box, ball, stamp_of, since, until, voxel_bits[n]
+        )
 
 
 @kernel
 def scan_blocks(
-    start, stop, pools, weight_words, selected, near, query, least, bounded, box, ball, stamp_of, since, until, base,
-    counts, scanned, blind, index, similarity,
+    start, stop, pools, weight_words, selected, near, query, least, bounded, box, ball, stamp_of, since, until,
+    voxel_bits, scanned, blind,
 ):  # fmt: skip
     """`_scan_blocks` with the scratch it needs."""
-    value = np.empty(VOXELS, np.float32)
+    square = np.empty(VOXELS + 1, np.float32)
     _scan_blocks(
         start, stop, pools, weight_words, selected, near, query, least, bounded, box, ball, stamp_of, since, until,
-        base, value, counts, scanned, blind, index, similarity,
+        square, voxel_bits, scanned, blind,
     )  # fmt: skip
 
 
 @leaf
-def _copy_features(pools, index, out):
-    feature, slots, pages = pools.feature, pools.slot, pools.pages
-    for n in range(index.shape[0]):
-        block, i = index[n] // VOXELS, index[n] % VOXELS
-        row = row_at(pages, block, slots[block, i])
+def _count_places(voxel_bits):
+    count = np.int64(0)
+    for k in range(voxel_bits.shape[0]):
+        for z in range(LAYERS):
+            count += count_bits(voxel_bits[k, z])
+    return count
+
+
+@leaf
+def _list_places(voxel_bits, out):
+    count = 0
+    for k in range(voxel_bits.shape[0]):
+        for z in range(LAYERS):
+            word = voxel_bits[k, z]
+            while word != NONE:
+                out[count] = VOXELS * k + 64 * z + lowest_bit(word)
+                word &= word - ONE
+                count += 1
+
+
+@leaf
+def _copy_voxels(keys, places, out):
+    for n in range(places.shape[0]):
+        out[n, 0], out[n, 1], out[n, 2] = voxel_at(keys[places[n] // VOXELS], places[n] % VOXELS)
+
+
+@leaf
+def _copy_rows(pools, blocks, places, out):
+    slots, pages = pools.slot, pools.pages
+    for n in range(places.shape[0]):
+        block = blocks[places[n] // VOXELS]
+        out[n] = row_at(pages, block, slots[block, places[n] % VOXELS])
+
+
+@leaf
+def _copy_features(feature, rows, out):
+    for n in range(rows.shape[0]):
+        fetch_feature_to_read(feature, rows[min(n + _AHEAD, rows.shape[0] - 1)])
         for k in range(out.shape[1]):
-            out[n, k] = half_to_float(feature[row, k])
+            out[n, k] = half_to_float(feature[rows[n], k])
 
 
 @leaf
-def _copy_voxels(pools, index, out):
-    for n in range(index.shape[0]):
-        out[n, 0], out[n, 1], out[n, 2] = voxel_at(pools.keys[index[n] // VOXELS], index[n] % VOXELS)
-
-
-@leaf
-def _copy_seen(pools, index, first, last, doubt):
-    for n in range(index.shape[0]):
-        block, i = index[n] // VOXELS, index[n] % VOXELS
-        row = row_at(pools.pages, block, pools.slot[block, i])
-        first[n], last[n], doubt[n] = pools.first[row], pools.last[row], pools.doubt[row]
+def _copy_similarity(feature, rows, query, out):
+    for n in range(rows.shape[0]):
+        fetch_feature_to_read(feature, rows[min(n + _AHEAD, rows.shape[0] - 1)])
+        square = _signed_square(feature, rows[n], query)
+        out[n] = np.copysign(np.sqrt(abs(square)), square)
 
 
 def scan(pools: Pools, voxel_m: float, near: int, query: NDArray | None, least: float, chosen: Filter) -> Candidates:
@@ -232,20 +306,19 @@ def scan(pools: Pools, voxel_m: float, near: int, query: NDArray | None, least: 
     box, ball = limits_in_voxels(chosen, voxel_m)
     bounded = not (np.isinf(box).all() and np.isinf(ball[3]))
     selected = selected[blocks_in_box(pools.keys[selected], box, ball)] if bounded else selected
-    base = np.concatenate([[0], np.cumsum(pools.n_rows[selected], dtype=np.int64)])
-    index, similarity = np.empty(base[-1], np.int64), np.empty(base[-1], np.float32)
-    counts, scanned, blind = (np.zeros(len(selected), np.int64) for _ in range(3))
+    scanned, blind = np.zeros(len(selected), np.int64), np.zeros(len(selected), np.int64)
+    voxel_bits = np.zeros((len(selected), LAYERS), np.uint64)
     vector = np.empty(0, np.float32) if query is None else np.ascontiguousarray(query, np.float32)
     stamps = np.empty(0, np.int64) if chosen.stamp_of is None else chosen.stamp_of
     words = pools.colour_weight.view(np.uint64), pools.feature_weight.view(np.uint64)
     DISPATCHER.run(
         scan_blocks, len(selected), pools, words, selected, near, vector, np.float32(least), bounded, box, ball,
-        stamps, chosen.since_ns, chosen.until_ns, base, counts, scanned, blind, index, similarity, grain=64,
+        stamps, chosen.since_ns, chosen.until_ns, voxel_bits, scanned, blind, grain=64,
     )  # fmt: skip
-    hit = np.flatnonzero(counts)
+    hit = np.flatnonzero(voxel_bits.any(axis=1))
     hit = hit[np.argsort(pools.keys[selected[hit]])]  # equal maps answer alike, however they came about
-    starts = base[hit]
-    return Candidates(similarity, int(scanned.sum()), int(blind.sum()), pools, index, starts, starts + counts[hit])
+    blocks, totals = selected[hit], (int(scanned.sum()), int(blind.sum()))
+    return Candidates(pools, vector, *totals, pools.keys[blocks], blocks, voxel_bits[hit])
 
 
 def limits_in_voxels(chosen: Filter, voxel_m: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

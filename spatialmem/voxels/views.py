@@ -41,8 +41,8 @@ class DepthView:
 
     @property
     def ray_stride(self) -> int:
-        """Pixels between the rays that look for change and carve free space: 40 rows of rays, or every 8th pixel."""
-        return max(1, min(8, self.camera.height // 40))
+        """Pixels between the rays that look for change and carve free space: 32 rows of rays, or every 8th pixel."""
+        return max(1, min(8, self.camera.height // 32))
 
     def touch_stride(self, config: MemoryConfig) -> int:
         """Pixels between the readings that allocate blocks: two in a block at the far end of the range, at most 4."""

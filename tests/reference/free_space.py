@@ -23,7 +23,7 @@ class ReferenceFreeSpace:
     def update(self, packed, beyond, camera, map_from_camera, lsn) -> dict[tuple, list[int]]:
         """One frame; returns the cells (blocks) in view with how many voxels were seen occupied and free."""
         occupied, free = set(), set()
-        stride = max(1, min(8, camera.height // 40))
+        stride = max(1, min(8, camera.height // 32))
         for v in range(stride // 2, camera.height, stride):
             for u in range(stride // 2, camera.width, stride):
                 ray = np.array([(u - camera.cx) / camera.fx, (v - camera.cy) / camera.fy, 1.0])

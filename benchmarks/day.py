@@ -1,0 +1,162 @@
+"""A day of a robot in a house of five rooms: does a memory slow down, or grow in RAM, as its log grows?
+
+How it was made: 24 hours of stamps, a frame every 4 seconds, 160x120, depth and colour cast analytically into a house
+of axis-aligned boxes (benchmarks/house.py) with the noise of a structured-light sensor. The robot walks the same way
+through all rooms once an hour, each time a few centimetres beside it and looking left and right; one of six coloured
+things is moved to another spot twelve times a day. All frames go into one memory file by the full path: encoder
+`colours`, look and gate, log, fusion, free space, evidence of change, checkpoints. The gate is the default one: as
+frames come more than a second apart it keeps every one of them. The time is that of `observe` alone, without making
+the frame. Fifths: the hour is compared with another one in five parts, each with the part that shows the same rooms. As
+the load of a machine changes over a run this long, one more hour goes into the old memory afterwards, frame by frame in
+turn with the first hour of a new one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from common import SEED, Bench, Wanted, cell, clock, percentile, ratios, resident_mib
+from house import Walk
+
+from spatialmem import SpatialMemory
+from spatialmem.budget import ByteBudget
+from spatialmem.config import MemoryConfig
+from spatialmem.types import Frame, Skipped, Stored
+
+HERE = Path(__file__).resolve().parent
+WIDTH, HEIGHT = 160, 120
+HOURS, AN_HOUR, QUICK_AN_HOUR = 24, 900, 20
+MOVES_A_DAY = 12
+VOXEL_M = 0.04
+WARM_UP = 3
+
+
+def options(parser: argparse.ArgumentParser) -> None:
+    """`--budget`: the same day within bounds on RAM and file."""
+    parser.add_argument("--budget", nargs=2, metavar=("RAM", "FILE"), help='ByteBudget, such as "300 MB" "200 MB"')
+
+
+def on_disk_mib(path: Path) -> float:
+    """File, wal and shm."""
+    return sum(p.stat().st_size for p in path.parent.glob(path.name + "*")) / 2**20
+
+
+def one_day(bench: Bench, folder: Path, budget: ByteBudget | None) -> dict[str, Any]:
+    """Milliseconds of `observe` for every frame, and the state at the end of each hour."""
+    an_hour, path = QUICK_AN_HOUR if bench.quick else AN_HOUR, folder / "day.mem"
+    walk, config = Walk(WIDTH, HEIGHT, an_hour, MOVES_A_DAY, SEED), MemoryConfig(voxel_size_m=VOXEL_M)
+    found: dict[str, Any] = {"ms": [], "busy": [], "hours": [], "reasons": Counter(), "an hour": an_hour}
+    with SpatialMemory.create(None, config=config) as warm:  # compiles or loads the kernels
+        for number in range(WARM_UP):
+            warm.observe(walk.frame(number))
+    with SpatialMemory.create(path, config=config, budget=budget) as memory:
+        for number in range(HOURS * an_hour):
+            wall_ms, busy_ms, result = timed(memory, walk.frame(number))
+            found["ms"].append(wall_ms)
+            found["busy"].append(busy_ms)
+            found["reasons"][result.reason if isinstance(result, Stored) else f"skipped: {result.reason}"] += 1
+            if (number + 1) % an_hour == 0:
+                found["hours"].append(state(memory, path))
+                median = statistics.median(found["ms"][-an_hour:])
+                bench.progress(f"hour {len(found['hours'])}: {median:.1f} ms, {found['hours'][-1]}")
+        with SpatialMemory.create(folder / "young.mem", config=config, budget=budget) as young:
+            found |= side_by_side(memory, young, an_hour)
+        found["hash"], start = memory.canonical_hash(), clock()
+    return {**found, "close": clock() - start, **opened(path, found["hash"])}
+
+
+def timed(memory: SpatialMemory, frame: Frame) -> tuple[float, float, Stored | Skipped]:
+    """Milliseconds on the wall and of the processors, and what came of it."""
+    start, before = clock(), time.process_time()
+    result = memory.observe(frame)
+    return 1e3 * (clock() - start), 1e3 * (time.process_time() - before), result
+
+
+def side_by_side(old: SpatialMemory, young: SpatialMemory, an_hour: int) -> dict[str, Any]:
+    """Milliseconds of one more hour of the old memory and of the first hour of a new one, frame by frame in turn."""
+    taken: dict[str, list[float]] = {"old": [], "young": []}
+    walks = {"old": Walk(WIDTH, HEIGHT, an_hour, MOVES_A_DAY, SEED), "young": Walk(WIDTH, HEIGHT, an_hour, 0, SEED)}
+    for number in range(an_hour):
+        sides = [("old", old, HOURS * an_hour + number), ("young", young, number)]
+        for name, memory, at in sides if number % 2 else sides[::-1]:
+            taken[name].append(timed(memory, walks[name].frame(at))[0])
+    return taken
+
+
+def state(memory: SpatialMemory, path: Path) -> dict[str, Any]:
+    """What a memory takes at the moment."""
+    layers = memory._layers
+    return {"resident": resident_mib(), "file": on_disk_mib(path), "blocks": len(layers.surface),
+            "free": len(layers.free), "departed": len(layers.departed), "frames": len(memory._keeper.rows)}  # fmt: skip
+
+
+def fifths(one: list[float]) -> list[float]:
+    """Means of five parts."""
+    bounds = [len(one) * part // 5 for part in range(6)]
+    return [statistics.fmean(one[a:b]) for a, b in zip(bounds, bounds[1:], strict=False)]
+
+
+def report(bench: Bench, found: dict[str, Any]) -> None:
+    """Claims and the table by hour."""
+    an_hour, states = found["an hour"], found["hours"]
+    hours, busy = (
+        [found[kind][i : i + an_hour] for i in range(0, len(found[kind]), an_hour)] for kind in ("ms", "busy")
+    )
+    bench.claim("frames", sum(map(len, hours)), "frames", Wanted(must=20_000, sense="at least"))
+    bench.claim("time of a frame, last hour / first", ratios(fifths(hours[-1]), fifths(hours[0])), "ratio",
+                Wanted(must=1.1), "fifths")  # fmt: skip
+    bench.claim("time of a frame, the hour after the day / the first of a new memory, in turn",
+                ratios(fifths(found["old"]), fifths(found["young"])), "ratio", Wanted(must=1.1), "fifths")  # fmt: skip
+    bench.claim("time of a frame, last hour / second", ratios(fifths(hours[-1]), fifths(hours[1])), "ratio",
+                Wanted(aim=1.1), "fifths; in the first the map is still made")  # fmt: skip
+    bench.claim("processor time of a frame, last hour / first", ratios(fifths(busy[-1]), fifths(busy[0])), "ratio",
+                Wanted(aim=1.1), "fifths; what others do on the machine does not count")  # fmt: skip
+    resident = [one["resident"] for one in states]
+    bench.claim("resident memory, end of the day / after two hours", resident[-1] / resident[1], "ratio",
+                Wanted(must=1.05))  # fmt: skip
+    rows = [
+        [n + 1, one["frames"], statistics.fmean(ms), statistics.median(ms), percentile(ms, 99), max(ms),
+         statistics.fmean(cpu), one["resident"], one["file"], one["blocks"], one["free"], one["departed"]]
+        for n, (ms, cpu, one) in enumerate(zip(hours, busy, states, strict=True))
+    ]  # fmt: skip
+    columns = ["hour", "frames stored", "mean, ms", "median, ms", "99th percentile, ms", "largest, ms",
+               "processor, mean, ms", "resident, MiB", "file and wal, MiB", "surface blocks", "free-space blocks",
+               "departed"]  # fmt: skip
+    bench.table("by the hour", columns, rows)
+    grown = 1024 * (resident[-1] - resident[1]) / max(1, states[-1]["frames"] - states[1]["frames"])
+    bench.table("the day", ["", "measured"], [
+        ["frames by outcome", ", ".join(f"{reason} {count}" for reason, count in sorted(found["reasons"].items()))],
+        ["resident memory a stored frame, after two hours, KiB", grown],
+        ["file a stored frame, KiB", 1024 * states[-1]["file"] / states[-1]["frames"]],
+        ["in turn: a frame in the old memory, ms", cell(statistics.median(found["old"]))],
+        ["in turn: a frame in the new memory, ms", cell(statistics.median(found["young"]))],
+        ["close, s", found["close"]], ["open again, s", found["open"]], ["same layers", found["same"]],
+    ])  # fmt: skip
+
+
+def opened(path: Path, live: str) -> dict[str, Any]:
+    """Seconds of opening the closed file, and whether it holds what the live memory held."""
+    start = clock()
+    with SpatialMemory.open(path) as memory:
+        opening = clock() - start
+        return {"open": opening, "same": "yes" if memory.canonical_hash() == live else "NO"}
+
+
+def main() -> None:
+    bench = Bench(__file__, "A day of 21,600 frames", __doc__, options, [HERE / "house.py"])
+    given = bench.options.budget
+    budget = None if given is None else ByteBudget(*given)
+    bench.detail("budget", None if budget is None else {"ram": budget.ram, "file": budget.file})
+    with tempfile.TemporaryDirectory() as folder:
+        report(bench, one_day(bench, Path(folder), budget))
+    bench.finish()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,72 @@
+"""Makes the library say when it enters and leaves the places in which a process is to be killed.
+
+Lines on standard output: "+PLACE" on entering, "-PLACE" on leaving (also by an exception), "=WHAT NUMBER" for
+what was acknowledged. A place inside another is named after it, "close:fold" in "close".
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import importlib.util
+import os
+from collections.abc import Callable
+from typing import Any
+
+from spatialmem.memory import SpatialMemory
+from spatialmem.store.file import MemoryFile
+from spatialmem.store.writer import Writer
+
+
+def say(line: str) -> None:
+    """One line, in one write, so that a kill cuts none in two."""
+    os.write(1, f"{line}\n".encode())
+
+
+_EVICTION = (
+    ("spatialmem.thinning", "Thinning", "_evict", "eviction:frames"),
+    ("spatialmem.thinning", "Thinning", "_evict_vectors", "eviction:vectors"),
+    ("spatialmem.store.block_store", "FileBlocks", "put", "eviction:blocks"),
+)
+"""module, class, method and place; what a release does not have is left out"""
+
+
+def can_evict() -> bool:
+    """Whether this release keeps a budget at all."""
+    return any(importlib.util.find_spec(module) is not None for module, *_ in _EVICTION)
+
+
+def mark_all() -> None:
+    """Let the methods in which memory and file are changed say so."""
+    for module, owner, name, place in _EVICTION:
+        if importlib.util.find_spec(module) is not None:
+            _mark(getattr(importlib.import_module(module), owner), name, lambda given, place=place: place)
+    _mark(MemoryFile, "append_frame", lambda given: "checkpoint" if _has_blocks(given) else "commit")
+    _mark(MemoryFile, "write_checkpoint", lambda given: "close:blocks")
+    _mark(Writer, "close", lambda given: "close:fold")
+    _mark(MemoryFile, "correct", lambda given: "correction:file")
+    _mark(MemoryFile, "erase", lambda given: "forget:erase")
+    _mark(Writer, "rewrite", lambda given: "forget:rewrite")
+    _mark(MemoryFile, "replace_layers", lambda given: "rebuild:file")
+    for name, place in (("correct_poses", "correction"), ("forget", "forget"), ("close", "close"),
+                        ("rebuild", "rebuild")):  # fmt: skip
+        _mark(SpatialMemory, name, lambda given, place=place: place)
+
+
+def _has_blocks(given: dict[str, Any]) -> bool:
+    return bool(given.get("surface") or given.get("free") or given.get("checkpoint"))
+
+
+def _mark(owner: type, name: str, place_of: Callable[[dict[str, Any]], str]) -> None:
+    inner = getattr(owner, name)
+
+    @functools.wraps(inner)
+    def outer(*args: Any, **given: Any) -> Any:
+        place = place_of(given)
+        say(f"+{place}")
+        try:
+            return inner(*args, **given)
+        finally:
+            say(f"-{place}")
+
+    setattr(owner, name, outer)

@@ -1,0 +1,62 @@
+"""A frame before it is stored: where it stands in the map, what the map says of it there, and whether it is kept."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spatialmem.arguments import check_reach
+from spatialmem.gate import SUSPECT_FRAMES, pose_suspect, reason_to_store
+from spatialmem.geometry import inverse
+from spatialmem.keeper import Keeper
+from spatialmem.layers import Layers
+from spatialmem.localise.refine import refine_frame
+from spatialmem.types import Frame, Outcome
+
+
+@dataclass(frozen=True, eq=False)
+class Arrival:
+    """What `observe` knows of a frame when it decides."""
+
+    map_from_camera: NDArray[np.float64]
+    """(4, 4) pose by which the frame is compared with the map and fused"""
+    outcome: Outcome
+    """what the map says of it at that pose"""
+    examined: NDArray[np.int64]
+    """keys of the blocks it examines for having been seen through"""
+    reason: str | None
+    """why it is kept; None: it is not"""
+    suspect: bool
+    """whether the pose contradicts the map"""
+    refined: NDArray[np.float64] | None = None
+    """(4, 4) world_from_camera of that pose, where it is not the frame's own"""
+
+
+def arrival(frame: Frame, keeper: Keeper, layers: Layers) -> Arrival:
+    """Compare a posed frame with the map, moved onto it first where the memory refines poses.
+
+    The gate is asked twice: by the pose given, so that a frame that adds nothing costs no alignment, and once the frame
+    has been moved, for what drift alone set apart from the map is no reason to keep a frame.
+    """
+    map_from_session = keeper.places.map_from_session(frame.session_id)
+    given = compared(frame, map_from_session @ frame.pose, keeper, layers)
+    if given.reason is None or not keeper.config.refine_poses:
+        return given
+    with layers.epochs.read() as epoch:
+        found = refine_frame(frame, given.map_from_camera, epoch.surface)
+    if not found.moved:
+        return given
+    pose = inverse(map_from_session) @ found.map_from_camera
+    return replace(compared(frame, map_from_session @ pose, keeper, layers), refined=pose)
+
+
+def compared(frame: Frame, map_from_camera: NDArray[np.float64], keeper: Keeper, layers: Layers) -> Arrival:
+    """Compare a frame with the map at a pose (4, 4) in it."""
+    check_reach(map_from_camera, keeper.config)
+    outcome, examined = layers.look(frame, map_from_camera)
+    reason = reason_to_store(outcome, keeper.gap_ns(frame), keeper.config.gate)
+    earlier_m = keeper.residuals_m(frame, SUSPECT_FRAMES - 1)
+    suspect = pose_suspect(outcome.residual_m, earlier_m, keeper.config.voxel_size_m)
+    return Arrival(map_from_camera, outcome, examined, reason, suspect)
