@@ -14,6 +14,13 @@ from spatialmem.types import Answer
 from spatialmem.voxels.search import Candidates, Filter
 
 
+def scene_of(keeper: Keeper, epoch: MapEpoch) -> Scene:
+    """What hits in an epoch are described with."""
+    return Scene(
+        keeper.rows, keeper.places.map_from_camera, epoch.stamps_ns, keeper.config.voxel_size_m, epoch.free.last_looked
+    )
+
+
 @final
 class Answering:
     """Answers for one memory. Any number of threads may ask."""
@@ -30,10 +37,7 @@ class Answering:
         """The best `top` hits, those that have gone last."""
         chosen, calibrated = question.filter(epoch.stamps_ns), self._calibrated(question)
         found = epoch.surface.search(question.vector, question.least, chosen)
-        scene = Scene(
-            self._keeper.rows, self._keeper.places.map_from_camera, epoch.stamps_ns, self._keeper.config.voxel_size_m,
-            epoch.free.last_looked,
-        )  # fmt: skip
+        scene = scene_of(self._keeper, epoch)
         present = build_hits(found, question.score, question.hit_score, calibrated, top, scene)
         hits = merge_ranked(present, self._gone(question, chosen, scene, epoch), top)
         place = None if hits else what_is_there(chosen, self._keeper.config.free_voxel_m, epoch.free.states)

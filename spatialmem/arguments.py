@@ -225,6 +225,21 @@ def checked_times(since_ns: Any, until_ns: Any) -> tuple[int, int]:
     return since, until
 
 
+def checked_instant(stamp_ns: Any, lsn: Any) -> tuple[int, int | None]:
+    """A stamp, nanoseconds, or the number of a stored frame, 0 for before the first; exactly one of them."""
+    if (stamp_ns is None) == (lsn is None):
+        raise InvalidValue(
+            f"at() takes a stamp in nanoseconds or lsn=; given {described(stamp_ns)} and lsn={described(lsn)}; "
+            "give one of them"
+        )
+    if lsn is not None:
+        number = checked_lsn(lsn)
+        if number < 0:
+            raise InvalidValue(f"lsn counts stored frames from 1, and 0 is before the first; given {number}")
+        return 0, number
+    return _checked_stamp("stamp_ns", stamp_ns), None
+
+
 def _checked_stamp(name: str, value: Any) -> int:
     stamp = whole_number(value)
     if stamp is None or not -_STAMP_LIMIT <= stamp < _STAMP_LIMIT:

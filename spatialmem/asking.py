@@ -116,7 +116,10 @@ class Asking(ABC):
         return [self._keeper.keyframe(row) for row in list(self._keeper.rows.values())]
 
     def keyframe(self, lsn: int) -> Frame:
-        """A stored frame as it was observed: its pose is in the world of its session (`trajectory`: in the map)."""
+        """A stored frame as it was observed: its pose is in the world of its session (`trajectory`: in the map).
+
+        Raises `Evicted` when its images were given up to keep the file within its budget.
+        """
         return self._keeper.frame(arguments.checked_lsn(lsn))
 
     # --- what it is

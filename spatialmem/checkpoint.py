@@ -34,13 +34,20 @@ class Share:
 class CheckpointRound:
     """Lists the blocks changed since the base and hands them out in key order (docs/format.md, section 8)."""
 
-    def __init__(self, every: int, base_lsn: int = 0) -> None:
+    def __init__(self, every: int, base_lsn: int = 0, most: int | None = None) -> None:
+        """most: how many blocks one transaction may write; None: no bound."""
         self.base_lsn = base_lsn
+        self._most = most
         self._every = every
         self._start: int | None = None
         self._surface: NDArray[np.int64] = np.zeros(0, np.int64)
         self._free: NDArray[np.int64] = np.zeros(0, np.int64)
         self._share, self._blocks, self._bytes = 0, 0, 0
+
+    def most_next(self, layers: Layers) -> int:
+        """How many blocks the next share has at most."""
+        due = self._start is not None or layers.last_lsn - self.base_lsn >= self._every
+        return (self._most or _BATCH) if due else 0
 
     def next_share(self, layers: Layers) -> Share:
         """What the next frame's transaction writes; the layers do not contain that frame yet."""
@@ -68,14 +75,15 @@ class CheckpointRound:
         """Write everything changed since the base, in batches, and complete the round."""
         self._begin(layers)
         while self._start is not None:
-            share = self._take(layers, _BATCH)
+            share = self._take(layers, self._most or _BATCH)
             file.write_checkpoint(share.surface, share.free, share.completed)
             self.written(share, layers)
 
     def _begin(self, layers: Layers) -> None:
         self._start = layers.last_lsn
         self._surface, self._free = layers.changed_keys(self.base_lsn)
-        self._share = max(_LEAST_SHARE, -(-(len(self._surface) + len(self._free)) // max(1, self._every // 2)))
+        share = max(_LEAST_SHARE, -(-(len(self._surface) + len(self._free)) // max(1, self._every // 2)))
+        self._share = share if self._most is None else min(share, self._most)
         self._blocks, self._bytes = 0, 0
 
     def _take(self, layers: Layers, count: int) -> Share:

@@ -78,7 +78,7 @@ class MemoryConfig:
         _keep_whole(self, "checkpoint_frames", 1, 100_000)
         _keep_whole(self, "ram_bytes", 16 * _MEGABYTE, 1 << 44)
         if self.file_bytes is not None:
-            _keep_whole(self, "file_bytes", 16 * _MEGABYTE, 1 << 50)
+            _keep_whole(self, "file_bytes", 8 * _MEGABYTE, 1 << 50)
         _keep_whole(self, "jpeg_quality", 1, 100)
         _keep_flag(self, "refine_poses")
         if self.workspace_m is not None:
@@ -102,8 +102,11 @@ class MemoryConfig:
         return self.truncation_voxels * self.voxel_size_m
 
     def to_json(self) -> str:
-        """One JSON object, keys sorted."""
-        return json.dumps(dataclasses.asdict(self), sort_keys=True)
+        """One JSON object, keys sorted; `file_bytes` only where there is a bound: earlier releases do not know it."""
+        values = dataclasses.asdict(self)
+        if self.file_bytes is None:
+            del values["file_bytes"]
+        return json.dumps(values, sort_keys=True)
 
     @classmethod
     def from_json(cls, text: str) -> MemoryConfig:

@@ -16,11 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spatialmem.derived_rows import cells_blob
+from spatialmem.gone import Gone
 from spatialmem.layers import Layers, LoggedFrame
 from spatialmem.store import codec
 from spatialmem.store.rows import DepartedRow, block_key
 from spatialmem.voxels.blocks import keys_in_order
 from spatialmem.voxels.keys import BLOCK, unpack_keys
+from spatialmem.voxels.sketch import Sketch
 from spatialmem.voxels.views import DepthView
 
 _NONE = np.zeros(0, np.int64)
@@ -40,6 +42,8 @@ class Logged:
     """a revised frame with the pose by which it stands in the layers"""
     reach_m: Callable[[int], float]
     """how far from its camera a frame can have touched a voxel, metres"""
+    gone: Gone
+    """frames that cannot be read any more; they are not among `lsns`"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,6 +84,7 @@ class Correction:
         for lsn in sorted(self._revised):
             self._reached_by(lsn)
         surface_frames = self._frames_of_the_surface()
+        met = self._gone_there()
         free_frames = {lsn for lsn in self._log.lsns if self._saw_free(lsn)} | self._revised
         self._start_over()
         cells: dict[int, bytes] = {}
@@ -89,9 +94,10 @@ class Correction:
             departed += self._replay(lsn, cells)
         layers.surface.note_all_doubts()
         judged = frozenset(lsn for lsn in every if len(self._judged(lsn)))
+        departed += self._log.gone.departed_kept(met - self._erased, self._surface)
         return Corrected(
             self._surface, self._free, np.setdiff1d(self._surface, keys_in_order(layers.surface.pools, 0)),
-            np.setdiff1d(self._free, keys_in_order(layers.free.pools, 0)), cells, judged | self._erased,
+            np.setdiff1d(self._free, keys_in_order(layers.free.pools, 0)), cells, judged | met | self._erased,
             tuple(departed), len(every),
         )  # fmt: skip
 
@@ -115,10 +121,14 @@ class Correction:
 
     def _left_by(self, lsn: int) -> None:
         """Everything a frame touched so far has to be made anew."""
+        if lsn in self._log.gone.lsns:
+            self._surface = _union(self._surface, self._log.gone.left_by(lsn))
+            self._free = _union(self._free, cell_keys(self._layers.cells.get(lsn)))
+            return
         frame = self._log.frame_before(lsn)
         touched = self._layers.surface.keys_touched(self._view(frame))
         self._surface = _union(self._surface, touched, frame.examined)
-        self._free = _union(self._free, _cell_keys(self._layers.cells.get(lsn)))
+        self._free = _union(self._free, cell_keys(self._layers.cells.get(lsn)))
 
     def _reached_by(self, lsn: int) -> None:
         """So has everything a revised frame touches now."""
@@ -141,6 +151,14 @@ class Correction:
                 return frames
             self._surface = grown
 
+    def _gone_there(self) -> frozenset[int]:
+        """Evicted frames that touched what is made anew. It can be made without them, which forgetting does, but a
+        correction is not to lose what they saw: `Evicted`."""
+        met = self._log.gone.meeting(self._surface, self._free, self._that_may_see)
+        if not self._erased:
+            self._log.gone.require_none(met)
+        return frozenset(met)
+
     def _judged(self, lsn: int) -> NDArray[np.int64]:
         examined = self._examined.get(lsn, _NONE)
         return examined if np.isin(examined, self._surface).any() else _NONE
@@ -153,44 +171,70 @@ class Correction:
         return bool(np.isin(self._touched[lsn], self._surface).any() or len(self._judged(lsn)))
 
     def _that_may_see(self, lsns: Iterable[int]) -> list[int]:
-        """Those of the frames in whose range any block that is made anew lies, by distance alone."""
-        edge = _COARSE * BLOCK * self._layers.config.voxel_size_m
-        cubes = np.unique(unpack_keys(self._surface) // _COARSE, axis=0)
-        centres = (cubes + 0.5) * edge
-        found = []
-        for lsn in lsns:
-            gap = np.linalg.norm(centres - self._layers.centre_of(lsn), axis=1)
-            if (gap <= self._log.reach_m(lsn) + edge).any():
-                found.append(lsn)
-        return found
+        cubes = Cubes.of(self._surface, self._layers.config.voxel_size_m)
+        return [lsn for lsn in lsns if cubes.within(self._log.reach_m(lsn), self._layers.centre_of(lsn))]
 
     def _saw_free(self, lsn: int) -> bool:
-        return bool(np.isin(_cell_keys(self._layers.cells.get(lsn)), self._free).any())
+        return bool(np.isin(cell_keys(self._layers.cells.get(lsn)), self._free).any())
 
     # --- making it anew
 
     def _replay(self, lsn: int, cells: dict[int, bytes]) -> tuple[DepartedRow, ...]:
-        """Put a frame into the blocks that are made anew, as `Layers.prepare` and `apply` do for all."""
-        layers, frame = self._layers, self._log.frame(lsn)
-        view, poses = self._view(frame), layers.poses[: lsn + 1]
-        verdicts = layers.surface.judge(view, self._judged(lsn), frame.residual_m, lsn, poses)
-        departed = layers.departed_of(verdicts)
-        sketch = layers.free.sketch(view)
+        frame = self._log.frame(lsn)
+        departed, sketch = replay_into(self._layers, frame, self._judged(lsn), self._surface, self._free)
         if lsn in self._revised:
             cells[lsn] = cells_blob(sketch)
-        touched = layers.surface.keys_touched(view)
-        plan = layers.surface.plan(view, lsn, layers.surface.enter(touched[np.isin(touched, self._surface)]))
-        layers.surface.carry_out(verdicts)
-        layers.surface.apply(plan, frame.rgb, frame.features)
-        layers.free.apply(layers.free.enter(sketch, self._free), lsn)
         return departed
+
+
+def replay_into(
+    layers: Layers, frame: LoggedFrame, judged: NDArray[np.int64], surface: NDArray[np.int64], free: NDArray[np.int64]
+) -> tuple[tuple[DepartedRow, ...], Sketch]:
+    """Put a frame into the blocks with these keys alone, as `Layers.prepare` and `apply` do for all.
+
+    judged: keys of those that it examined. Returns what departed from these, and all it saw of free space. Where a
+    block is on file alone it has to be brought back first. Raises `OutOfRoom` before any voxel has changed.
+    """
+    assert frame.depth_m is not None
+    view = DepthView.of(frame.depth_m, frame.valid, frame.camera, frame.map_from_camera, layers.config)
+    verdicts = layers.surface.judge(view, judged, frame.residual_m, frame.lsn, layers.poses[: frame.lsn + 1])
+    departed = layers.departed_of(verdicts)
+    sketch = layers.free.sketch(view)
+    seen = layers.free.enter(sketch, free)
+    touched = layers.surface.keys_touched(view)
+    plan = layers.surface.plan(view, frame.lsn, layers.surface.enter(touched[np.isin(touched, surface)]))
+    layers.surface.carry_out(verdicts)
+    layers.surface.apply(plan, frame.rgb, frame.features)
+    layers.free.apply(seen, frame.lsn)
+    return departed, sketch
+
+
+@dataclass(frozen=True, eq=False)
+class Cubes:
+    """Blocks by the coarse cubes they lie in: may a frame have seen any of them, by distance alone?"""
+
+    centres_m: NDArray[np.float64]
+    """(N, 3)"""
+    edge_m: float
+
+    @classmethod
+    def of(cls, keys: NDArray[np.int64], voxel_size_m: float) -> Cubes:
+        """The cubes of these surface blocks."""
+        edge_m = _COARSE * BLOCK * voxel_size_m
+        return cls((np.unique(unpack_keys(keys) // _COARSE, axis=0) + 0.5) * edge_m, edge_m)
+
+    def within(self, reach_m: float, centre_m: NDArray[np.float64]) -> bool:
+        """Whether any of them lies within this distance of a camera."""
+        gap = np.linalg.norm(self.centres_m - centre_m, axis=1)
+        return bool((gap <= reach_m + self.edge_m).any())
 
 
 def _union(*keys: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.unique(np.concatenate(keys))
 
 
-def _cell_keys(blob: bytes | None) -> NDArray[np.int64]:
+def cell_keys(blob: bytes | None) -> NDArray[np.int64]:
+    """Keys of the free-space blocks that a frame with these sightings saw."""
     if blob is None:
         return _NONE
     x, y, z = codec.decode_cells(blob).cell.astype(np.int64).T

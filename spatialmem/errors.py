@@ -51,12 +51,20 @@ class AnotherRecording(UnplacedSession):
     """A frame of another recording than the one that its session holds; so its place in the map is not known."""
 
 
+class BeforeHorizon(SpatialMemError):
+    """The map of a time so early that the log no longer holds all the frames it was made of."""
+
+
 class EncoderMismatch(SpatialMemError):
     """A query or frame was encoded by another encoder than the memory's own."""
 
 
 class OutOfRoom(SpatialMemError):
-    """A reserved pool is full; the message gives the figure and the option to raise."""
+    """A reserved pool or the file budget is full; the message gives the figure and the option to raise."""
+
+
+class Evicted(SpatialMemError):
+    """Images or depth of a frame were given up to keep the file within its budget; the message says when."""
 
 
 class UpUnknown(SpatialMemError):

@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 
 from spatialmem.correction import Correction
 from spatialmem.errors import InvalidValue
+from spatialmem.gone import evicted
 from spatialmem.in_view import could_show, may_show
 from spatialmem.keeper import Keeper
 from spatialmem.layers import Layers
-from spatialmem.revisions import Change, log_of, rewritten, take_over
+from spatialmem.revisions import Change, log_of, rewritten, settle, take_over, within_budget, worked_out
 from spatialmem.store import codec
 from spatialmem.store.rows import KeyframeRow, TombstoneRow
 from spatialmem.voxels.keys import BLOCK
@@ -68,6 +69,8 @@ def _looked_into(keeper: Keeper, layers: Layers, row: KeyframeRow, box_m: NDArra
     pose, config = keeper.places.map_from_camera(row), keeper.config
     if not could_show(box_m, pose, row.camera):
         return False
+    if row.lsn in evicted(keeper):
+        return True  # what its depth would rule out is not known any more
     depth = keeper.on_file().blobs(row.lsn).depth
     depth_m = None if depth is None else codec.decode_depth(depth)
     return may_show(box_m, pose, row.camera, depth_m, 2.0 * config.truncation_m)
@@ -79,13 +82,18 @@ def forget(keeper: Keeper, layers: Layers, lsns: list[int], asked: str) -> Forgo
     if not lsns:
         return Forgotten(0, 0, 0, 0)
     poses = {lsn: keeper.places.map_from_camera(keeper.rows[lsn]) for lsn in lsns}
+    settle(keeper, layers)
     erased = [lsn for lsn in lsns if lsn in layers.cells]
     tombstone, change = TombstoneRow(keeper.last_lsn, asked, tuple(lsns)), Change(layers)
     try:
-        done = Correction(layers, log_of(keeper, layers, {}, poses), (), erased).work_out()
-        changes = rewritten(layers, done, _examined_left(keeper, lsns, done.bare_surface))
-        change.asks_the_file = True
-        keeper.on_file().erase(tombstone, changes)
+        done = worked_out(keeper, Correction(layers, log_of(keeper, layers, {}, poses), (), erased))
+        examined = _examined_left(keeper, lsns, done.bare_surface)
+        change.ask_the_file()
+
+        def write() -> None:
+            keeper.on_file().erase(tombstone, rewritten(layers, done, examined))
+
+        within_budget(keeper, layers, done, write, set(lsns).__contains__)
         keeper.forget_frames(lsns)
         layers.erase(lsns, max(keeper.rows, default=0))
         take_over(keeper, layers, done)
@@ -101,11 +109,13 @@ def _examined_left(keeper: Keeper, lsns: list[int], bare: NDArray[np.int64]) -> 
     left: dict[int, bytes | None] = {}
     if not len(bare):
         return left
-    edge_m, gone = BLOCK * keeper.config.voxel_size_m, set(lsns)
+    edge_m, gone, thinned = BLOCK * keeper.config.voxel_size_m, set(lsns), evicted(keeper)
     for lsn, blob in keeper.on_file().sql(_EXAMINED, (min(lsns),), timeout_s=math.inf).rows:
         if lsn not in gone:
             row, keys = keeper.rows[lsn], codec.decode_examined(blob)
-            lie_at = keeper.places.examined_at(row, keys, keeper.places.map_from_camera(row), edge_m)
+            lie_at = keys
+            if lsn not in thinned:  # theirs are those of the map as it stands
+                lie_at = keeper.places.examined_at(row, keys, keeper.places.map_from_camera(row), edge_m)
             told = np.isin(lie_at, bare)
             if told.any():
                 left[lsn] = codec.encode_examined(keys[~told])

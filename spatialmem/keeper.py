@@ -5,31 +5,32 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, final
 
 import numpy as np
 from numpy.typing import NDArray
 
-import spatialmem
-from spatialmem.checkpoint import CheckpointRound, WholeRound
+from spatialmem.checkpoint import CheckpointRound
 from spatialmem.config import MemoryConfig
-from spatialmem.errors import EncoderMismatch, InvalidValue, MemoryFileError, SpatialMemError
+from spatialmem.errors import Evicted, InvalidValue, MemoryFileError, SpatialMemError
 from spatialmem.layers import Layers, LoggedFrame, Prepared
-from spatialmem.loading import load_blocks, store_of, unsettled
+from spatialmem.loading import load_blocks, store_of
 from spatialmem.log_entry import Keyframe, LogEntry, decoded, ephemeral_entry, file_entry, keyframe_row
-from spatialmem.meta import config_of, feature_width_of, up_of
+from spatialmem.meta import MAP_FRAME, config_of, feature_width_of, meta_of, up_of
+from spatialmem.own_encoder import OwnEncoder
 from spatialmem.perception import Encoder, load_encoder
 from spatialmem.places import Places
+from spatialmem.rebuilding import rebuilt
 from spatialmem.sessions import CameraLog, require_place, require_same_recording
-from spatialmem.store.block_store import FileBlocks, Spilled
-from spatialmem.store.failures import needed
+from spatialmem.store.block_store import Spilled
 from spatialmem.store.file import MemoryFile
+from spatialmem.store.room import blocks_at_once
 from spatialmem.store.rows import AnchorRow, KeyframeRow, PoseRow, SessionRow
+from spatialmem.thinning import Thinning
 from spatialmem.types import Frame, Outcome
 from spatialmem.voxels.keys import BLOCK
-
-MAP_FRAME = "map"
 
 
 @final
@@ -45,12 +46,17 @@ class Keeper:
         self.rows: dict[int, KeyframeRow] = {}
         self.last_lsn = 0
         """number of the last frame that was ever stored"""
-        self._encoder = encoder
+        self._encoder = OwnEncoder(file, encoder)
         self.places = Places()
         self._cameras: dict[tuple[str, str], CameraLog] = {}
         self._up: NDArray[np.float64] | None = None
         self.recordings: dict[str, str] = {}
-        self._round = CheckpointRound(config.checkpoint_frames)
+        self._round = self._new_round(0)
+        self.thinning = Thinning.of(self)
+        """the file budget; None without one, or without writing"""
+
+    def _new_round(self, base_lsn: int) -> CheckpointRound:
+        return CheckpointRound(self.config.checkpoint_frames, base_lsn, blocks_at_once(self.config.file_bytes))
 
     @classmethod
     def create(cls, path: str | Path | None, encoder: str | Encoder, config: MemoryConfig) -> Keeper:
@@ -58,16 +64,7 @@ class Keeper:
         loaded = load_encoder(encoder)
         if path is None:
             return cls(None, config, loaded, loaded.dim)
-        meta = {
-            "config": config.to_json(),
-            "encoder_name": loaded.name,
-            "encoder_fingerprint": loaded.fingerprint,
-            "encoder_dim": str(loaded.dim),
-            "up_in_map": None,
-            "map_frame": MAP_FRAME,
-            "created_with": f"spatialmem {spatialmem.__version__}",
-        }
-        return cls(MemoryFile.create(path, meta), config, loaded, loaded.dim)
+        return cls(MemoryFile.create(path, meta_of(config, loaded)), config, loaded, loaded.dim)
 
     @classmethod
     def open(cls, path: str | Path, mode: Literal["r", "a"]) -> Keeper:
@@ -107,28 +104,16 @@ class Keeper:
     @property
     def encoder(self) -> Encoder:
         """The memory's own encoder; raises `EncoderMismatch` when what is installed is not the one it was made with."""
-        if self._encoder is None:
-            meta = self.on_file().meta()
-            return self.use_encoder(load_encoder(str(meta["encoder_name"])))
-        return self._encoder
+        return self._encoder.get()
 
     def use_encoder(self, encoder: Encoder) -> Encoder:
         """Take this encoder; it must be the one the memory was made with."""
-        wanted = self.on_file().get_meta("encoder_fingerprint")
-        if encoder.fingerprint != wanted:
-            raise EncoderMismatch(
-                f"this memory was made with encoder {self.on_file().get_meta('encoder_name')!r}, fingerprint "
-                f"{str(wanted)[:12]}; {encoder.name!r} here has fingerprint {encoder.fingerprint[:12]}, so features "
-                "cannot be compared. Install the encoder it was made with, or make a new memory from the recording"
-            )
-        self._encoder = encoder
-        return encoder
+        return self._encoder.use(encoder)
 
     @property
     def encoder_name(self) -> str | None:
         """Name of the memory's encoder, whether or not it can be loaded here."""
-        named = None if self.file is None else self.file.get_meta("encoder_name")
-        return named or (None if self._encoder is None else self._encoder.name)
+        return self._encoder.name
 
     # --- sessions
 
@@ -165,8 +150,7 @@ class Keeper:
 
     def residuals_m(self, frame: Frame, count: int) -> list[float | None]:
         """Depth residuals of the last stored frames of the same camera that looked at depth, newest first."""
-        log = self._log_of(frame.session_id, frame.camera_id)
-        return list(reversed(log.residuals_m))[:count]
+        return list(reversed(self._log_of(frame.session_id, frame.camera_id).residuals_m))[:count]
 
     def entry(
         self, frame: Frame, map_from_camera: NDArray[np.float64], reason: str, suspect: bool, outcome: Outcome,
@@ -174,18 +158,14 @@ class Keeper:
     ) -> LogEntry:  # fmt: skip
         """A frame as the log will hold it; with a file, the layers get the decoded form of what is stored."""
         lsn = self.last_lsn + 1
-        frame = self._numbered(frame)
+        if frame.seq is None:
+            frame = replace(frame, seq=self._log_of(frame.session_id, frame.camera_id).next_seq)
         counted = self._log_of(frame.session_id, frame.camera_id).counted[outcome.rays > 0]
         encoding = self.encoder.encode(frame.rgb) if counted % self.config.encode_every == 0 else None
         row = keyframe_row(lsn, frame, reason, suspect, encoding is not None, outcome)
         if self.file is None:
             return ephemeral_entry(row, frame, map_from_camera, encoding, examined)
         return file_entry(row, frame, map_from_camera, encoding, examined, self.config.jpeg_quality)
-
-    def _numbered(self, frame: Frame) -> Frame:
-        if frame.seq is not None:
-            return frame
-        return replace(frame, seq=self._log_of(frame.session_id, frame.camera_id).next_seq)
 
     def _log_of(self, session_id: str, camera_id: str) -> CameraLog:
         return self._cameras.setdefault((session_id, camera_id), CameraLog())
@@ -198,13 +178,9 @@ class Keeper:
             session = self._new_session(row.session_id, np.eye(4), "first session")
         recording_id = None if row.session_id in self.recordings else entry.recording_id
         if self.file is not None and entry.blobs is not None:
-            share = self._round.next_share(layers)
-            self.file.append_frame(
-                row, entry.blobs, entry.vector, prepared.cells, departed=prepared.departed, surface=share.surface,
-                free=share.free, checkpoint=share.completed, session=session, recording_id=recording_id,
-                pose=entry.pose,
-            )  # fmt: skip
-            self._round.written(share, layers)
+            append = partial(self._append, entry, prepared, layers, session, recording_id)
+            due = self._round.most_next(layers)
+            append() if self.thinning is None else self.thinning.store(entry, prepared, layers, due, append)
         if session is not None:
             self.places.add(session[1])
         if recording_id is not None:
@@ -212,6 +188,22 @@ class Keeper:
         if entry.pose is not None:
             self.places.revise((entry.pose,), {row.lsn: entry.pose.revision})
         self._remember(row)
+
+    def _append(
+        self, entry: LogEntry, prepared: Prepared, layers: Layers, session: tuple[SessionRow, AnchorRow] | None,
+        recording_id: str | None,
+    ) -> None:  # fmt: skip
+        assert entry.blobs is not None
+        share = self._round.next_share(layers)
+        self.on_file().append_frame(
+            entry.row, entry.blobs, entry.vector, prepared.cells, departed=prepared.departed, surface=share.surface,
+            free=share.free, checkpoint=share.completed, session=session, recording_id=recording_id, pose=entry.pose,
+        )  # fmt: skip
+        self._round.written(share, layers)
+
+    def complete_round(self, layers: Layers) -> None:
+        """Write every block that has changed since the base, and move the base up to the last frame."""
+        self._round.finish(layers, self.on_file())
 
     def _remember(self, row: KeyframeRow) -> None:
         self.rows[row.lsn] = row
@@ -291,8 +283,9 @@ class Keeper:
             before = self.on_file().revisions()
             try:
                 layers = self._restored_layers()
-            except SpatialMemError:  # what it lacks may have been erased while it was read
-                if not self.read_only or self.on_file().revisions() == before:
+            except SpatialMemError as error:  # what it lacks may have been erased, or thinned, while it was read
+                thinned = isinstance(error, Evicted) and self.on_file().base_lsn > self._round.base_lsn
+                if not self.read_only or not (thinned or self.on_file().revisions() != before):
                     raise
             else:
                 if not self.read_only or self.on_file().revisions() == before:
@@ -325,35 +318,36 @@ class Keeper:
 
     def new_layers(self) -> Layers:
         """Empty layers; with a file, blocks that find no room in RAM are on file alone."""
-        return Layers(self.config, self.feature_width, store_of(self.file, lambda: self.last_lsn))
+        if self.file is None:
+            return Layers(self.config, self.feature_width)
+        layers = Layers(self.config, self.feature_width, Spilled())
+        self.keep_on_file(layers)
+        return layers
+
+    def keep_on_file(self, layers: Layers) -> None:
+        """From here on, blocks of these layers that leave RAM go to the file, which holds those that have left."""
+        assert layers.residence is not None
+        within = None if self.thinning is None else self.thinning.within(layers)
+        layers.residence.store = store_of(self.on_file(), lambda: self.last_lsn, within)
 
     def rebuilt_layers(self, old: Layers | None = None) -> Layers:
-        """The layers made anew from the log alone, and put into the file in place of what it had, which is not read;
-        `old` are still read until they are there."""
-        layers, file = Layers(self.config, self.feature_width, Spilled()), self.on_file()
-        assert layers.residence is not None
+        """The layers made anew from the log, and put into the file in place of what it had (rebuilding.py); `old` are
+        still read until they are there."""
         if not self.rows:
-            self._restore_rows(file.path)
-        for row in list(self.rows.values()):
-            with needed(file.path, row.lsn):
-                logged = self.logged(row)
-            layers.apply(layers.prepare(logged))
-        with unsettled(old):
-            WholeRound(layers).put_into(file, layers.residence)
-            layers.residence.store = FileBlocks(file, lambda: self.last_lsn)
-        self._round = CheckpointRound(self.config.checkpoint_frames, layers.last_lsn)
+            self._restore_rows(self.on_file().path)
+        layers = rebuilt(self, old)
+        self._round = self._new_round(layers.last_lsn)
         return layers
 
     def finish(self, layers: Layers | None) -> None:
         """Write the blocks that changed since the last checkpoint and close the file. None: close it as it is."""
-        if self.closed:
+        if self.closed or self.file is None:
+            self.closed = True
             return
         self.closed = True
-        if self.file is None:
-            return
         try:
             if layers is not None and not self.file.read_only and layers.last_lsn > self._round.base_lsn:
-                self._round.finish(layers, self.file)
+                (self.complete_round if self.thinning is None else self.thinning.finish)(layers)
         finally:
             self.file.close()
 
@@ -384,6 +378,13 @@ class Keeper:
     def base_lsn(self) -> int:
         """Every block on file holds at least the frames up to this one."""
         return self._round.base_lsn
+
+    @property
+    def horizon_lsn(self) -> int:
+        """Frame from which on every map can be made again: the first, or, once any was evicted, the latest that a block
+        on file contains, for what came before may be needed to make it without. 0 for an empty log."""
+        first = min(self.rows, default=0)
+        return max(first, self.file.newest_tag) if self.file is not None and self.file.evictions() else first
 
     def check(self) -> list[str]:
         """Problems of the file."""

@@ -342,8 +342,17 @@ class Layers:
             for row in rows:
                 pools.contains[block_of(pools, row.key)] = row.lsn
 
+    @property
+    def every_block(self) -> int:
+        """Blocks of both layers, those included that are on file alone."""
+        away = 0 if self.residence is None else sum(map(len, self.residence.shelves))
+        return len(self.surface) + len(self.free) + away
+
     def changed_keys(self, after_lsn: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Ascending keys of the surface and of the free-space blocks changed by frames after `after_lsn`."""
+        """Ascending keys of the blocks in RAM, surface and free space, changed by frames after `after_lsn`.
+
+        What is on file alone is there as it is.
+        """
         return keys_in_order(self.surface.pools, after_lsn), keys_in_order(self.free.pools, after_lsn)
 
     def put_in(self, row: BlockRow, block: SurfaceBlock | FreeBlock) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import itertools
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -12,23 +13,59 @@ from numpy.typing import NDArray
 from spatialmem.errors import MemoryFileError
 from spatialmem.layers import Layers, block_arrays
 from spatialmem.residence import Residence, staleness
-from spatialmem.store.block_codec import unpack_free_block, unpack_surface_block
-from spatialmem.store.block_store import BlockStore, FileBlocks, Layer, Spilled, sizes
+from spatialmem.store.block_codec import SurfaceBlock, unpack_free_block, unpack_surface_block
+from spatialmem.store.block_store import BlockStore, FileBlocks, Layer, Spilled, Within, sizes
 from spatialmem.store.file import MemoryFile
+from spatialmem.store.rows import BlockRow
 from spatialmem.voxels.pools import PAGE
+from spatialmem.voxels.shelf import Shelf
 
+_AT_ONCE = 256  # blocks that are put aside together
 _FULL = 0.75  # share of a pool that is filled when not all blocks find room: frames to come need some
 
 
-def store_of(file: MemoryFile | None, last_lsn: Callable[[], int]) -> BlockStore | None:
-    """Where the blocks of a memory go that leave RAM; a file that must not be changed gets none. None: nowhere.
+def store_of(file: MemoryFile, last_lsn: Callable[[], int], within: Within | None) -> BlockStore:
+    """Where the blocks of a memory go that leave RAM; a file that must not be changed gets none.
 
-    last_lsn: number of the last frame that the memory knows of.
+    last_lsn: number of the last frame that the memory knows of; within: for a file with a budget.
     """
-    if file is None:
-        return None
-    blocks = FileBlocks(file, last_lsn)
+    blocks = FileBlocks(file, last_lsn, within)
     return Spilled(blocks) if file.read_only else blocks
+
+
+def put_aside(layers: Layers, surface: Iterable[BlockRow], free: Iterable[BlockRow]) -> None:
+    """Give layers blocks that they have neither in RAM nor aside: they go where those go that leave RAM, and come
+    back as those do. Frames up to the tag of a row will not change its block again."""
+    residence = layers.residence
+    assert residence is not None
+    for some in _in_batches(surface):
+        residence.store.put(some, ())
+        left = _Left()
+        for row in some:
+            left.note(row, surface_block_of(row), residence)
+        residence.surface = left.on(residence.surface)
+    for some in _in_batches(free):
+        residence.store.put((), some)
+        left = _Left()
+        for row in some:
+            unpack_free_block(row.data)  # which may be damaged
+            left.note_free(row)
+        residence.free = left.on(residence.free)
+    layers.publish()
+
+
+def _in_batches(rows: Iterable[BlockRow]) -> Iterator[list[BlockRow]]:
+    left = iter(rows)
+    while some := sorted(itertools.islice(left, _AT_ONCE), key=lambda row: row.key):
+        yield some
+
+
+def surface_block_of(row: BlockRow) -> SurfaceBlock:
+    """The block of a row, which is not to contain a frame after its tag."""
+    block = unpack_surface_block(row.data)
+    if block.last.max(initial=0) > row.lsn:
+        raise MemoryFileError(f"surface block {row.key} contains frames after its tag, {row.lsn}")
+    return block
 
 
 @contextmanager
@@ -50,9 +87,36 @@ class _Left:
     """Blocks that stay on file."""
 
     keys: list[int] = field(default_factory=list)
+    lsns: list[int] = field(default_factory=list)
+    """what a later frame changes is not summed up as it is any more"""
     rows: list[int] = field(default_factory=list)
     doubtful: list[bool] = field(default_factory=list)
     slots: list[int] = field(default_factory=list)
+
+    def note(self, row: BlockRow, block: SurfaceBlock, residence: Residence) -> None:
+        """This one does, and is summed up."""
+        slot = residence.summaries.new_slot()
+        if slot >= 0:
+            residence.summaries.write(slot, block_arrays(block))
+        self._add(row, len(block.last), bool(block.doubt.any()), slot)
+
+    def note_free(self, row: BlockRow) -> None:
+        """So does this one, of free space."""
+        self._add(row, 0, False, -1)
+
+    def _add(self, row: BlockRow, rows: int, doubtful: bool, slot: int) -> None:
+        self.keys.append(row.key)
+        self.lsns.append(row.lsn)
+        self.rows.append(rows)
+        self.doubtful.append(doubtful)
+        self.slots.append(slot)
+
+    def on(self, shelf: Shelf) -> Shelf:
+        """The shelf with these, whose keys ascend."""
+        return shelf.put(
+            np.array(self.keys, np.int64), np.array(self.rows, np.int32), np.array(self.doubtful, np.bool_),
+            np.array(self.lsns, np.uint32), np.array(self.slots, np.int32),
+        )  # fmt: skip
 
 
 def load_blocks(layers: Layers, residence: Residence, file: MemoryFile) -> int:
@@ -61,22 +125,14 @@ def load_blocks(layers: Layers, residence: Residence, file: MemoryFile) -> int:
     fits = _those_that_fit(file, "surface", pools.free_blocks.shape[0], pools.free_pages.shape[0])
     newest, left = 0, _Left()
     for row in file.surface_blocks():
-        block = unpack_surface_block(row.data)
-        if block.last.max(initial=0) > row.lsn:
-            raise MemoryFileError(f"surface block {row.key} contains frames after its tag, {row.lsn}")
+        block = surface_block_of(row)
         newest = max(newest, row.lsn)
         if fits(row.key):
             layers.put_in(row, block)
-            continue
-        slot = residence.summaries.new_slot()
-        if slot >= 0:
-            residence.summaries.write(slot, block_arrays(block))
-        left.keys.append(row.key)
-        left.rows.append(len(block.last))
-        left.doubtful.append(bool(block.doubt.any()))
-        left.slots.append(slot)
+        else:
+            left.note(row, block, residence)
     layers.surface.note_all_doubts()
-    left_free: list[int] = []
+    left_free = _Left()
     fits = _those_that_fit(file, "free", space.free_blocks.shape[0], None)
     for row in file.free_blocks():
         newest = max(newest, row.lsn)
@@ -84,13 +140,8 @@ def load_blocks(layers: Layers, residence: Residence, file: MemoryFile) -> int:
         if fits(row.key):
             layers.put_in(row, content)
         else:
-            left_free.append(row.key)
-    residence.surface = residence.surface.put(
-        np.array(left.keys, np.int64), np.array(left.rows, np.int32), np.array(left.doubtful, np.bool_), newest,
-        np.array(left.slots, np.int32),
-    )  # fmt: skip
-    none = np.zeros(len(left_free), np.int32)
-    residence.free = residence.free.put(np.array(left_free, np.int64), none, none > 0, newest, none - 1)
+            left_free.note_free(row)
+    residence.surface, residence.free = left.on(residence.surface), left_free.on(residence.free)
     return newest
 
 

@@ -80,7 +80,8 @@ def file_entry(
 
 
 def decoded(row: KeyframeRow, blobs: FrameBlobs, map_from_camera: NDArray[np.float64]) -> LoggedFrame:
-    """A log row as the layers read it."""
+    """A log row as the layers read it; its blobs must not have been given up."""
+    assert blobs.colour is not None
     return LoggedFrame(
         lsn=row.lsn,
         stamp_ns=row.stamp_ns,

@@ -32,12 +32,13 @@ from spatialmem.map_epoch import MapEpoch
 from spatialmem.perception import Encoder
 from spatialmem.report import described_memory
 from spatialmem.revisions import PoseCorrection, correct_poses, poses_at
+from spatialmem.travelling import Pasts, Travelling
 from spatialmem.types import Frame, Skipped, Stored
 from spatialmem.up import Up, estimate_up
 
 
 @final
-class SpatialMemory(Joining):
+class SpatialMemory(Joining, Travelling):
     """A robot's spatial memory: observe posed RGB-D frames, ask where things are.
 
     Make one with `create` or `open`; use it as a context manager or call `close`. One thread observes at a time,
@@ -50,6 +51,7 @@ class SpatialMemory(Joining):
         self._layers = layers
         self._observing = threading.Lock()
         self._answering = Answering(keeper)
+        self._pasts = Pasts()
         self._in_doubt = False  # True when storing was interrupted: the file may hold a frame that the layers do not
 
     # --- making and leaving
@@ -107,6 +109,7 @@ class SpatialMemory(Joining):
     def close(self) -> None:
         """Write what the file does not hold yet and leave exactly one file. A second call does nothing."""
         with self._observing:
+            self._pasts.drop()
             self._keeper.finish(self._layers if self._sound else None)
 
     @property
@@ -227,6 +230,7 @@ class SpatialMemory(Joining):
             try:
                 return forget(self._keeper, self._layers, lsns, asked)
             finally:
+                self._pasts.drop()
                 self._vectors = (0, {})  # of localising: read again from what is left
 
     # --- what it is

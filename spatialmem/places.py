@@ -22,6 +22,10 @@ class Places:
         self._ended: list[AnchorRow] = []
         self._poses: dict[int, NDArray[np.float64]] = {}
         self._revisions: dict[int, int] = {}
+        self.rewritten = 0
+        """grows whenever the past changes: poses revised, sessions moved, frames erased"""
+        self.erased = 0
+        """grows whenever frames are erased"""
         self._stored: dict[int, NDArray[np.float64]] = {}
         """poses of frames that were refined before they were stored"""
 
@@ -37,6 +41,15 @@ class Places:
             places._note(pose)
             if pose.lsn in rows and pose.revision == rows[pose.lsn].pose_revision:
                 places._poses[pose.lsn] = pose.world_from_camera
+        return places
+
+    def copy(self) -> Places:
+        """As they are now; what is revised later does not change the copy."""
+        places = Places()
+        places._anchors, places._ended = dict(self._anchors), list(self._ended)
+        places._poses, places._revisions = dict(self._poses), dict(self._revisions)
+        places._stored = dict(self._stored)
+        places.rewritten, places.erased = self.rewritten, self.erased
         return places
 
     @property
@@ -82,6 +95,12 @@ class Places:
             return keys
         return moved_keys(keys, map_from_camera @ np.linalg.inv(stored), edge_m)
 
+    @property
+    def revised(self) -> int:
+        """How many revisions of poses and of places of sessions came after what they revise was stored."""
+        revised = sum(self._revisions.values()) - len(self._stored)
+        return revised + sum(anchor.revision > 0 for anchor in (*self._anchors.values(), *self._ended))
+
     def next_revision(self, lsn: int) -> int:
         """Number of the next revision of a frame's pose."""
         return self._revisions.get(lsn, 0) + 1
@@ -100,18 +119,22 @@ class Places:
             return
         held = self._anchors.get(anchor.session_id)
         if held is not None:
+            self.rewritten += 1
             self._ended.append(replace(held, valid_to=anchor.valid_from))
         self._anchors[anchor.session_id] = anchor
 
     def revise(self, poses: Iterable[PoseRow], used: Mapping[int, int]) -> None:
         """Revisions that the file holds now; `used`: by which of them frames (lsn) stand in the layers."""
         for pose in poses:
+            self.rewritten += pose.valid_from > pose.lsn  # else it came with its frame
             self._note(pose)
             if used.get(pose.lsn) == pose.revision:
                 self._poses[pose.lsn] = pose.world_from_camera
 
     def drop(self, lsns: Iterable[int]) -> None:
         """These frames have been erased."""
+        self.rewritten += 1
+        self.erased += 1
         for lsn in lsns:
             self._poses.pop(lsn, None)
             self._revisions.pop(lsn, None)

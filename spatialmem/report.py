@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from spatialmem.keeper import Keeper
 from spatialmem.layers import Layers
+from spatialmem.store.evictions import EvictionRow
 
 
 def described_memory(keeper: Keeper, layers: Layers) -> dict[str, Any]:
@@ -30,6 +32,9 @@ def described_memory(keeper: Keeper, layers: Layers) -> dict[str, Any]:
         "revised_poses": sum(row.pose_revision > 0 for row in rows),
         "forgotten_frames": keeper.last_lsn - len(rows),
         "base_lsn": keeper.base_lsn,
+        "horizon_lsn": keeper.horizon_lsn,
+        "budget": {"ram_bytes": keeper.config.ram_bytes, "file_bytes": keeper.config.file_bytes},
+        "evicted": [] if file is None else evicted(file.evictions()),
         "up_in_map": None if up is None else up.tolist(),
         "ram_bytes": layers.surface.bytes_used,
         "ram_budget_bytes": keeper.config.ram_bytes,
@@ -42,3 +47,14 @@ def _on_file(layers: Layers) -> dict[str, int]:
     """Blocks that are on file alone, beside those in RAM."""
     surface, free = (0, 0) if layers.residence is None else map(len, layers.residence.shelves)
     return {"surface_blocks_on_file_alone": surface, "free_space_blocks_on_file_alone": free}
+
+
+def evicted(rows: Sequence[EvictionRow]) -> list[dict[str, Any]]:
+    """What was given up, by kind and reason: frames, bytes, and the latest base at which it happened."""
+    totals: dict[tuple[str, str], dict[str, Any]] = {}
+    for row in rows:
+        total = totals.setdefault((row.kind, row.reason), {"what": row.kind, "frames": 0, "bytes": 0})
+        total["frames"] += len(row.lsns)
+        total["bytes"] += row.bytes
+        total["at_lsn"], total["reason"] = row.at_lsn, row.reason
+    return list(totals.values())

@@ -228,11 +228,16 @@ class Residence:
         free = free[np.argsort(space.pools.keys[free])]
         held, held_free = surface[grid.pools.changed[surface] > 0], free[space.pools.changed[free] > 0]
         slots = self._slots(grid.pools.keys[held])
-        stale, stale_free = _unwritten(grid.pools, held), _unwritten(space.pools, held_free)
-        self.store.put(
-            self._written(held, slots, stale), (layers.free_row(int(key), lsn) for key in space.pools.keys[stale_free])
+        stale, stale_free = (
+            self._unwritten("surface", grid.pools, held),
+            self._unwritten("free", space.pools, held_free),
         )
-        grid.pools.contains[stale], space.pools.contains[stale_free] = lsn, lsn
+        self.store.put(
+            self._written(held, slots, stale),
+            (layers.free_row(int(space.pools.keys[b]), _tag(space.pools, b, lsn)) for b in stale_free),
+        )
+        _raise_to(grid.pools.contains, stale, lsn)
+        _raise_to(space.pools.contains, stale_free, lsn)
         with layers.adding():
             keys, rows = grid.pools.keys[held], grid.pools.n_rows[held]
             self.surface = self.surface.put(keys, rows, grid.is_doubtful(keys), lsn, slots)
@@ -243,6 +248,12 @@ class Residence:
             space.give_up(free, layers.epochs.number + 1)
             layers.publish()
         layers.reclaim()
+
+    def _unwritten(self, layer: Layer, pools, blocks: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Those of the blocks that a frame has changed since they were read from the file or written to it, and those
+        that were never there."""
+        changed = pools.changed[blocks] > pools.contains[blocks]
+        return blocks[changed | self.store.lacks(layer, pools.keys[blocks])]
 
     def _slots(self, keys: NDArray[np.int64]) -> NDArray[np.int32]:
         """Where the summaries of these blocks are or are to be."""
@@ -259,7 +270,7 @@ class Residence:
             if slot >= 0 and (place < 0 or self.surface.lsn[place] < pools.changed[block]):
                 self.summaries.write(slot, read_block(pools, block))
             if block in unwritten:
-                yield layers.surface_row(int(pools.keys[block]), layers.last_lsn)
+                yield layers.surface_row(int(pools.keys[block]), _tag(pools, block, layers.last_lsn))
 
     def every_row(self, layer: Layer) -> Iterator[BlockRow]:
         """Rows of all blocks of a layer, by ascending key."""
@@ -309,6 +320,10 @@ def _standing(shelf: Shelf, keys: NDArray[np.int64]) -> NDArray[np.int64]:
     return keys[shelf.places(keys) >= 0]
 
 
-def _unwritten(pools, blocks: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Those of the blocks that a frame has changed since they were read from the file or written to it."""
-    return blocks[pools.changed[blocks] > pools.contains[blocks]]
+def _tag(pools, block: int, lsn: int) -> int:
+    """The last frame that a block contains, after frame `lsn`; one from a file or an earlier time is ahead of it."""
+    return max(lsn, int(pools.contains[block]))
+
+
+def _raise_to(contains: NDArray[np.uint32], blocks: NDArray[np.int64], lsn: int) -> None:
+    contains[blocks] = np.maximum(contains[blocks], np.uint32(lsn))

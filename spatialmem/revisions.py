@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import final
 
@@ -11,12 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spatialmem.arguments import check_reach
+from spatialmem.config import MemoryConfig
 from spatialmem.correction import Corrected, Correction, Logged
 from spatialmem.errors import InvalidValue, SpatialMemError
 from spatialmem.geometry import pose_difference
+from spatialmem.gone import Gone, evicted
 from spatialmem.keeper import Keeper
 from spatialmem.layers import Layers
-from spatialmem.store.rows import AnchorRow, BlockRow, CorrectedLayers, PoseRow
+from spatialmem.store.rows import AnchorRow, BlockRow, CorrectedLayers, KeyframeRow, PoseRow
 from spatialmem.voxels.blocks import block_of
 
 _LEAST_VOXELS, _LEAST_RAD = 0.5, math.radians(0.2)
@@ -57,11 +60,19 @@ def correct_poses(
     wanted = _wanted(keeper, poses, anchor, reason)
     before = {lsn: keeper.places.map_from_camera(keeper.rows[lsn]) for lsn in wanted.now}
     used = {row.lsn: row.revision for row in wanted.poses if row.lsn in wanted.now}
+    if before:
+        settle(keeper, layers)
+        Gone(keeper, layers).require_none(evicted(keeper) & before.keys())
     change = Change(layers)
     try:
         done = None if not before else _worked_out(keeper, layers, wanted.now, before)
-        change.asks_the_file = True
-        keeper.on_file().correct(wanted.poses, used, wanted.anchor, None if done is None else rewritten(layers, done))
+        change.ask_the_file()
+
+        def write() -> None:
+            changes = None if done is None else rewritten(layers, done)
+            keeper.on_file().correct(wanted.poses, used, wanted.anchor, changes)
+
+        within_budget(keeper, layers, done, write, before.__contains__)
         keeper.revise(wanted.poses, used, wanted.anchor)
         if done is not None:
             take_over(keeper, layers, done)
@@ -76,7 +87,13 @@ def correct_poses(
 def _worked_out(keeper: Keeper, layers: Layers, now: Mapping[int, NDArray], before: Mapping[int, NDArray]) -> Corrected:
     _note(keeper, layers, now)
     revised = [lsn for lsn in before if lsn in layers.cells]
-    return Correction(layers, log_of(keeper, layers, now, before), revised).work_out()
+    return worked_out(keeper, Correction(layers, log_of(keeper, layers, now, before), revised))
+
+
+def worked_out(keeper: Keeper, correction: Correction) -> Corrected:
+    """What a correction makes anew; the frames it reads stay where they are meanwhile."""
+    with nullcontext() if keeper.thinning is None else keeper.thinning.sparing():
+        return correction.work_out()
 
 
 def _wanted(
@@ -122,16 +139,37 @@ def _note(keeper: Keeper, layers: Layers, poses: Mapping[int, NDArray[np.float64
         layers.note(lsn, keeper.rows[lsn].stamp_ns, pose)
 
 
+def settle(keeper: Keeper, layers: Layers) -> None:
+    """Before a large change of a file with a budget: so that frames can be given up for it."""
+    if keeper.thinning is not None:
+        keeper.thinning.settle(layers)
+
+
+def within_budget(
+    keeper: Keeper, layers: Layers, done: Corrected | None, write: Callable[[], None], spared: Callable[[int], bool]
+) -> None:
+    """Call `write`, which puts what was made anew into the file, once there is room; spared: frames (lsn) to leave."""
+    if keeper.thinning is None:
+        write()
+    else:
+        blocks = 0 if done is None else len(done.surface) + len(done.free)
+        keeper.thinning.rewrite(write, blocks, layers, spared)
+
+
+def reach_m(row: KeyframeRow, config: MemoryConfig) -> float:
+    """How far from its camera a frame can have touched a voxel, metres."""
+    camera = row.camera
+    corners = np.array([(u, v, 1.0) for u in (-1.0, camera.width) for v in (-1.0, camera.height)])
+    rays = (corners - (camera.cx, camera.cy, 0.0)) / (camera.fx, camera.fy, 1.0)
+    return (config.max_depth_m + 2 * config.truncation_m) * float(np.linalg.norm(rays, axis=1).max())
+
+
 def log_of(keeper: Keeper, layers: Layers, now: Mapping[int, NDArray], before: Mapping[int, NDArray]) -> Logged:
     """The log with poses (4, 4) in the map that frames get, and by which they stand in the layers."""
     rows = dict(keeper.rows)
-    margin_m = keeper.config.max_depth_m + 2 * keeper.config.truncation_m
 
-    def reach_m(lsn: int) -> float:
-        camera = rows[lsn].camera
-        corners = np.array([(u, v, 1.0) for u in (-1.0, camera.width) for v in (-1.0, camera.height)])
-        rays = (corners - (camera.cx, camera.cy, 0.0)) / (camera.fx, camera.fy, 1.0)
-        return margin_m * float(np.linalg.norm(rays, axis=1).max())
+    def reach(lsn: int) -> float:
+        return reach_m(rows[lsn], keeper.config)
 
     def frame(lsn: int):
         return keeper.logged(rows[lsn], now.get(lsn))
@@ -139,8 +177,9 @@ def log_of(keeper: Keeper, layers: Layers, now: Mapping[int, NDArray], before: M
     def frame_before(lsn: int):
         return keeper.logged(rows[lsn], before[lsn])
 
-    with_depth = tuple(lsn for lsn in rows if lsn in layers.cells)  # a frame with depth has seen some cell
-    return Logged(with_depth, frame, frame_before, reach_m)
+    gone = Gone(keeper, layers)
+    with_depth = tuple(lsn for lsn in rows if lsn in layers.cells and lsn not in gone.lsns)
+    return Logged(with_depth, frame, frame_before, reach, gone)  # a frame with depth has seen some cell
 
 
 @final
@@ -149,15 +188,19 @@ class Change:
 
     def __init__(self, layers: Layers) -> None:
         """Before anything is changed."""
-        self._layers, self._number = layers, layers.epochs.number
-        self.asks_the_file = False
-        """True from where on the file may hold the change"""
+        self._layers = layers
+        self._number: int | None = None
+
+    def ask_the_file(self) -> None:
+        """From here on the file may hold the change; the next epoch is that of the change."""
+        self._number = self._layers.epochs.number
 
     def fail(self, error: BaseException, undo: Callable[[], None]) -> None:
         """Go back to the layers that readers see; where the file may hold what these do not, say so."""
-        if self._layers.epochs.number != self._number:  # Ctrl-C came when all was done
+        asked = self._number is not None
+        if asked and self._layers.epochs.number != self._number:  # Ctrl-C came when all was done
             return
-        if self.asks_the_file and not isinstance(error, SpatialMemError):  # the file refuses by that, and is as before
+        if asked and not isinstance(error, SpatialMemError):  # the file refuses by that, and is as before
             self._layers.sound = False
         undo()
         self._layers.abandon()

@@ -72,5 +72,8 @@ class Whereabouts(Asking):
         if lsn > known and self._keeper.file is not None:
             read = {row: decode_vector(data) for row, data in self._keeper.file.vectors(known) if row <= lsn}
             vectors = {**vectors, **read}
+        thinning = self._keeper.thinning
+        if thinning is not None and not thinning.vectors.isdisjoint(vectors):  # as a memory opened now would find it
+            vectors = {row: vector for row, vector in vectors.items() if row not in thinning.vectors}
         self._vectors = lsn, vectors
         return vectors

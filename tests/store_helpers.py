@@ -121,7 +121,7 @@ def write_blocks(file: MemoryFile, lsn: int) -> None:
 
 def departed(valid_from: int) -> DepartedRow:
     return DepartedRow(
-        valid_from, 1, 2, (1.0, 2.0, 0.5), (0.9, 1.9, 0.4), (1.1, 2.1, 0.6), 37, (200, 20, 10),
+        valid_from, 1, min(2, valid_from), (1.0, 2.0, 0.5), (0.9, 1.9, 0.4), (1.1, 2.1, 0.6), 37, (200, 20, 10),
         np.ones(DIM, dtype="<f2").tobytes(),
     )  # fmt: skip
 

@@ -20,7 +20,7 @@ FOUNDATION = {"types", "errors", "checks", "config", "geometry"}
 LAYERS = {"voxels", "objects", "snapshots", "events"}
 BEYOND_FOUNDATION = {
     "retrieval": {"perception", "store", *LAYERS},  # answers are put together from all that is known
-    "view": {"memory", "retrieval", "up", "first_seen"},  # pictures and pages of a memory and of its answers
+    "view": {"memory", "retrieval", "up"},  # pictures and pages of a memory and of its answers
     "bridges": {"memory", "io"},
     "localise": {"voxels"},  # where a frame was taken is read off the surface
     "conventions": {"io", "up"},  # recordings are compared with themselves, before there is a memory

@@ -94,6 +94,19 @@ def test_a_session_that_moves_equals_a_rebuild(tmp_path):
     assert_equals_its_rebuild(path, memory)
 
 
+@pytest.mark.parametrize("forget", [False, True])
+def test_a_frame_whose_readings_no_ray_meets_is_corrected_too(tmp_path, forget):
+    """Rays that look for change go through some of the rows; this frame has readings in the others alone."""
+    path, frames = tmp_path / "a.mem", walk(3)
+    frames[1].depth_m[1::3] = np.nan
+    with mh.create(path, frames) as memory:
+        assert memory.sql("SELECT lsn FROM keyframes WHERE agrees IS NULL") == [(2,)]
+        before = memory.canonical_hash()
+        memory.forget(frames=[2]) if forget else memory.correct_poses(corrections(memory, [2], seed=2))
+        assert memory.canonical_hash() != before
+        assert_equals_its_rebuild(path, memory)
+
+
 def test_a_small_change_is_recorded_and_the_map_stays(path):
     with SpatialMemory.open(path, "a") as memory:
         before = memory.canonical_hash()

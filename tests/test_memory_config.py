@@ -62,6 +62,7 @@ EFFECTS: dict[str, tuple[Any, Callable[[SpatialMemory], Any]]] = {
     "checkpoint_frames": (2, lambda m: m.info()["base_lsn"]),
     "jpeg_quality": (30, lambda m: m.info()["file_bytes"]["frames"]),
     "ram_bytes": (96 << 20, lambda m: m._layers.surface.pools.dist.nbytes),
+    "file_bytes": (64 << 20, lambda m: m.info()["budget"]["file_bytes"]),
     "refine_poses": (True, refined),
     "gate.novelty": (0.0, stored),
     "gate.disagreement": (0.9, stored),

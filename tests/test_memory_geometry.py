@@ -123,6 +123,9 @@ def test_points_lie_on_the_surface_with_normal_colour_and_time(memory):
     assert np.median(distance) < VOXEL_M / 6 and np.mean(distance < VOXEL_M / 2) > 0.95
     stamps = {k.stamp_ns for k in memory.trajectory()}
     assert set(points.last_seen_ns.tolist()) <= stamps and len(set(points.last_seen_ns.tolist())) == LAP
+    stamp_of = {k.lsn: k.stamp_ns for k in memory.trajectory()}
+    assert [stamp_of[lsn] for lsn in points.first_lsn.tolist()] == points.first_seen_ns.tolist()
+    assert (points.first_seen_ns <= points.last_seen_ns).all() and len(set(points.first_lsn.tolist())) > LAP // 2
     floor = (np.abs(points.position_m[:, 2]) < 0.02) & (np.abs(points.position_m[:, :2]).max(1) < 1.2)
     assert np.mean(points.normal[floor][:, 2] > 0.95) > 0.95
 

@@ -175,6 +175,7 @@ def test_the_tunnel_leads_here(monkeypatch):
     monkeypatch.setattr("getpass.getuser", lambda: "robot")
     monkeypatch.setenv("SSH_CONNECTION", "198.51.100.7 50000 198.51.100.9 22")
     assert tunnel(8080) == "ssh -N -L 8080:127.0.0.1:8080 robot@198.51.100.9"
+    assert tunnel(8080, "::1") == "ssh -N -L 8080:[::1]:8080 robot@198.51.100.9"
     monkeypatch.delenv("SSH_CONNECTION")
     assert tunnel(9) == f"ssh -N -L 9:127.0.0.1:9 robot@{socket.gethostname()}"
 

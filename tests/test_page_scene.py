@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 
 from spatialmem import Answer, Evidence, Presence, SpatialMemory
 from spatialmem.errors import InvalidValue
-from spatialmem.first_seen import _of_nearest, first_seen_lsn
 from spatialmem.view import markup
 from spatialmem.view.evidence import boxed_frame
 from spatialmem.view.flight import viewpoint
@@ -136,33 +135,6 @@ def test_an_empty_memory_has_a_scene():
         scene = page_scene(empty, LEAST_BYTES)
     assert scene.steps == () and scene.points == 0 and np.isfinite(scene.eye_m).all()
     assert "nothing is stored" in markup.until_html(scene, 1) and "0 stored frames" in markup.page_html(scene)
-
-
-def test_first_seen_is_what_the_log_says(memory):
-    points = memory.points()
-    first = first_seen_lsn(memory, points.position_m)
-    lsn = [k.lsn for k in memory.trajectory()]
-    assert first.min() >= lsn[0] and first.max() <= lsn[-1]
-    stamps = {k.lsn: k.stamp_ns for k in memory.trajectory()}
-    before = [stamps[f] <= last for f, last in zip(first.tolist(), points.last_seen_ns.tolist(), strict=True)]
-    assert np.mean(before) > 0.999  # a point on the border of two voxels may be told of the other one
-    assert first_seen_lsn(memory, np.array([(50.0, 0.0, 0.0)])).tolist() == [0]
-
-
-coordinates = st.lists(st.tuples(*[st.integers(-3, 3)] * 3), min_size=1, max_size=12)
-
-
-@given(coordinates.map(lambda rows: sorted(set(rows))), coordinates)
-def test_the_nearest_voxel_answers(voxels, wanted):
-    voxels, wanted = np.array(voxels), np.array(wanted)
-    values = np.arange(1, len(voxels) + 1)
-    got = _of_nearest(voxels, values, wanted)
-    for at, value in zip(wanted, got, strict=True):
-        away = np.abs(voxels - at).max(axis=1)
-        steps = np.abs(voxels - at).sum(axis=1)
-        assert (value == 0) == (away.min() > 1)
-        if value:
-            assert away[value - 1] <= 1 and steps[value - 1] == steps[away <= 1].min()
 
 
 def test_thinning_ends_where_there_is_room_for_nothing():

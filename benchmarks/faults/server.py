@@ -65,6 +65,8 @@ class Server:
         )  # fmt: skip
         self._pending = bytearray()
         self._taken: dict[str, deque[float]] = defaultdict(lambda: deque(maxlen=31))
+        self._least: dict[str, float] = defaultdict(lambda: _UNKNOWN_S)
+        """until it is known: longer than anybody was in there before being killed"""
         if self._line(_PATIENCE_S) != "ready":
             raise RuntimeError("victim.py did not start")
 
@@ -86,6 +88,8 @@ class Server:
             elif line.startswith("dead "):
                 death.status = int(line.split()[1])
                 death.killed &= os.WIFSIGNALED(death.status)
+                for place in death.places:
+                    self._least[place] = max(self._least[place], 1.5 * (clock() - entered[place]))
                 return death
             else:
                 self._take(line, death, entered, not death.killed)
@@ -109,7 +113,7 @@ class Server:
 
     def _usual_s(self, place: str) -> float:
         taken = self._taken[place]
-        return statistics.median(taken) if taken else _UNKNOWN_S
+        return statistics.median(taken) if taken else self._least[place]
 
     def usual_ms(self) -> dict[str, float]:
         """Milliseconds that each place usually took."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import tyro
 
+from spatialmem.budget import ByteBudget
 from spatialmem.cli.codes import INTERRUPTED, OK
 from spatialmem.cli.interrupt import Interrupt
 from spatialmem.cli.output import pairs_table, say, write_json
@@ -54,6 +55,9 @@ class Build:
     """keep every frame, redundant ones too (fixed once the file exists)"""
     refine: bool = False
     """move each frame onto the map, by at most 5 cm and 2 degrees, before it is kept (fixed once the file exists)"""
+    budget: str | None = None
+    """bound on RAM, and on the file with its -wal and -shm, such as "2 GB" (default: 1 GiB of RAM; fixed once the file
+    exists)"""
     append: bool = False
     """add to an existing memory; frames it has already are skipped"""
     overwrite: bool = False
@@ -77,6 +81,7 @@ class Build:
             raise InvalidValue("--append and --overwrite exclude each other; give one")
         if self.max_frames is not None and self.max_frames < 1:
             raise InvalidValue(f"--max-frames must be at least 1; given {self.max_frames}")
+        self._config()
         if self.append:
             self._check_append()
         elif self.out.exists() and not self.overwrite:
@@ -87,7 +92,7 @@ class Build:
     def _check_append(self) -> None:
         if not self.out.exists():
             raise MemoryFileError(f"there is no {self.out} to add to; leave --append out to make it")
-        for name in ("voxel_size_m", "max_depth_m", "store_all", "refine"):
+        for name in ("voxel_size_m", "max_depth_m", "store_all", "refine", "budget"):
             if getattr(self, name):
                 option = name.replace("_", "-")
                 raise InvalidValue(f"--{option} is fixed once a memory exists; leave it out, or build a new memory")
@@ -97,7 +102,9 @@ class Build:
         if self.voxel_size_m is not None:
             free_voxel_m = max(config.free_voxel_m, self.voxel_size_m)
             config = replace(config, voxel_size_m=self.voxel_size_m, free_voxel_m=free_voxel_m)
-        return config if self.max_depth_m is None else replace(config, max_depth_m=self.max_depth_m)
+        if self.max_depth_m is not None:
+            config = replace(config, max_depth_m=self.max_depth_m)
+        return config if self.budget is None else ByteBudget.of(self.budget).put_into(config)
 
     def _reader(self) -> Reader:
         from spatialmem.io import read

@@ -56,9 +56,19 @@ def _rows(values: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:
             rows.append((name, _text(name, value["total"])))
         elif isinstance(value, dict):
             rows += _rows(value, f"{name}.")
+        elif key == "evicted":
+            rows += [(name, _evicted(total)) for total in value] or [(name, "none")]
         else:
             rows.append((name, _text(key, plain(value))))
     return rows
+
+
+def _evicted(total: dict[str, Any]) -> str:
+    from spatialmem.view.words import size
+
+    what = "images and depth" if total["what"] == "frames" else "image vectors"
+    some = f"{what} of {total['frames']:,} frames, {size(total['bytes'])}"
+    return f"{some}, the last after frame {total['at_lsn']}: {total['reason']}"
 
 
 def _text(key: str, value: Any) -> str:

@@ -51,11 +51,12 @@ def _hit_values(hit: Hit) -> dict[str, Any]:
         "position_m": hit.position_m, "extent_m": hit.extent_m, "box_min_m": hit.box_min_m,
         "box_max_m": hit.box_max_m, "score": hit.score, "calibrated": hit.calibrated,
         "first_seen_ns": hit.first_seen_ns, "last_seen_ns": hit.last_seen_ns, "presence": hit.presence,
-        "voxels": hit.voxels, "evidence": [_evidence_values(evidence) for evidence in hit.evidence],
+        "voxels": hit.voxels, "evidence": [evidence_values(evidence) for evidence in hit.evidence],
     }  # fmt: skip
 
 
-def _evidence_values(evidence: Evidence) -> dict[str, Any]:
+def evidence_values(evidence: Evidence) -> dict[str, Any]:
+    """A frame that shows something, for JSON."""
     return {
         "lsn": evidence.lsn, "session": evidence.session_id, "camera": evidence.camera_id, "seq": evidence.seq,
         "stamp_ns": evidence.stamp_ns, "box_xyxy": evidence.box_xyxy, "voxels": evidence.voxels,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from spatialmem.asking import Asking
     from spatialmem.memory import SpatialMemory
     from spatialmem.types import Answer
 
@@ -43,6 +45,8 @@ class Query:
     """seen at or after: seconds, an ISO date and time (UTC), or a span such as 10min before the last frame"""
     until: str | None = None
     """seen at or before; written like --since"""
+    as_of: str | None = None
+    """ask the memory as it was at this time; written like --since"""
     top: int = 10
     """largest number of hits"""
     picture: Path | None = None
@@ -58,12 +62,12 @@ class Query:
         from spatialmem.memory import SpatialMemory
 
         picture = self._picture()
-        with SpatialMemory.open(self.memory, "r") as memory:
+        with SpatialMemory.open(self.memory, "r") as whole, as_of(whole, self.as_of) as memory:
             answer = self._ask(memory)
             if picture is not None:
                 draw_answer(memory, answer, self._headline(), picture)
         if self.json:
-            asked = {"memory": self.memory, "text": self.text, "picture": picture}
+            asked = {"memory": self.memory, "text": self.text, "as_of": self.as_of, "picture": picture}
             write_json({**asked, **answer_values(answer)})
         else:
             answer_table(self._headline(), answer)
@@ -93,11 +97,12 @@ class Query:
         parts = [self.text, f"like {self.image.name}" if self.image else None]
         if self.at is not None:
             parts.append(f"within {self.radius_m:g} m of {', '.join(f'{v:g}' for v in self.at)}")
-        parts += [f"since {self.since}" if self.since else None, f"until {self.until}" if self.until else None]
+        times = (("since", self.since), ("until", self.until), ("as of", self.as_of))
+        parts += [f"{word} {time}" for word, time in times if time]
         return ", ".join(part for part in parts if part)
 
-    def _ask(self, memory: SpatialMemory) -> Answer:
-        last_ns = max((keyframe.stamp_ns for keyframe in memory.trajectory()), default=0)
+    def _ask(self, memory: Asking) -> Answer:
+        last_ns = last_stamp_ns(memory)
         since_ns = None if self.since is None else stamp_of(self.since, last_ns, "--since")
         until_ns = None if self.until is None else stamp_of(self.until, last_ns, "--until")
         return memory.query(
@@ -111,6 +116,18 @@ class Query:
         from spatialmem.io.images import read_rgb
 
         return read_rgb(self.image)
+
+
+def last_stamp_ns(memory: Asking) -> int:
+    """The latest stamp of the stored frames, 0 when there is none."""
+    return max((keyframe.stamp_ns for keyframe in memory.trajectory()), default=0)
+
+
+def as_of(memory: SpatialMemory, time: str | None) -> AbstractContextManager[Asking]:
+    """The memory as it was at a time that --as-of gives, or as it is."""
+    if time is None:
+        return nullcontext(memory)
+    return memory.at(stamp_of(time, last_stamp_ns(memory), "--as-of"))
 
 
 def stamp_of(text: str, last_ns: int, option: str) -> int:
@@ -138,7 +155,7 @@ def check_picture_name(path: Path) -> None:
         raise InvalidValue(f"a picture is a .png or .jpg file; given {path}")
 
 
-def draw_answer(memory: SpatialMemory, answer: Answer, headline: str, path: Path) -> None:
+def draw_answer(memory: Asking, answer: Answer, headline: str, path: Path) -> None:
     """Draw an answer into an image file."""
     import cv2
 

@@ -65,7 +65,7 @@ class View:
 
     def _announce(self, page: MemoryPage) -> None:
         local = self.host in ("127.0.0.1", "localhost", "::1")
-        ssh = tunnel(page.port) if local else None
+        ssh = tunnel(page.port, self.host) if local else None
         if self.json:
             scene = page.scene
             write_json({
@@ -81,11 +81,12 @@ class View:
         say("Ctrl-C ends it")
 
 
-def tunnel(port: int) -> str:
+def tunnel(port: int, served_at: str = HOST) -> str:
     """The line that brings a port of this machine to that of a user who comes over SSH."""
+    target = "[::1]" if served_at == "::1" else "127.0.0.1"
     connection = os.environ.get("SSH_CONNECTION", "").split()  # of client and server: address, port, address, port
     host = connection[2] if len(connection) == 4 else socket.gethostname()
-    return f"ssh -N -L {port}:127.0.0.1:{port} {getpass.getuser()}@{host}"
+    return f"ssh -N -L {port}:{target}:{port} {getpass.getuser()}@{host}"
 
 
 @contextmanager

@@ -109,7 +109,7 @@ def _describe(regions: CandidateRegions, ranked: _Ranked, calibrated: bool, scen
         first_seen_ns=int(scene.stamps_ns[times.first_lsn]),
         last_seen_ns=int(scene.stamps_ns[times.last_lsns].max()),
         presence=_presence(times, centres, scene),
-        evidence=_evidence(found, ranked.places, times, scene),
+        evidence=evidence_for(found, ranked.places, times, scene),
         voxels=regions.size(ranked.region),
     )
     return Seen(hit, int(times.last_lsns[-1]))
@@ -131,7 +131,7 @@ def _presence(times: Times, centres: NDArray, scene: Scene) -> Presence:
     return Presence.DOUBTED if looked.mean() > _LOOKED_SHARE else Presence.PRESENT
 
 
-def _evidence(found: Candidates, places: NDArray[np.int64], times: Times, scene: Scene) -> tuple[Evidence, ...]:
+def evidence_for(found: Candidates, places: NDArray[np.int64], times: Times, scene: Scene) -> tuple[Evidence, ...]:
     """The frames that saw most of the region's voxels last: they certainly saw them, occlusion included."""
     best = np.lexsort((-times.last_lsns, -times.last_counts))[:_EVIDENCE_FRAMES]
     counts = {int(times.last_lsns[n]): int(times.last_counts[n]) for n in best}

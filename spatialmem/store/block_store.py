@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sqlite3
 import tempfile
 import threading
@@ -9,7 +10,9 @@ import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from typing import Literal, final
+from dataclasses import dataclass
+from functools import partial
+from typing import IO, Literal, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +32,16 @@ BlockReader = Callable[[Layer, Sequence[int]], list[BlockRow]]
 """(layer, ascending keys) -> the rows of these blocks; `MemoryFileError` when one is missing. A few hundred at most."""
 
 
+@dataclass(frozen=True)
+class Within:
+    """How blocks are written to a file with a budget."""
+
+    at_once: int
+    """most blocks of one transaction"""
+    carry_out: Callable[[Callable[[], object], Sequence[int]], None]
+    """(what writes rows, their bytes) makes room for it and calls it, again where that was not enough"""
+
+
 class BlockStore(ABC):
     """Blocks by layer and key."""
 
@@ -38,7 +51,11 @@ class BlockStore(ABC):
 
     @abstractmethod
     def put(self, surface: Iterable[BlockRow], free: Iterable[BlockRow]) -> None:
-        """Keep these; all of them are when this returns, or none after an error. Taken one by one."""
+        """Keep these; all of them are when this returns. After an error some may be: each is what its tag says."""
+
+    @abstractmethod
+    def lacks(self, layer: Layer, keys: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """(N,) whether a block that no frame has changed since it came into RAM is not kept here all the same."""
 
     @abstractmethod
     def snapshot(self) -> AbstractContextManager[BlockReader]:
@@ -49,9 +66,12 @@ class BlockStore(ABC):
 class FileBlocks(BlockStore):
     """Blocks in the memory file. One that is open for reading only takes none."""
 
-    def __init__(self, file: MemoryFile, last_lsn: Callable[[], int]) -> None:
-        """last_lsn: of the log as it was read, with which blocks must agree where somebody else may write the file."""
-        self._file = file
+    def __init__(self, file: MemoryFile, last_lsn: Callable[[], int], within: Within | None = None) -> None:
+        """last_lsn: of the log as it was read, with which blocks must agree where somebody else may write the file.
+
+        within: for a file with a budget.
+        """
+        self._file, self._within = file, within
         self._last_lsn, self._revisions = last_lsn, file.revisions() if file.read_only else 0
 
     def read(self, layer: Layer, keys: Sequence[int]) -> list[BlockRow]:
@@ -66,7 +86,21 @@ class FileBlocks(BlockStore):
         return found
 
     def put(self, surface: Iterable[BlockRow], free: Iterable[BlockRow]) -> None:
-        self._file.write_checkpoint(surface, free)
+        if self._within is None:
+            self._file.write_checkpoint(surface, free)
+            return
+        self._put_within(self._within, surface, True)
+        self._put_within(self._within, free, False)
+
+    def _put_within(self, within: Within, rows: Iterable[BlockRow], of_surface: bool) -> None:
+        """A few at a time: a transaction must fit into the wal, and is tried again when room was made for it."""
+        left = iter(rows)
+        while some := tuple(itertools.islice(left, within.at_once)):
+            write = partial(self._file.write_checkpoint, *((some, ()) if of_surface else ((), some)))
+            within.carry_out(write, [len(row.data) for row in some])
+
+    def lacks(self, layer: Layer, keys: NDArray[np.int64]) -> NDArray[np.bool_]:
+        return np.zeros(len(keys), np.bool_)
 
     @contextmanager
     def snapshot(self) -> Iterator[BlockReader]:
@@ -121,8 +155,7 @@ class Spilled(BlockStore):
     def __init__(self, behind: FileBlocks | None = None) -> None:
         self._behind = behind
         self._guard = threading.Lock()
-        self._data = tempfile.TemporaryFile(prefix="spatialmem-")  # noqa: SIM115  as long as somebody holds this
-        weakref.finalize(self, self._data.close)
+        self._data: IO[bytes] | None = None
         self._places: dict[tuple[Layer, int], tuple[int, int, int, int]] = {}  # offset, bytes, lsn, codec
 
     def read(self, layer: Layer, keys: Sequence[int]) -> list[BlockRow]:
@@ -138,8 +171,9 @@ class Spilled(BlockStore):
             if (layer, key) in places:
                 offset, size, lsn, codec = places[layer, key]
                 with self._guard:
-                    self._data.seek(offset)
-                    rows[key] = BlockRow(key, lsn, codec, self._data.read(size))
+                    data = self._opened()
+                    data.seek(offset)
+                    rows[key] = BlockRow(key, lsn, codec, data.read(size))
         return [rows[key] for key in wanted]
 
     def put(self, surface: Iterable[BlockRow], free: Iterable[BlockRow]) -> None:
@@ -154,11 +188,24 @@ class Spilled(BlockStore):
             ) from error
         self._places = {**self._places, **added}  # a new one: snapshots keep the old
 
+    def lacks(self, layer: Layer, keys: NDArray[np.int64]) -> NDArray[np.bool_]:
+        if self._behind is not None:
+            return np.zeros(len(keys), np.bool_)
+        return np.array([(layer, int(key)) not in self._places for key in keys], np.bool_)
+
+    def _opened(self) -> IO[bytes]:
+        """The file, made when it is first needed; it goes with this."""
+        if self._data is None:
+            self._data = tempfile.TemporaryFile(prefix="spatialmem-")  # noqa: SIM115  as long as somebody holds this
+            weakref.finalize(self, self._data.close)
+        return self._data
+
     def _append(self, layer: Layer, rows: Iterable[BlockRow], added: dict) -> None:
         for row in rows:
             with self._guard:
-                offset = self._data.seek(0, 2)
-                self._data.write(row.data)
+                data = self._opened()
+                offset = data.seek(0, 2)
+                data.write(row.data)
             added[layer, row.key] = (offset, len(row.data), row.lsn, row.codec)
 
     @contextmanager

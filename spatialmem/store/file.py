@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import sqlite3
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, final
+from typing import Any, Literal, TypeVar, final
 
 from spatialmem.errors import InvalidValue, MemoryFileError, ReadOnlyMemory
 from spatialmem.store import integrity, maintenance, queries
-from spatialmem.store import records as rec
 from spatialmem.store import schema as sch
 from spatialmem.store.access import BesideWriter, Reading
+from spatialmem.store.contents import Contents
 from spatialmem.store.queries import SqlResult
+from spatialmem.store.renewing import renew_layers
+from spatialmem.store.room import Room
 from spatialmem.store.rows import (
     AnchorRow,
     BlockRow,
@@ -28,10 +31,11 @@ from spatialmem.store.rows import (
 from spatialmem.store.writer import Writer
 
 Mode = Literal["r", "a"]
+T = TypeVar("T")
 
 
 @final
-class MemoryFile:
+class MemoryFile(Contents):
     """One memory on disk. Any thread may read; writes are serialised. Make one with `create` or `open`.
 
     Failures of the file are `MemoryFileError` and say what to do; changes with mode "r" raise `ReadOnlyMemory`. Read
@@ -169,7 +173,12 @@ class MemoryFile:
 
         Blocks are taken one by one, so they need not all be packed at once; a function `checkpoint` is called after.
         """
-        with self._for_writing().transaction("rebuilding") as connection:
+        writer = self._for_writing()
+        wal_bytes = 0 if writer.room is None else writer.room.spare_bytes
+        with writer.transaction("rebuilding", wal_bytes) as connection:
+            if writer.room is not None:
+                renew_layers(connection, surface, free, cells, departed, checkpoint)
+                return
             maintenance.clear_layers(connection)
             connection.executemany(sch.SIGHTINGS.insert, (sch.with_crc(pair) for pair in cells))
             maintenance.insert_departed(connection, departed)
@@ -233,107 +242,45 @@ class MemoryFile:
 
     def revisions(self) -> int:
         """Grows whenever the past is changed: poses revised, sessions moved, frames erased."""
-        return self._read(queries.revisions)
-
-    def tombstones(self) -> list[TombstoneRow]:
-        """What was erased, oldest first."""
-        return [rec.tombstone_row(values) for values in self._rows(sch.TOMBSTONES, "ORDER BY id")]
+        return self.read(queries.revisions)
 
     def set_meta(self, key: str, value: str | None) -> None:
         """Write one row of `meta`."""
         with self._for_writing().transaction("changing") as connection:
             connection.execute(sch.META.replace, sch.with_crc((key, value)))
 
+    def keep_within(self, limit_bytes: int) -> Room:
+        """From now on file, wal and shm never take more: what would raises `OutOfRoom`, and nothing is changed."""
+        return self._for_writing().keep_within(limit_bytes)
+
+    def change(self, doing: str, function: Callable[[sqlite3.Connection], object]) -> None:
+        """Call `function(connection)` in one transaction."""
+        with self._for_writing().transaction(doing) as connection:
+            function(connection)
+
     # --- reading
+
+    def read(self, function: Callable[[sqlite3.Connection], T], fresh: bool = False) -> T:
+        """Result of `function(connection)`, which only reads and returns: it may run more than once."""
+        self._check_usable()
+        return self._reading(function, fresh)
 
     @property
     def last_lsn(self) -> int:
         """Number of the latest stored frame, 0 when there is none."""
-        return self._last_lsn if self._writer is not None else self._read(queries.last_lsn)
-
-    @property
-    def base_lsn(self) -> int:
-        """Every block holds at least the frames up to this one; those after it are replayed."""
-        return self._read(queries.base_lsn)
-
-    def get_meta(self, key: str) -> str | None:
-        """Value of a row of `meta`; None when it is null or absent."""
-        return self.meta().get(key)
-
-    def meta(self) -> dict[str, str | None]:
-        """All rows of `meta`."""
-        return {row[0]: row[1] for row in self._rows(sch.META)}
-
-    def keyframes(self, after_lsn: int = 0) -> list[KeyframeRow]:
-        """Rows of the log with lsn > `after_lsn`, in log order."""
-        return self._read(lambda connection: queries.keyframes(connection, after_lsn))
-
-    def blobs(self, lsn: int) -> FrameBlobs:
-        """Encoded contents of a frame."""
-        return rec.frame_blobs(self._one(sch.FRAMES, lsn))
-
-    def vector(self, lsn: int) -> bytes | None:
-        """Encoded image vector of a frame, None when it has none."""
-        found = self._rows(sch.VECTORS, "WHERE lsn = ?", (lsn,))
-        return found[0][1] if found else None
-
-    def vectors(self, after_lsn: int = 0) -> Iterator[tuple[int, bytes]]:
-        """(lsn, encoded image vector) of the frames after `after_lsn`, in log order."""
-        return ((lsn, data) for lsn, data in self._in_chunks(sch.VECTORS, after_lsn))
-
-    def cells(self, lsn: int) -> bytes | None:
-        """Encoded sightings of a frame, None when it has none."""
-        found = self._rows(sch.SIGHTINGS, "WHERE lsn = ?", (lsn,))
-        return found[0][1] if found else None
-
-    def all_cells(self, after_lsn: int = 0) -> Iterator[tuple[int, bytes]]:
-        """(lsn, encoded sightings) of the frames after `after_lsn`, in log order."""
-        return ((lsn, data) for lsn, data in self._in_chunks(sch.SIGHTINGS, after_lsn))
-
-    def surface_blocks(self) -> Iterator[BlockRow]:
-        """Blocks by ascending key; a consistent map results from replaying the rows after `base_lsn`."""
-        return map(rec.block_row, self._counted(sch.SURFACE_BLOCKS))
-
-    def free_blocks(self) -> Iterator[BlockRow]:
-        """Free-space blocks by ascending key."""
-        return map(rec.block_row, self._counted(sch.FREE_BLOCKS))
-
-    def departed(self) -> list[DepartedRow]:
-        """All departed rows by id, those that hold no longer included."""
-        return [rec.departed_row(values) for values in self._counted(sch.DEPARTED)]
-
-    def sessions(self) -> list[SessionRow]:
-        """Sessions in order of arrival."""
-        return [rec.session_row(values) for values in self._rows(sch.SESSIONS, "ORDER BY ordinal")]
-
-    def recordings(self) -> dict[str, str]:
-        """Recording of each session that is known to hold one, by session."""
-        return {key.removeprefix(sch.RECORDING): value for key, value in self.meta().items()
-                if key.startswith(sch.RECORDING) and value is not None}  # fmt: skip
-
-    def anchors(self) -> list[AnchorRow]:
-        """All anchors by session and revision, replaced ones included."""
-        return [rec.anchor_row(values) for values in self._rows(sch.ANCHORS, "ORDER BY session_id, revision")]
-
-    def poses(self) -> list[PoseRow]:
-        """All revisions of poses by frame and revision, replaced ones included."""
-        return [rec.pose_row(values) for values in self._rows(sch.POSE_REVISIONS, "ORDER BY lsn, revision")]
-
-    def checkpoints(self) -> list[CheckpointRow]:
-        """Finished rounds, oldest first."""
-        return [CheckpointRow(*values) for values in self._rows(sch.CHECKPOINTS, "ORDER BY lsn")]
+        return self._last_lsn if self._writer is not None else self.read(queries.last_lsn)
 
     def sql(self, query: str, params: Sequence[Any] | Mapping[str, Any] = (), timeout_s: float = 10.0) -> SqlResult:
         """Rows of one SELECT. Anything that would change something raises `InvalidValue`, as does a timeout."""
-        return self._read(lambda connection: queries.restricted(connection, query, params, timeout_s), fresh=True)
+        return self.read(lambda connection: queries.restricted(connection, query, params, timeout_s), fresh=True)
 
     def integrity(self) -> list[str]:
         """What is wrong with the file, one line each; empty when it is sound. Reads all of it."""
-        return self._read(integrity.problems, fresh=True)
+        return self.read(integrity.problems, fresh=True)
 
     def sizes(self) -> dict[str, int]:
         """Bytes by table, of free pages ("free"), and on disk: "file", "wal", "shm" and their sum "total"."""
-        return {**self._read(queries.table_sizes), **queries.disk_sizes(self._path)}
+        return {**self.read(queries.table_sizes), **queries.disk_sizes(self._path)}
 
     # --- inside
 
@@ -349,51 +296,9 @@ class MemoryFile:
         if os.getpid() != self._process:
             raise MemoryFileError(f"{self._path} was opened before this process was forked; open it again here")
 
-    def _read(self, function, fresh: bool = False):
-        self._check_usable()
-        return self._reading(function, fresh)
-
     def _lsn_on_disk(self) -> int:
         assert self._writer is not None
         return self._writer.read_one(f"SELECT {queries.LAST_LSN}")[0]
-
-    def _rows(self, table: sch.Table, where: str = "", params: Sequence[Any] = ()) -> list[Sequence]:
-        return self._read(lambda connection: queries.rows(connection, table, where, params))
-
-    def _one(self, table: sch.Table, key: int) -> Sequence:
-        found = self._rows(table, f"WHERE {table.names[0]} = ?", (key,))
-        if not found and any(key in row.lsns for row in self.tombstones()):
-            raise InvalidValue(f"frame {key} of {self._path} has been erased; open the file again to see what is left")
-        if not found and 1 <= key <= self.last_lsn:
-            raise MemoryFileError(f"{self._path}: row {key} of table {table.name} is missing; {sch.LOG_ADVICE}")
-        if not found:
-            raise InvalidValue(f"{self._path} has no row {key} in {table.name}; frames go from 1 to {self.last_lsn}")
-        return found[0]
-
-    def _counted(self, table: sch.Table) -> Iterator[Sequence]:
-        """Rows by ascending key; after the last one, `MemoryFileError` when there were not as many as were written.
-
-        The recorded number is read before and after: a live writer may add rows in between.
-        """
-        before, seen = self._recorded_count(table), 0
-        for values in self._in_chunks(table):
-            yield values
-            seen += 1
-        after = self._recorded_count(table)
-        if not min(before, after) <= seen <= max(before, after):
-            raise MemoryFileError(
-                f"{self._path}: table {table.name} has {seen} rows, but {after} were written; {sch.REBUILD_ADVICE}"
-            )
-
-    def _recorded_count(self, table: sch.Table) -> int:
-        return self._read(lambda connection: queries.recorded_count(connection, table))
-
-    def _in_chunks(self, table: sch.Table, after: int = -1) -> Iterator[Sequence]:
-        """Rows by ascending integer key, a few hundred at a time, so that a large table never stands in RAM."""
-        name = table.names[0]
-        while chunk := self._rows(table, f"WHERE {name} > ? ORDER BY {name} LIMIT {queries.CHUNK}", (after,)):
-            yield from chunk
-            after = chunk[-1][0]
 
 
 def _resolved(path: str | Path) -> Path:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from spatialmem.errors import InvalidValue, MemoryFileError
 from spatialmem.store import records as rec
 from spatialmem.store import schema as sch
-from spatialmem.store.rows import KeyframeRow
+from spatialmem.store.rows import KeyframeRow, TombstoneRow
 from spatialmem.types import Camera
 
 CHUNK = 256
@@ -58,6 +58,19 @@ def base_lsn(connection: sqlite3.Connection) -> int:
     """Lsn of the latest finished checkpoint round, 0 when there is none."""
     latest = rows(connection, sch.CHECKPOINTS, "ORDER BY lsn DESC LIMIT 1")
     return latest[0][0] if latest else 0
+
+
+def newest_tag(connection: sqlite3.Connection) -> int:
+    """The latest frame that a block contains."""
+    query = (
+        "SELECT max((SELECT ifnull(max(lsn), 0) FROM surface_blocks), (SELECT ifnull(max(lsn), 0) FROM free_blocks))"
+    )
+    return connection.execute(query).fetchone()[0]
+
+
+def tombstones(connection: sqlite3.Connection) -> list[TombstoneRow]:
+    """What was erased, oldest first."""
+    return [rec.tombstone_row(values) for values in rows(connection, sch.TOMBSTONES, "ORDER BY id")]
 
 
 def recorded_count(connection: sqlite3.Connection, table: sch.Table) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -140,7 +140,7 @@ def pose_row(values: Sequence) -> PoseRow:
 
 def tombstone_values(ident: int, row: TombstoneRow) -> tuple[Value, ...]:
     """Columns of `tombstones`."""
-    what = json.dumps({"asked": json.loads(row.asked), "erased": _ranges(row.lsns)})
+    what = json.dumps({"asked": json.loads(row.asked), "erased": ranges(row.lsns)})
     return (ident, int(row.at_lsn), what)
 
 
@@ -149,18 +149,23 @@ def tombstone_row(values: Sequence) -> TombstoneRow:
     ident, at_lsn, what = values
     try:
         read = json.loads(what)
-        ranges = [(int(first), int(last)) for first, last in read["erased"]]
-        if not all(1 <= first <= last <= at_lsn for first, last in ranges):
-            raise ValueError(f"ranges {ranges}, after frame {at_lsn}")
-        lsns = tuple(lsn for first, last in ranges for lsn in range(first, last + 1))
-        return TombstoneRow(at_lsn, json.dumps(read["asked"]), lsns)
+        return TombstoneRow(at_lsn, json.dumps(read["asked"]), numbers(read["erased"], at_lsn))
     except (ValueError, TypeError, KeyError) as error:
         raise MemoryFileError(
             f"row {ident} of table tombstones is damaged ({error!r}); restore the file from a copy"
         ) from error
 
 
-def _ranges(lsns: Sequence[int]) -> list[list[int]]:
+def numbers(given: Iterable[Sequence[int]], at_lsn: int) -> tuple[int, ...]:
+    """The inverse of `ranges`; `ValueError` or `TypeError` where it is none of frames up to `at_lsn`."""
+    read = [(int(first), int(last)) for first, last in given]
+    if not all(1 <= first <= last <= at_lsn for first, last in read):
+        raise ValueError(f"ranges {read}, after frame {at_lsn}")
+    return tuple(lsn for first, last in read for lsn in range(first, last + 1))
+
+
+def ranges(lsns: Iterable[int]) -> list[list[int]]:
+    """[first, last] of each run of numbers, ascending."""
     found: list[list[int]] = []
     for lsn in sorted(lsns):
         if found and found[-1][1] == lsn - 1:

@@ -51,7 +51,8 @@ class KeyframeRow:
 class FrameBlobs:
     """Encoded contents of a frame (store/codec.py)."""
 
-    colour: bytes
+    colour: bytes | None
+    """None: the frame was evicted (store/evictions.py)"""
     depth: bytes | None = None
     """None: the frame is RGB only"""
     mask: bytes | None = None

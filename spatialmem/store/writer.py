@@ -17,6 +17,8 @@ from spatialmem.store.failures import explained
 from spatialmem.store.header import check_header
 from spatialmem.store.lock import WriterLock
 from spatialmem.store.migrate import migrate_in_place
+from spatialmem.store.rewriting import rewrite_in_place
+from spatialmem.store.room import Room
 from spatialmem.store.schema import FORMAT_VERSION, META, create_schema, set_writer_pragmas, with_crc
 
 _log = logging.getLogger(__name__)
@@ -34,6 +36,8 @@ class Writer:
             _refuse_existing(path)
         self._path = path
         self._guard = threading.RLock()
+        self.room: Room | None = None
+        """the bound on what the file takes, where it has one"""
         self._lock = WriterLock(path)
         try:
             if new_with is not None:
@@ -50,34 +54,60 @@ class Writer:
             self._lock.release()
             raise
 
+    def keep_within(self, limit_bytes: int) -> Room:
+        """From now on file, wal and shm together never take more than this."""
+        with self._guard, explained(self._path, "opening"):
+            self.room = Room(self._path, self._connection, limit_bytes)
+        return self.room
+
     @contextmanager
-    def transaction(self, doing: str) -> Iterator[sqlite3.Connection]:
-        """One transaction: all of it is on disk when the block ends, or none of it after any exception."""
+    def transaction(self, doing: str, wal_bytes: int = 0) -> Iterator[sqlite3.Connection]:
+        """One transaction: all of it is on disk when the block ends, or none of it after any exception.
+
+        wal_bytes: what it appends to the wal, where that may be much. Raises `OutOfRoom` when it would take the files
+        beyond their bound.
+        """
         with self._guard, explained(self._path, doing):
+            if self.room is not None:
+                self.room.prepare(wal_bytes)
             try:
                 self._connection.execute("BEGIN IMMEDIATE")  # in here, for Ctrl-C may strike as soon as it has begun
                 yield self._connection
+                if self.room is not None:
+                    self.room.before_commit()
                 self._connection.execute("COMMIT")
-            except BaseException:
+            except BaseException as error:
+                stopped = self.room is not None and self.room.stopped(error)
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
+                if stopped and self.room is not None:
+                    raise self.room.refusal(doing) from error
                 raise
+            finally:
+                if self.room is not None:
+                    self.room.done()
 
     @contextmanager
-    def erasing(self, doing: str) -> Iterator[sqlite3.Connection]:
+    def erasing(self, doing: str, wal_bytes: int = 0) -> Iterator[sqlite3.Connection]:
         """Like `transaction`, and what is deleted in it is overwritten."""
         with self._guard:
             try:
                 self._connection.execute("PRAGMA secure_delete = ON")
-                with self.transaction(doing) as connection:
+                with self.transaction(doing, wal_bytes) as connection:
                     yield connection
             finally:
-                self._connection.execute("PRAGMA secure_delete = OFF")
+                self._connection.execute(f"PRAGMA secure_delete = {'OFF' if self.room is None else 'FAST'}")
 
     def rewrite(self) -> None:
-        """Write the whole file anew without its free pages, and empty the wal: nothing that was deleted is left."""
+        """Write the whole file anew without its free pages, and empty the wal: nothing that was deleted is left.
+
+        Where that does not fit the bound on the file, its pages are written anew a few at a time.
+        """
         with self._guard, explained(self._path, "writing anew"):
-            self._connection.execute("VACUUM")
+            if self.room is None or self.room.fits_twice():
+                self._connection.execute("VACUUM")
+            else:
+                rewrite_in_place(self)
             busy, _, _ = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         if busy:
             raise MemoryFileError(f"a reader holds the log of {self._path}; close the reader")
@@ -92,6 +122,8 @@ class Writer:
         with self._guard:
             try:
                 with explained(self._path, "closing"):
+                    if self.room is not None:
+                        self.room.give_back()
                     busy, _, _ = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
                     self._connection.close()
             finally:

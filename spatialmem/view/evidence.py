@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from spatialmem.errors import Evicted
 from spatialmem.view.canvas import Canvas, Rgb, fitted
 
+if TYPE_CHECKING:
+    from spatialmem.asking import Asking
+
 _SMALLEST_BOX = 16.0
+RENDERED = ", drawn from the map: its image was given up"
+
+
+def image_of(memory: Asking, lsn: int) -> tuple[NDArray[np.uint8], str]:
+    """(H, W, 3) uint8 image of a stored frame, and "". Where the image was given up: what the map looks like from
+    there, and `RENDERED`."""
+    try:
+        return memory.keyframe(lsn).rgb, ""
+    except Evicted:
+        taken = next(keyframe for keyframe in memory.trajectory() if keyframe.lsn == lsn)
+        return memory.render(taken.map_from_camera, taken.camera).rgb, RENDERED
 
 
 def boxed_frame(

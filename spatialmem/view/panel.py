@@ -11,7 +11,7 @@ from spatialmem.errors import SpatialMemError
 from spatialmem.types import Answer
 from spatialmem.view import markup
 from spatialmem.view.canvas import Rgb, hit_colour
-from spatialmem.view.evidence import boxed_frame
+from spatialmem.view.evidence import boxed_frame, image_of
 from spatialmem.view.flight import fly, viewpoint
 from spatialmem.view.scene import PageScene
 from spatialmem.view.stage import LAYERS, Stage
@@ -140,11 +140,11 @@ class Panel:
 
     def _picture(self, lsn: int, box_xyxy: tuple[float, ...] | None, colour: Rgb, label: str) -> Any:
         try:
-            rgb = self._memory.keyframe(lsn).rgb
+            rgb, rendered = image_of(self._memory, lsn)
         except SpatialMemError as error:  # not stored any more, or damaged: the rest of the page works
             return self._gui.add_html(markup.error_html(f"{label}: {error}"))
         image = boxed_frame(rgb, box_xyxy, colour, _PICTURE)
-        return self._gui.add_image(image, label=label, format="jpeg", jpeg_quality=_JPEG_QUALITY)
+        return self._gui.add_image(image, label=label + rendered, format="jpeg", jpeg_quality=_JPEG_QUALITY)
 
     def _clear(self, handles: list[Any]) -> None:
         for handle in handles:

@@ -21,11 +21,11 @@ from spatialmem.view.canvas import (
     shortened,
     wrapped,
 )  # fmt: skip
-from spatialmem.view.evidence import boxed_frame
+from spatialmem.view.evidence import boxed_frame, image_of
 from spatialmem.view.plan import Plan, choose_up, draw_plan
 
 if TYPE_CHECKING:
-    from spatialmem.memory import SpatialMemory
+    from spatialmem.asking import Asking
 
 WIDTH = 1200
 _EDGE = 24
@@ -52,7 +52,7 @@ class Keyframe(Protocol):
     def map_from_camera(self) -> NDArray[np.float64]: ...
 
 
-def query_picture(memory: SpatialMemory, answer: Answer, text: str) -> NDArray[np.uint8]:
+def query_picture(memory: Asking, answer: Answer, text: str) -> NDArray[np.uint8]:
     """Draw an answer.
 
     Args:
@@ -78,7 +78,7 @@ def query_picture(memory: SpatialMemory, answer: Answer, text: str) -> NDArray[n
     return canvas.rgb
 
 
-def _plan_of(memory: SpatialMemory) -> tuple[Plan, str]:
+def _plan_of(memory: Asking) -> tuple[Plan, str]:
     points = memory.points()
     poses = np.array([k.map_from_camera for k in memory.trajectory()]).reshape(-1, 4, 4)
     up, how = choose_up(memory.up_in_map, points.normal, poses)
@@ -96,7 +96,7 @@ def _title(canvas: Canvas, answer: Answer, text: str) -> None:
     canvas.rule(_HEAD - 14, _EDGE, WIDTH - _EDGE)
 
 
-def _mark(canvas: Canvas, plan: Plan, memory: SpatialMemory, answer: Answer) -> None:
+def _mark(canvas: Canvas, plan: Plan, memory: Asking, answer: Answer) -> None:
     """Path and hits, cut off at the edge of the map."""
     layer = Canvas(*_PLAN)
     layer.paste(plan.rgb, 0, 0)
@@ -209,9 +209,10 @@ def _chosen_evidence(hits: tuple[Hit, ...]) -> list[tuple[int, Evidence]]:
     return sorted(ordered[:_CARDS], key=lambda card: card[0])
 
 
-def _evidence_card(canvas: Canvas, memory: SpatialMemory, number: int, evidence: Evidence, x: int, y: int) -> None:
-    image = boxed_frame(memory.keyframe(evidence.lsn).rgb, evidence.box_xyxy, hit_colour(number), _CARD)
+def _evidence_card(canvas: Canvas, memory: Asking, number: int, evidence: Evidence, x: int, y: int) -> None:
+    rgb, rendered = image_of(memory, evidence.lsn)
+    image = boxed_frame(rgb, evidence.box_xyxy, hit_colour(number), _CARD)
     canvas.paste(image, x, y)
     canvas.badge((x + 14, y + _CARD[1] + 24), number)
-    seen = f"frame {evidence.seq} of {evidence.camera_id}, {words.clock(evidence.stamp_ns)}"
+    seen = f"frame {evidence.seq} of {evidence.camera_id}, {words.clock(evidence.stamp_ns)}{rendered}"
     canvas.text(x + 38, y + _CARD[1] + 29, shortened(seen, _CARD[0] - 38, 17), 17, SOFT_INK)

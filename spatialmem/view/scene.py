@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spatialmem.errors import InvalidValue
-from spatialmem.first_seen import first_seen_lsn
 from spatialmem.view.plan import choose_up
 from spatialmem.view.thin import Cloud, thinned
 
@@ -94,8 +93,7 @@ def page_scene(memory: SpatialMemory, max_bytes: int, steps: int = STEPS) -> Pag
     room = (max_bytes - around) // _POINT_BYTES
     free = _free(memory, int(room * _FREE_SHARE))
     kind = np.where(_hides(points.position_m, points.normal, poses[:, :3, 3], up), _CEILING, _SURFACE)
-    lsn = first_seen_lsn(memory, points.position_m)
-    whole = Cloud(points.position_m, points.rgb, lsn, kind, memory.config.voxel_size_m)
+    whole = Cloud(points.position_m, points.rgb, points.first_lsn, kind, memory.config.voxel_size_m)
     cloud = thinned(whole, int(room) - len(free))
     eye, look_at = _overview(points.position_m[kind == _SURFACE], points.normal[kind == _SURFACE], poses[:, :3, 3], up)
     how = how if memory.up_in_map is None else ""

@@ -119,27 +119,49 @@ def copy_blocks(pools, blocks, copies):
         old, new = blocks[n], take_block(pools)
         copies[n] = new
         pools.keys[new], pools.contains[new] = pools.keys[old], pools.contains[old]
-        pools.changed[new] = pools.changed[old]
-        for i in range(VOXELS):
-            pools.dist[new, i], pools.weight[new, i] = pools.dist[old, i], pools.weight[old, i]
-            pools.slot[new, i] = pools.slot[old, i]
-        pools.n_rows[new] = 0
-        reserve_rows(pools, new, pools.n_rows[old])
-        pools.n_rows[new] = pools.n_rows[old]
-        _copy_rows(pools, old, new)
+        _copy_content(pools, old, pools, new)
         lead_to(pools.table_keys, pools.table_blocks, pools.keys[old], new)
 
 
 @leaf
-def _copy_rows(pools, old, new):
-    feature, colour, first, last, doubt = pools.feature, pools.colour, pools.first, pools.last, pools.doubt
-    for r in range(pools.n_rows[old]):
-        a, b = row_at(pools.pages, old, r + 1), row_at(pools.pages, new, r + 1)
-        for k in range(feature.shape[1]):
-            feature[b, k] = feature[a, k]
-        colour[b, 0], colour[b, 1], colour[b, 2] = colour[a, 0], colour[a, 1], colour[a, 2]
-        pools.colour_weight[b], pools.feature_weight[b] = pools.colour_weight[a], pools.feature_weight[a]
-        first[b], last[b], doubt[b] = first[a], last[a], doubt[a]
+def adopt_blocks(pools, seen, blocks, contains):
+    """Copy blocks (N,) of the pools `seen` in, none of which is here; frames up to `contains` will not change them.
+
+    Returns False when there is no room for all of them.
+    """
+    for n in range(blocks.shape[0]):
+        new = add_block(pools, seen.keys[blocks[n]])
+        if new == NO_BLOCK or not _copy_content(seen, blocks[n], pools, new):
+            return False
+        pools.contains[new] = contains
+        pools.changed[new] = min(pools.changed[new], contains)
+    return True
+
+
+@leaf
+def _copy_content(seen, old, pools, new):
+    """Copy what a block holds into an empty one; False when there is no room for its rows."""
+    pools.n_rows[new] = 0
+    if not reserve_rows(pools, new, seen.n_rows[old]):
+        return False
+    pools.changed[new], pools.n_rows[new] = seen.changed[old], seen.n_rows[old]
+    for i in range(VOXELS):
+        pools.dist[new, i], pools.weight[new, i] = seen.dist[old, i], seen.weight[old, i]
+        pools.slot[new, i] = seen.slot[old, i]
+    _copy_rows(seen, old, pools, new)
+    return True
+
+
+@leaf
+def _copy_rows(seen, old, pools, new):
+    for r in range(seen.n_rows[old]):
+        a, b = row_at(seen.pages, old, r + 1), row_at(pools.pages, new, r + 1)
+        for k in range(pools.feature.shape[1]):
+            pools.feature[b, k] = seen.feature[a, k]
+        for k in range(3):
+            pools.colour[b, k] = seen.colour[a, k]
+        pools.colour_weight[b], pools.feature_weight[b] = seen.colour_weight[a], seen.feature_weight[a]
+        pools.first[b], pools.last[b], pools.doubt[b] = seen.first[a], seen.last[a], seen.doubt[a]
 
 
 @leaf

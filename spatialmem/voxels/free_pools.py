@@ -55,11 +55,30 @@ def copy_blocks(free, blocks, copies):
     for n in range(blocks.shape[0]):
         old, new = blocks[n], take_block(free)
         copies[n] = new
-        free.keys[new], free.contains[new], free.changed[new] = free.keys[old], free.contains[old], free.changed[old]
-        for i in range(VOXELS):
-            free.log_odds[new, i] = free.log_odds[old, i]
-            free.last_free[new, i], free.last_occupied[new, i] = free.last_free[old, i], free.last_occupied[old, i]
+        free.keys[new], free.contains[new] = free.keys[old], free.contains[old]
+        _copy_content(free, old, free, new)
         lead_to(free.table_keys, free.table_blocks, free.keys[old], new)
+
+
+@leaf
+def adopt_blocks(free, seen, blocks, contains):
+    """Copy blocks (N,) of the pools `seen` in; frames up to `contains` will not change them. False: no room for all."""
+    for n in range(blocks.shape[0]):
+        new = block_at(free, seen.keys[blocks[n]])
+        if new == NO_BLOCK:
+            return False
+        _copy_content(seen, blocks[n], free, new)
+        free.contains[new] = contains
+        free.changed[new] = min(free.changed[new], contains)
+    return True
+
+
+@leaf
+def _copy_content(seen, old, free, new):
+    free.changed[new] = seen.changed[old]
+    for i in range(VOXELS):
+        free.log_odds[new, i] = seen.log_odds[old, i]
+        free.last_free[new, i], free.last_occupied[new, i] = seen.last_free[old, i], seen.last_occupied[old, i]
 
 
 @leaf

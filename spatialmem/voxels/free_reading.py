@@ -133,6 +133,21 @@ class FreeReading:
         )
         yield from heapq.merge(here, () if self.away is None else self.away.fetched(), key=lambda entry: entry[0])
 
+    def known(self, after_lsn: int = 0) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
+        """(N, 3) coordinates and (N,) states of the voxels that any frame saw, of blocks changed after `after_lsn`.
+
+        centre = (voxel + 0.5) * voxel_m.
+        """
+        voxels, states = [np.zeros((0, 3), np.int64)], [np.zeros(0, np.uint8)]
+        for key, content in self.blocks():
+            looked = np.maximum(content.last_free, content.last_occupied)
+            if looked.max() > after_lsn:
+                i = np.flatnonzero(looked)
+                within = np.stack([i % BLOCK, i // BLOCK % BLOCK, i // (BLOCK * BLOCK)], axis=-1)
+                voxels.append(unpack_keys(np.array(key)) * BLOCK + within)
+                states.append(np.where(content.log_odds[i] > 0, OCCUPIED, FREE).astype(np.uint8))
+        return np.concatenate(voxels), np.concatenate(states)
+
     def dense(self) -> FreeSpace:
         """The smallest dense box that holds every block."""
         pools = self.pools

@@ -19,6 +19,7 @@ from spatialmem.errors import OutOfRoom
 from spatialmem.voxels.blocks import block_of
 from spatialmem.voxels.compiled import leaf
 from spatialmem.voxels.free_pools import (
+    adopt_blocks,
     block_at,
     clear,
     copy_blocks,
@@ -235,6 +236,17 @@ class FreeSpaceGrid:
         self.pools.log_odds[block], self.pools.last_free[block] = log_odds, last_free
         self.pools.last_occupied[block], self.pools.contains[block] = last_occupied, contains
         self.pools.changed[block] = contains
+
+    def adopt(self, seen: FreeReading, besides: NDArray[np.int64], contains: int) -> None:
+        """Copy what another memory's readers see in, but for the blocks with the keys `besides`, as in surface.py."""
+        live, before = live_blocks(seen.pools.table_keys, seen.pools.table_blocks), self.blocks_in_use
+        chosen = live[(seen.pools.changed[live] > 0) & ~np.isin(seen.pools.keys[live], besides)]
+        if not adopt_blocks(self.pools, seen.pools, chosen, contains):
+            raise OutOfRoom(
+                f"the {len(chosen)} free-space blocks of an earlier time do not fit in beside {before} that are in "
+                "use; create the memory with a larger ram_bytes"
+            )
+        self._versions.add(self.taken_since(before))
 
 
 def _capacity(config: MemoryConfig, share_bytes: int) -> int:

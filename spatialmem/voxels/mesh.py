@@ -49,8 +49,12 @@ class Points:
     """(N, 3) unit, towards the observed side; zero where it is not known"""
     rgb: NDArray[np.uint8]
     """(N, 3)"""
+    first_seen_ns: NDArray[np.int64]
+    """(N,) when its voxel was seen first"""
     last_seen_ns: NDArray[np.int64]
     """(N,)"""
+    first_lsn: NDArray[np.int64]
+    """(N,) the stored frame that saw its voxel first"""
 
 
 @leaf
@@ -157,8 +161,8 @@ def triangles_in(pools, order, min_weight, cell_vertex, triangles):
 
 
 @leaf
-def _dress(pools, min_weight, position, normal, rgb, last):
-    """Normal, colour and lsn of the last frame at points in voxels."""
+def _dress(pools, min_weight, position, normal, rgb):
+    """Normal and colour at points in voxels."""
     field = Field(pools.table_keys, pools.table_blocks, pools.weight, pools.dist, pools.changed)
     rows = Rows(pools.table_keys, pools.table_blocks, pools.slot, pools.pages, pools.colour_weight)
     for p in range(position.shape[0]):
@@ -168,19 +172,16 @@ def _dress(pools, min_weight, position, normal, rgb, last):
             normal[p, 0], normal[p, 1], normal[p, 2] = nx, ny, nz
         row = nearest_row(rows, x, y, z)
         if row >= 0:
-            last[p] = pools.last[row]
             for k in range(3):
                 rgb[p, k] = np.uint8(min(255, (pools.colour[row, k] + 128) >> 8))
 
 
-def dressed(
-    pools: Pools, position: NDArray[np.float32]
-) -> tuple[NDArray[np.float32], NDArray[np.uint8], NDArray[np.uint32]]:
-    """Normals (N, 3), colours (N, 3) and last lsn (N,) at points (N, 3) in voxels."""
+def dressed(pools: Pools, position: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+    """Normals (N, 3) and colours (N, 3) at points (N, 3) in voxels."""
     n = len(position)
-    normal, rgb, last = np.zeros((n, 3), np.float32), np.zeros((n, 3), np.uint8), np.zeros(n, np.uint32)
-    _dress(pools, MIN_WEIGHT, position, normal, rgb, last)
-    return normal, rgb, last
+    normal, rgb = np.zeros((n, 3), np.float32), np.zeros((n, 3), np.uint8)
+    _dress(pools, MIN_WEIGHT, position, normal, rgb)
+    return normal, rgb
 
 
 def _by_key(pools: Pools, keys: NDArray[np.int64] | None = None) -> NDArray[np.int64]:
@@ -199,12 +200,13 @@ def extract_mesh(pools: Pools, voxel_size_m: float, truncation_m: float) -> Mesh
     vertices_in(pools, order, MIN_WEIGHT, cell_vertex, position)
     triangles = np.empty((triangles_in(pools, order, MIN_WEIGHT, cell_vertex, np.empty((0, 3), np.int32)), 3), np.int32)
     triangles_in(pools, order, MIN_WEIGHT, cell_vertex, triangles)
-    normal, rgb, _ = dressed(pools, position)
+    normal, rgb = dressed(pools, position)
     return Mesh(position * np.float32(voxel_size_m), normal, rgb, triangles)
 
 
 @leaf
-def _surface_voxels(pools, order, near, position, distance):
+def _surface_voxels(pools, order, near, position, distance, rows):
+    """Centres in voxels, distances of the truncation, and rows of the voxels at the surface; returns how many."""
     count = 0
     for block in order:
         key = pools.keys[block]
@@ -215,13 +217,15 @@ def _surface_voxels(pools, order, near, position, distance):
             slot = pools.slot[block, i]
             if slot == 0 or pools.weight[block, i] == 0 or abs(np.int32(pools.dist[block, i])) > near:
                 continue
-            if pools.colour_weight[row_at(pools.pages, block, slot)] == 0:
+            row = row_at(pools.pages, block, slot)
+            if pools.colour_weight[row] == 0:
                 continue
             if count < position.shape[0]:
                 position[count, 0] = bx + i % BLOCK + 0.5
                 position[count, 1] = by + i // BLOCK % BLOCK + 0.5
                 position[count, 2] = bz + i // (BLOCK * BLOCK) + 0.5
                 distance[count] = pools.dist[block, i] / DIST_ONE
+                rows[count] = row
             count += 1
     return count
 
@@ -236,24 +240,31 @@ def extract_points(
     """
     order = _by_key(pools, keys)
     near = int(DIST_ONE * 0.87 * voxel_size_m / truncation_m)
-    count = _surface_voxels(pools, order, near, np.empty((0, 3), np.float32), np.empty(0, np.float32))
+    nothing = np.empty((0, 3), np.float32), np.empty(0, np.float32), np.empty(0, np.int64)
+    count = _surface_voxels(pools, order, near, *nothing)
     position, distance = np.empty((count, 3), np.float32), np.empty(count, np.float32)
-    _surface_voxels(pools, order, near, position, distance)
-    normal, rgb, last = dressed(pools, position)
+    rows = np.empty(count, np.int64)
+    _surface_voxels(pools, order, near, position, distance, rows)
+    normal, rgb = dressed(pools, position)
     position -= normal * (distance * np.float32(truncation_m / voxel_size_m))[:, None]
-    return Points(position * np.float32(voxel_size_m), normal, rgb, stamps_ns[last])
+    position *= np.float32(voxel_size_m)
+    first, last = pools.first[rows], pools.last[rows]
+    return Points(position, normal, rgb, stamps_ns[first], stamps_ns[last], first.astype(np.int64))
 
 
 def joined_points(pieces: Sequence[Points]) -> Points:
     """The points of all pieces."""
     if len(pieces) == 1:
         return pieces[0]
-    columns = [(p.position_m, p.normal, p.rgb, p.last_seen_ns) for p in pieces] or [_no_points()]
+    columns = [
+        (p.position_m, p.normal, p.rgb, p.first_seen_ns, p.last_seen_ns, p.first_lsn) for p in pieces
+    ] or [_no_points()]  # fmt: skip
     return Points(*(np.concatenate(column) for column in zip(*columns, strict=True)))
 
 
-def _no_points() -> tuple[NDArray, NDArray, NDArray, NDArray]:
-    return np.empty((0, 3), np.float32), np.empty((0, 3), np.float32), np.empty((0, 3), np.uint8), np.empty(0, np.int64)
+def _no_points() -> tuple[NDArray, NDArray, NDArray, NDArray, NDArray, NDArray]:
+    nowhere, never = np.empty((0, 3), np.float32), np.empty(0, np.int64)
+    return nowhere, nowhere, np.empty((0, 3), np.uint8), never, never, never
 
 
 def joined_meshes(pieces: Sequence[Mesh]) -> Mesh:

@@ -44,7 +44,7 @@ def mesh_piece(pools: Pools, keys: NDArray[np.int64], numbers: Numbers, voxel_si
     triangles = np.empty((triangles_in(pools, mine, MIN_WEIGHT, cell_vertex, np.empty((0, 3), np.int32)), 3), np.int32)
     triangles_in(pools, mine, MIN_WEIGHT, cell_vertex, triangles)
     position = position[np.repeat(own, counts)]
-    normal, rgb, _ = dressed(pools, position)
+    normal, rgb = dressed(pools, position)
     of_all = triangles + np.repeat(shift, counts).astype(np.int32)[triangles]
     return Mesh(position * np.float32(voxel_size_m), normal, rgb, of_all)
 

@@ -23,7 +23,7 @@ class Shelf:
     doubtful: NDArray[np.bool_]
     """(E,) whether it held doubted voxels then"""
     lsn: NDArray[np.uint32]
-    """(E,) number of the last stored frame then"""
+    """(E,) number of a frame up to which what is known of it here holds: later ones had not touched it then"""
     slot: NDArray[np.int32]
     """(E,) where its summary is, -1 when it has none"""
 
@@ -67,8 +67,8 @@ class Shelf:
         return self.rows[self.places(keys)]
 
     def put(
-        self, keys: NDArray[np.int64], rows: NDArray[np.int32], doubtful: NDArray[np.bool_], lsn: int,
-        slot: NDArray[np.int32],
+        self, keys: NDArray[np.int64], rows: NDArray[np.int32], doubtful: NDArray[np.bool_],
+        lsn: int | NDArray[np.uint32], slot: NDArray[np.int32],
     ) -> Shelf:  # fmt: skip
         """With these blocks (N,), ascending and distinct, on file alone."""
         new = keys[self.places(keys) < 0]

@@ -48,12 +48,15 @@ class ShelvedSurface:
         """here: the blocks in RAM. table: lock of the blocks that are set aside: one reader at a time has them."""
         self._here, self._shelf, self._summaries, self._fetch = here, shelf, summaries, fetch
         self._lock, self._held = table, False
+        self._found: tuple[SurfaceReading, NDArray[np.int64]] | None = None
+        """what the last search stands in, and the places in `_keys` of the blocks it has"""
         in_ram = distinct_blocks(here.pools, shelf.away_keys)  # none, but a block must never stand in two places
         self._keys = np.setdiff1d(shelf.away_keys, here.pools.keys[in_ram], assume_unique=True)
         self._rows = shelf.rows_of(self._keys)
 
     def close(self) -> None:
         """Nothing that was read is needed any more."""
+        self._found = None
         if self._held:
             self._held = False
             self._lock.release()
@@ -187,8 +190,8 @@ class ShelvedSurface:
 
     def _too_many(self, places: NDArray[np.int64]) -> OutOfRoom:
         return OutOfRoom(
-            f"{len(places)} blocks that a camera sees at once are on file alone, and {self._room()[0]} can be looked "
-            "at together; create the memory with a larger ram_bytes"
+            f"{len(places)} blocks that are needed at once are on file alone, and {self._room()[0]} can be looked at "
+            "together; create the memory with a larger ram_bytes"
         )
 
     # --- points of it
@@ -198,6 +201,11 @@ class ShelvedSurface:
         low = np.floor(np.nan_to_num(points_m) / self._here.config.voxel_size_m - 0.5).astype(np.int64)
         corners = np.stack([(low + step) >> 3 for step in (_AROUND + 1) // 2], axis=1)
         keys = keys_of(corners)
+        if self._found is not None:  # which must stay as it is: only of the blocks it has can be told
+            missing = np.setdiff1d(self._places(np.unique(keys)), self._found[1])
+            if len(missing):
+                raise self._too_many(missing)
+            return self._found[0].distances(points_m)
         distance, normal = np.empty(len(points_m)), np.empty((len(points_m), 3))
         with self._alone():
             for some in self._fitting_groups(np.arange(len(points_m)), keys):
@@ -238,7 +246,9 @@ class ShelvedSurface:
         if len(taken) and not self._held:
             self._lock.acquire()
             self._held = True
-        found = (self._with(taken) if len(taken) else self._here).search(query, least, chosen)
+        reading = self._with(taken) if len(taken) else self._here
+        self._found = (reading, taken) if len(taken) else None
+        found = reading.search(query, least, chosen)
         return replace(
             found, scanned=found.scanned + surface, without_feature=found.without_feature + blind,
             left_out=len(places) - len(taken),

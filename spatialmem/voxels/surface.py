@@ -14,6 +14,7 @@ from spatialmem.errors import OutOfRoom
 from spatialmem.voxels import allocate, change, integrate, look, merge, pools
 from spatialmem.voxels.blocks import (
     BlockArrays,
+    adopt_blocks,
     block_of,
     copy_blocks,
     fresh_blocks,
@@ -313,6 +314,20 @@ class SurfaceGrid:
         added = self.taken_since(before)
         self._versions.add(added)
         self.fetched[added] = lsn
+
+    def adopt(self, seen: SurfaceReading, besides: NDArray[np.int64], contains: int) -> None:
+        """Copy what another memory's readers see in, but for the blocks with the keys `besides`.
+
+        Frames up to lsn `contains` will not change the copies again. Raises `OutOfRoom` when they do not fit in.
+        """
+        live, before = live_blocks(seen.pools.table_keys, seen.pools.table_blocks), self.blocks_in_use
+        chosen = live[(seen.pools.changed[live] > 0) & ~np.isin(seen.pools.keys[live], besides)]
+        if not adopt_blocks(self.pools, seen.pools, chosen, contains):
+            raise OutOfRoom(
+                f"the map of an earlier time does not fit into the {self.config.ram_bytes / 2**20:.0f} MiB reserved "
+                "for each; create the memory with a larger ram_bytes"
+            )
+        self._versions.add(self.taken_since(before))
 
     def _fit_scratch(self, count: int) -> None:
         if count > self._scratch.needs.shape[0]:

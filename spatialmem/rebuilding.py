@@ -1,0 +1,136 @@
+"""Making every layer anew from the log (docs/format.md, section 8).
+
+Where images of frames were given up, what those frames left cannot be replayed. The blocks they touched are then taken
+from the file as they are there, and the frames that are left are replayed on top of them: a block that came from the
+file is changed only by the frames it does not contain yet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import TYPE_CHECKING, final
+
+import numpy as np
+
+from spatialmem.checkpoint import WholeRound
+from spatialmem.errors import MemoryFileError
+from spatialmem.gone import evicted
+from spatialmem.layers import Layers
+from spatialmem.loading import put_aside, unsettled
+from spatialmem.store import codec, queries
+from spatialmem.store import records as rec
+from spatialmem.store import schema as sch
+from spatialmem.store.block_store import Spilled
+from spatialmem.store.failures import needed
+from spatialmem.store.file import MemoryFile
+from spatialmem.store.rows import BlockRow, KeyframeRow, block_key
+
+if TYPE_CHECKING:
+    from spatialmem.keeper import Keeper
+
+
+def rebuilt(keeper: Keeper, old: Layers | None = None) -> Layers:
+    """The layers of the log, put into the file in place of what it had, which is read for evicted frames only.
+
+    Until they are there, `old` are still read from the file, so what finds no room in RAM goes to a temporary one.
+    """
+    layers, file = Layers(keeper.config, keeper.feature_width, Spilled()), keeper.on_file()
+    assert layers.residence is not None
+    rows = list(keeper.rows.values())
+    gone = evicted(keeper)
+    left = _Left(file, [row for row in rows if row.lsn in gone])
+    left.put_into(layers)
+    for row in rows:
+        if row.lsn in gone:
+            layers.note(row.lsn, row.stamp_ns, keeper.places.map_from_camera(row))
+            layers.last_lsn = row.lsn
+            continue
+        with needed(file.path, row.lsn):
+            logged = keeper.logged(row)
+        layers.apply(layers.prepare(logged))
+        left.note(row.lsn, logged.examined)
+    left.put_departed_into(layers)
+    layers.publish()
+    with unsettled(old):
+        WholeRound(layers).put_into(file, layers.residence)
+        keeper.keep_on_file(layers)
+    return layers
+
+
+@final
+class _Left:
+    """What evicted frames left in the layers on file."""
+
+    def __init__(self, file: MemoryFile, rows: list[KeyframeRow]) -> None:
+        self._file, self._evicted = file, rows
+        self._tags: dict[int, int] = {}
+        """last frame that each surface block from the file contains"""
+        self._settled = {row.lsn for row in rows}
+        """frames whose departed regions are those of the file"""
+
+    def put_into(self, layers: Layers) -> None:
+        """Blocks and sightings; `MemoryFileError` when the file has them no longer, or damaged."""
+        if not self._evicted:
+            return
+        with _irreplaceable(self._file, len(self._evicted)):
+            read = {row.lsn: self._cells(row) for row in self._evicted}
+            cells = {lsn: blob for lsn, blob in read.items() if blob is not None}
+            surface = {int(key) for row in self._evicted for key in self._file.left_by(row.lsn)}
+            free = {int(key) for blob in cells.values() for key in _cell_keys(blob)}
+            put_aside(layers, self._blocks(sch.SURFACE_BLOCKS, surface), self._blocks(sch.FREE_BLOCKS, free))
+        layers.cells = cells
+
+    def note(self, lsn: int, examined: Iterable[int]) -> None:
+        """A frame that is left has been replayed; where blocks contained it already, it found nothing to clear."""
+        if self._tags and any(self._tags.get(int(key), 0) >= lsn for key in examined):
+            self._settled.add(lsn)
+
+    def put_departed_into(self, layers: Layers) -> None:
+        """Departed regions that cannot be found again."""
+        if self._settled:
+            with _irreplaceable(self._file, len(self._evicted)):
+                departed = [row for row in self._file.departed() if row.valid_from in self._settled]
+            layers.take({}, departed, self._settled)
+
+    def _cells(self, row: KeyframeRow) -> bytes | None:
+        blob = self._file.cells(row.lsn)
+        if blob is None and row.agrees is not None:  # rays were cast, so it has depth
+            raise MemoryFileError(f"the sightings of frame {row.lsn} are missing")
+        return blob
+
+    def _blocks(self, table: sch.Table, keys: Iterable[int]) -> Iterator[BlockRow]:
+        """Those of the blocks that have a row: the others were never observed."""
+        there, written = self._file.read(
+            lambda connection: (
+                connection.execute(f"SELECT count(*) FROM {table.name}").fetchone()[0],
+                queries.recorded_count(connection, table),
+            )
+        )
+        if there != written:
+            raise MemoryFileError(f"{table.name} has {there} rows, but {written} were written")
+        for key in sorted(keys):
+            where = partial(queries.rows, table=table, where="WHERE key = ?", params=(key,))
+            for values in self._file.read(where):
+                row = rec.block_row(values)
+                if table is sch.SURFACE_BLOCKS:
+                    self._tags[key] = row.lsn
+                yield row
+
+
+def _cell_keys(blob: bytes) -> Iterable[int]:
+    x, y, z = codec.decode_cells(blob).cell.astype(np.int64).T
+    return np.asarray(block_key(x, y, z), np.int64)
+
+
+@contextmanager
+def _irreplaceable(file: MemoryFile, count: int) -> Iterator[None]:
+    try:
+        yield
+    except MemoryFileError as error:
+        raise MemoryFileError(
+            f"{file.path}: the layers cannot be made anew: images of {count} frames were given up to keep within the "
+            f"file budget, and what these left in the map is damaged ({error}); the file was left as it is: restore it "
+            "from a copy, or build a memory from the recording"
+        ) from error
