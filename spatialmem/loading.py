@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 from spatialmem.errors import MemoryFileError
 from spatialmem.layers import Layers, block_arrays
 from spatialmem.residence import Residence, staleness
-from spatialmem.store.block_codec import SurfaceBlock, unpack_free_block, unpack_surface_block
+from spatialmem.store.block_codec import FreeBlock, SurfaceBlock, unpack_free_block, unpack_surface_block
 from spatialmem.store.block_store import BlockStore, FileBlocks, Layer, Spilled, Within, sizes
 from spatialmem.store.file import MemoryFile
 from spatialmem.store.rows import BlockRow
 from spatialmem.voxels.pools import PAGE
 from spatialmem.voxels.shelf import Shelf
 
-_AT_ONCE = 256  # blocks that are put aside together
+_AT_ONCE = 256  # blocks that are unpacked before any of them is taken in
 _FULL = 0.75  # share of a pool that is filled when not all blocks find room: frames to come need some
 
 
@@ -33,25 +33,45 @@ def store_of(file: MemoryFile, last_lsn: Callable[[], int], within: Within | Non
     return Spilled(blocks) if file.read_only else blocks
 
 
-def put_aside(layers: Layers, surface: Iterable[BlockRow], free: Iterable[BlockRow]) -> None:
-    """Give layers blocks that they have neither in RAM nor aside: they go where those go that leave RAM, and come
-    back as those do. Frames up to the tag of a row will not change its block again."""
+def take_in(layers: Layers, surface: Iterable[BlockRow], free: Iterable[BlockRow]) -> None:
+    """Give layers blocks that they have not: into RAM, or, where that is full, where blocks go that leave it, from
+    which they come back as those do. Frames up to the tag of a row will not change its block again."""
+    for some in _in_batches(surface):
+        _take_in_surface(layers, [(row, surface_block_of(row)) for row in some])
+    for some in _in_batches(free):
+        _take_in_free(layers, [(row, unpack_free_block(row.data)) for row in some])
+    layers.surface.note_all_doubts()
+    layers.publish()
+
+
+def _take_in_surface(layers: Layers, blocks: list[tuple[BlockRow, SurfaceBlock]]) -> None:
     residence = layers.residence
     assert residence is not None
-    for some in _in_batches(surface):
-        residence.store.put(some, ())
-        left = _Left()
-        for row in some:
-            left.note(row, surface_block_of(row), residence)
-        residence.surface = left.on(residence.surface)
-    for some in _in_batches(free):
-        residence.store.put((), some)
-        left = _Left()
-        for row in some:
-            unpack_free_block(row.data)  # which may be damaged
-            left.note_free(row)
-        residence.free = left.on(residence.free)
-    layers.publish()
+    room, pages_left, _ = residence.room
+    pages = np.cumsum([-(-len(block.last) // PAGE) for _, block in blocks])
+    number = max(0, min(room, int(np.searchsorted(pages, pages_left, "right"))))
+    with layers.adding():
+        for row, block in blocks[:number]:
+            layers.put_in(row, block)
+    left = _Left()
+    for row, block in blocks[number:]:
+        left.note(row, block, residence)
+    residence.store.put([row for row, _ in blocks[number:]], ())
+    residence.surface = left.on(residence.surface)
+
+
+def _take_in_free(layers: Layers, blocks: list[tuple[BlockRow, FreeBlock]]) -> None:
+    residence = layers.residence
+    assert residence is not None
+    number = max(0, residence.room[2])
+    with layers.adding():
+        for row, block in blocks[:number]:
+            layers.put_in(row, block)
+    left = _Left()
+    for row, _ in blocks[number:]:
+        left.note_free(row)
+    residence.store.put((), [row for row, _ in blocks[number:]])
+    residence.free = left.on(residence.free)
 
 
 def _in_batches(rows: Iterable[BlockRow]) -> Iterator[list[BlockRow]]:

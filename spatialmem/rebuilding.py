@@ -18,7 +18,7 @@ from spatialmem.checkpoint import WholeRound
 from spatialmem.errors import MemoryFileError
 from spatialmem.gone import evicted
 from spatialmem.layers import Layers
-from spatialmem.loading import put_aside, unsettled
+from spatialmem.loading import take_in, unsettled
 from spatialmem.store import codec, queries
 from spatialmem.store import records as rec
 from spatialmem.store import schema as sch
@@ -79,7 +79,7 @@ class _Left:
             cells = {lsn: blob for lsn, blob in read.items() if blob is not None}
             surface = {int(key) for row in self._evicted for key in self._file.left_by(row.lsn)}
             free = {int(key) for blob in cells.values() for key in _cell_keys(blob)}
-            put_aside(layers, self._blocks(sch.SURFACE_BLOCKS, surface), self._blocks(sch.FREE_BLOCKS, free))
+            take_in(layers, self._blocks(sch.SURFACE_BLOCKS, surface), self._blocks(sch.FREE_BLOCKS, free))
         layers.cells = cells
 
     def note(self, lsn: int, examined: Iterable[int]) -> None:

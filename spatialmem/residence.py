@@ -170,6 +170,19 @@ class Residence:
         self.give_up(chosen[0], chosen[1])
         return bool(len(chosen[0]) or len(chosen[1]))
 
+    @property
+    def room(self) -> tuple[int, int, int]:
+        """Voxel blocks, pages of their rows and free-space blocks that fit in beside the spare eighth of each."""
+        grid, space = self._layers.surface, self._layers.free
+        blocks, pages, free = (
+            p.shape[0] for p in (grid.pools.free_blocks, grid.pools.free_pages, space.pools.free_blocks)
+        )
+        left_pages = int(grid.pools.counters[PAGES_FREE])
+        return (
+            blocks - blocks // _SPARE - grid.blocks_in_use, left_pages - pages // _SPARE,
+            free - free // _SPARE - space.blocks_in_use,
+        )  # fmt: skip
+
     def _short(self, surface: int, pages: int, free: int) -> str:
         grid, space = self._layers.surface, self._layers.free
         left = grid.pools.free_blocks.shape[0] - grid.blocks_in_use

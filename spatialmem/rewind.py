@@ -19,7 +19,7 @@ from spatialmem.correction import Cubes, cell_keys, replay_into
 from spatialmem.errors import OutOfRoom
 from spatialmem.keeper import Keeper
 from spatialmem.layers import Layers, LoggedFrame
-from spatialmem.loading import put_aside
+from spatialmem.loading import take_in
 from spatialmem.map_epoch import MapEpoch
 from spatialmem.revisions import reach_m
 from spatialmem.store.block_codec import CODEC_EXACT, FreeBlock, SurfaceBlock, pack_free_block, pack_surface_block
@@ -97,8 +97,7 @@ class Rewind:
         self._free = _Anew(FREE_BLOCKS, np.concatenate(free))
         self._layers.surface.adopt(later.surface, self._surface.keys, self._lsn)
         self._layers.free.adopt(later.free, self._free.keys, self._lsn)
-        if later.surface.away is not None or later.free.away is not None:
-            put_aside(self._layers, *self._away(later))
+        take_in(self._layers, *self._away(later))
         describe(self._layers, cells, later.departed, self._lsn)
 
     def _away(self, later: MapEpoch) -> tuple[Iterator[BlockRow], Iterator[BlockRow]]:
@@ -119,8 +118,7 @@ class Rewind:
     def make_anew(self) -> Layers:
         """Make the other blocks of those in the file that are early enough, and of frames; the layers, finished."""
         file, surface, free = self._log.on_file(), self._surface, self._free
-        put_aside(self._layers, surface.on_file(file, self._lsn), free.on_file(file, self._lsn))
-        self._layers.surface.note_all_doubts()
+        take_in(self._layers, surface.on_file(file, self._lsn), free.on_file(file, self._lsn))
         for row in list(self._log.rows.values()):
             if row.lsn <= self._lsn:
                 self._replay(row, surface.without(row.lsn), free.without(row.lsn))
@@ -145,18 +143,25 @@ class Rewind:
         """`replay_into`, with the blocks that it needs in RAM."""
         layers, residence = self._layers, self._layers.residence
         assert residence is not None
-        view = DepthView.of(frame.depth_m, frame.valid, frame.camera, frame.map_from_camera, self._log.config)
-        touched, cells = layers.surface.keys_touched(view), layers.free.sketch(view).cell_keys
-        needed = np.union1d(touched[np.isin(touched, surface)], judged), cells[np.isin(cells, free)]
         layers.last_lsn = frame.lsn  # by which blocks that leave RAM now are tagged: they are without what comes later
-        residence.ready(*needed)
+        if any(map(len, residence.shelves)):
+            residence.ready(*self._needed(frame, judged, surface, free))
         while True:
             try:
                 replay_into(layers, frame, judged, surface, free)
                 return
             except OutOfRoom:  # rows take more pages than the blocks had
-                if not residence.give_up_more(*needed):
+                if not residence.give_up_more(*self._needed(frame, judged, surface, free)):
                     raise
+
+    def _needed(
+        self, frame: LoggedFrame, judged: NDArray[np.int64], surface: NDArray[np.int64], free: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Keys of the blocks that `replay_into` looks at or changes."""
+        assert frame.depth_m is not None
+        view = DepthView.of(frame.depth_m, frame.valid, frame.camera, frame.map_from_camera, self._log.config)
+        touched, cells = self._layers.surface.keys_touched(view), self._layers.free.sketch(view).cell_keys
+        return np.union1d(touched[np.isin(touched, surface)], judged), cells[np.isin(cells, free)]
 
 
 def nothing_yet(log: Keeper) -> Layers:

@@ -159,8 +159,8 @@ class _Surface:
         found = instant.surface.search(None, 0.0, Filter())
         if found.left_out:
             raise OutOfRoom(
-                f"changes are told from the whole map, and {found.left_out} of its voxel blocks are on file alone and do "
-                "not fit into what ram_bytes sets aside for reading; create the memory with a larger ram_bytes"
+                f"changes are told from the whole map, and {found.left_out} of its voxel blocks are on file alone and "
+                "do not fit into what ram_bytes sets aside for reading; create the memory with a larger ram_bytes"
             )
         places = found.places()
         return cls(instant, found, places, found.rows(places), found.voxels(places))
