@@ -75,7 +75,7 @@ class FileBlocks(BlockStore):
         self._last_lsn, self._revisions = last_lsn, file.revisions() if file.read_only else 0
 
     def read(self, layer: Layer, keys: Sequence[int]) -> list[BlockRow]:
-        found = self._file._read(lambda connection: _rows(connection, layer, keys))
+        found = self._file.read(lambda connection: _rows(connection, layer, keys))
         if self._file.read_only:
             newest = max((row.lsn for row in found), default=0)
             if newest > self._last_lsn() or self._file.revisions() != self._revisions:
@@ -136,7 +136,7 @@ def _rows(connection: sqlite3.Connection, layer: Layer, keys: Sequence[int]) -> 
 
 def sizes(file: MemoryFile, layer: Layer) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int32]]:
     """(N,) keys, tags and, for the surface, rows of all blocks of a layer."""
-    return file._read(lambda connection: _sizes(connection, layer))
+    return file.read(lambda connection: _sizes(connection, layer))
 
 
 def _sizes(

@@ -203,12 +203,13 @@ class FreeSpaceGrid:
     def enter_keys(self, keys: NDArray[np.int64]) -> NDArray[np.int32]:
         """(N,) the blocks with these keys, empty ones where there are none; `OutOfRoom` as `enter`."""
         before, blocks = self.blocks_in_use, np.empty(len(keys), np.int32)
-        if not enter_blocks(self.pools, keys, blocks):
+        fits = enter_blocks(self.pools, keys, blocks)
+        self._versions.add(self.taken_since(before))
+        if not fits:
             raise OutOfRoom(
                 f"all {self.pools.free_blocks.shape[0]} free-space blocks are in use; create the memory with a larger "
                 "ram_bytes, a larger free_voxel_m or a smaller max_depth_m"
             )
-        self._versions.add(self.taken_since(before))
         return blocks
 
     def plan(self, view: DepthView) -> FreePlan:

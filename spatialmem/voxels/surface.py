@@ -296,12 +296,13 @@ class SurfaceGrid:
         before = self.blocks_in_use
         if len(keys) > self._touched.shape[0]:
             self._touched = np.zeros(2 * len(keys), np.int32)
-        if not allocate.enter_blocks(self.pools, keys, self._touched):
+        fits = allocate.enter_blocks(self.pools, keys, self._touched)
+        self._versions.add(self.taken_since(before))  # what came in before it was full, too: it can be taken back
+        if not fits:
             raise OutOfRoom(
                 f"all {self.pools.free_blocks.shape[0]} voxel blocks of {self.config.ram_bytes / 2**20:.0f} MiB are in "
                 "use; create the memory with a larger ram_bytes or voxel size"
             )
-        self._versions.add(self.taken_since(before))
         return len(keys)
 
     def load(self, key: int, arrays: BlockArrays, contains: int, lsn: int = 0) -> None:
