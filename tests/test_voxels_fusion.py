@@ -23,8 +23,8 @@ from voxel_scenes import (
 )
 
 from spatialmem.errors import OutOfRoom
-from spatialmem.voxels import allocate, pools
-from spatialmem.voxels.merge import merge_blocks
+from spatialmem.voxels import pools
+from spatialmem.voxels.integrate import merge_blocks
 from spatialmem.voxels.surface import SurfaceGrid
 
 VOXEL = float(np.float32(0.04))
@@ -248,23 +248,6 @@ def test_the_last_page_is_used():
     fuse(grid, *given, 1)
     assert grid.pools.counters[pools.PAGES_FREE] == 0
     assert_same_map(contents(grid), contents(probe))
-
-
-@pytest.mark.parametrize("count", [1, 3])
-def test_block_by_block_or_all_at_once_is_the_same_map(count, monkeypatch):
-    roomy, tight = SurfaceGrid(small_config(), WIDTH), SurfaceGrid(small_config(), WIDTH)
-    with threads(count):
-        for lsn in range(1, 6):
-            frame = room_frame(lsn, 24, 80, 60, noise=True)
-            given = (frame.depth_m, frame.world_from_camera, frame.camera, lsn, frame.rgb, patch_features(lsn))
-            assert not roomy.plan(view_of(roomy, *given[:3]), lsn).sampled
-            fuse(roomy, *given)
-            with monkeypatch.context() as patch:
-                patch.setattr(allocate, "pages_at_most", lambda *_: 1 << 40)
-                assert tight.plan(view_of(tight, *given[:3]), lsn).sampled
-                fuse(tight, *given)
-    assert_same_map(contents(roomy), contents(tight))
-    assert roomy.pools.counters.tolist() == tight.pools.counters.tolist()
 
 
 @pytest.mark.parametrize("count", [1, 3])

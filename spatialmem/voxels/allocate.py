@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numba import types
-from numba.core import cgutils
-from numba.extending import intrinsic
 
 from spatialmem.voxels.compiled import leaf
 from spatialmem.voxels.keys import NO_BLOCK, find, insert
-from spatialmem.voxels.pools import BLOCKS_USED, PAGE, PAGES_FREE, PAGES_PER_BLOCK
+from spatialmem.voxels.pools import BLOCKS_USED, PAGE, PAGES_FREE
 
 
 @leaf
@@ -84,43 +79,6 @@ def reserve_rows(pools, block, rows):
         pools.counters[PAGES_FREE] -= 1
         pools.pages[block, page] = pools.free_pages[pools.counters[PAGES_FREE]]
     return True
-
-
-@intrinsic
-def _take(typing_context, counters, at, count):
-    """Subtract `count` from counters[at] in one step that no thread can come between; what there was before."""
-
-    def codegen(context, builder, signature, args):
-        kind = signature.args[0]
-        values = context.make_array(kind)(context, builder, args[0])
-        place = cgutils.get_item_pointer(context, builder, kind, values, [args[1]])
-        return builder.atomic_rmw("sub", place, args[2], "monotonic")
-
-    return types.int64(counters, types.int64, types.int64), codegen
-
-
-take: Any = _take  # numba passes the typing context itself, which no type checker can know
-
-
-@leaf
-def pages_at_most(pools, touched, count):
-    """Pages that these blocks can take before every voxel of theirs has a row."""
-    total = 0
-    for n in range(count):
-        total += PAGES_PER_BLOCK - (pools.n_rows[touched[n]] + PAGE - 1) // PAGE
-    return total
-
-
-@leaf
-def reserve_rows_shared(pools, block, rows):
-    """`reserve_rows` for several threads, each with blocks of its own, where there are pages enough for all."""
-    have = (pools.n_rows[block] + PAGE - 1) // PAGE
-    want = (pools.n_rows[block] + rows + PAGE - 1) // PAGE
-    if want > have:
-        last = take(pools.counters, PAGES_FREE, np.int64(want - have))
-        for page in range(have, want):
-            last -= 1
-            pools.pages[block, page] = pools.free_pages[last]
 
 
 @leaf

@@ -3,8 +3,7 @@
 Projective signed-distance fusion (Curless & Levoy, SIGGRAPH 1996) over sparse voxel blocks
 (Niessner et al., SIGGRAPH Asia 2013), in three passes so that everything that can fail happens before
 anything changes: `touch_blocks` finds and reserves the blocks of the truncation band, `sample_blocks` reads
-the image for each of their voxels into a scratch, `merge.merge_blocks` averages the scratch in. Where there is room for
-whatever the image says, `merge.fuse_blocks` does the last two in one.
+the image for each of their voxels into a scratch, `merge_blocks` averages the scratch in.
 We deviate in storing only the band (free space is a grid of its own) and in integer weights.
 """
 
@@ -15,13 +14,18 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from spatialmem.voxels.allocate import add_block
+from spatialmem.voxels.allocate import add_block, new_row, row_at
 from spatialmem.voxels.compiled import kernel, leaf
+from spatialmem.voxels.half import eight_bits, float_to_half, half_to_float
 from spatialmem.voxels.keys import BLOCK, KEY_MASK, KEY_OFFSET, NO_BLOCK, VOXELS, pack_key
+from spatialmem.voxels.prefetch import fetch_feature, prefetch
 from spatialmem.voxels.ways import LONGEST_WAY, way
 from spatialmem.voxels.weights import DEPTH_UNIT_M
 
 DIST_ONE = 32767
+WEIGHT_CAP = 255
+ROW_WEIGHT_CAP = 32
+_ROWS_AHEAD = 6
 
 
 class Pinhole(NamedTuple):
@@ -55,19 +59,6 @@ def new_scratch(blocks: int) -> Scratch:
         np.zeros((blocks, VOXELS), np.int16), np.zeros((blocks, VOXELS), np.uint8),
         np.zeros((blocks, VOXELS + 1), np.uint16), np.zeros(blocks, np.int32), np.zeros(blocks, np.int32),
     )  # fmt: skip
-
-
-class Work(NamedTuple):
-    """Room for one block's voxels, and what all blocks have in common."""
-
-    offsets: NDArray[np.float32]
-    """(3, 512) camera-frame offsets of voxel centres from a block's first one"""
-    pixel: NDArray[np.int32]
-    depth: NDArray[np.float32]
-    found: NDArray[np.int32]
-    rows: NDArray[np.int64]
-    us: NDArray[np.float32]
-    vs: NDArray[np.float32]
 
 
 class Grid(NamedTuple):
@@ -172,26 +163,12 @@ def _voxel_offsets(r, voxel):
 
 
 @kernel
-def new_work(camera_from_map, voxel):
-    """Room for a block of a frame from this pose."""
-    return Work(
-        _voxel_offsets(camera_from_map, voxel), np.empty(VOXELS, np.int32), np.empty(VOXELS, np.float32),
-        np.empty(VOXELS, np.int32), np.empty(VOXELS, np.int64), np.empty(VOXELS, np.float32),
-        np.empty(VOXELS, np.float32),
-    )  # fmt: skip
+def sample_blocks(start, stop, pools, touched, readings, camera, camera_from_map, grid, lsn, scratch):
+    """Read the image for every voxel of the touched blocks; the map is not changed.
 
-
-@leaf
-def sample_block(n, block, pools, readings, camera, camera_from_map, grid, lsn, scratch, work):
-    """Entry n of the scratch for a block; see `sample_blocks`."""
+    readings: (H * W,) packed. Fills the first N entries of `scratch`.
+    """
     new_dist, new_weight, new_near, new_count, needs = scratch
-    if lsn <= pools.contains[block]:
-        new_weight[n] = 0
-        new_count[n] = 0
-        needs[n] = 0
-        return
-    off_x, off_y, off_z = work.offsets[0], work.offsets[1], work.offsets[2]
-    pixel, depth, found = work.pixel, work.depth, work.found
     fx, fy = np.float32(camera.fx), np.float32(camera.fy)
     cx, cy = np.float32(camera.cx + 0.5), np.float32(camera.cy + 0.5)
     width, height = np.float32(camera.width), np.float32(camera.height)
@@ -200,49 +177,179 @@ def sample_block(n, block, pools, readings, camera, camera_from_map, grid, lsn, 
     scale = np.float32(DIST_ONE / grid.truncation)
     near = np.int32(DIST_ONE * grid.voxel / grid.truncation)
     unit, half, zero, one = np.float32(DEPTH_UNIT_M), np.float32(0.5), np.float32(0), np.float32(1)
-    origin = block_origin(pools.keys[block], grid.voxel, camera_from_map)
-    ox, oy, oz = np.float32(origin[0]), np.float32(origin[1]), np.float32(origin[2])
-    block_dist, block_weight = new_dist[n], new_weight[n]
-    for i in range(VOXELS):  # four short loops, each of which LLVM vectorises; only the look-up is scalar
-        z = oz + off_z[i]
-        inverse = one / z
-        u = (ox + off_x[i]) * inverse * fx + cx
-        v = (oy + off_y[i]) * inverse * fy + cy
-        ahead = (z > np.float32(0.01)) & (u >= zero) & (v >= zero) & (u < width) & (v < height)
-        at = np.int32(v if ahead else zero) * stride + np.int32(u if ahead else zero)
-        pixel[i] = at if ahead else np.int32(-1)
-        depth[i] = z
-    for i in range(VOXELS):
-        found[i] = readings[np.uint32(pixel[i])] if pixel[i] >= 0 else np.int32(0)
-    for i in range(VOXELS):
-        reading = found[i]
-        s = np.float32(reading >> np.int32(8)) * unit - depth[i]
-        use = (reading > 0) & (s <= truncation) & (s >= -truncation)
-        block_dist[i] = np.int16(np.floor((s if use else zero) * scale + half))
-        block_weight[i] = np.uint8((reading & np.int32(255)) if use else np.int32(0))
-    rows = 0
-    for i in range(VOXELS):
-        d = np.int32(new_dist[n, i])
-        new_near[n, rows] = i
-        rows += (new_weight[n, i] > 0) & (d <= near) & (d >= -near)
-    new_count[n] = rows
-    missing = 0
-    for i in range(rows):
-        missing += pools.slot[block, new_near[n, i]] == 0
-    needs[n] = missing
+    offsets = _voxel_offsets(camera_from_map, grid.voxel)
+    off_x, off_y, off_z = offsets[0], offsets[1], offsets[2]
+    pixel, depth = np.empty(VOXELS, np.int32), np.empty(VOXELS, np.float32)
+    found = np.empty(VOXELS, np.int32)
+    for n in range(start, stop):
+        block = touched[n]
+        if lsn <= pools.contains[block]:
+            new_weight[n] = 0
+            new_count[n] = 0
+            needs[n] = 0
+            continue
+        origin = block_origin(pools.keys[block], grid.voxel, camera_from_map)
+        ox, oy, oz = np.float32(origin[0]), np.float32(origin[1]), np.float32(origin[2])
+        block_dist, block_weight = new_dist[n], new_weight[n]
+        for i in range(VOXELS):  # four short loops, each of which LLVM vectorises; only the look-up is scalar
+            z = oz + off_z[i]
+            inverse = one / z
+            u = (ox + off_x[i]) * inverse * fx + cx
+            v = (oy + off_y[i]) * inverse * fy + cy
+            ahead = (z > np.float32(0.01)) & (u >= zero) & (v >= zero) & (u < width) & (v < height)
+            at = np.int32(v if ahead else zero) * stride + np.int32(u if ahead else zero)
+            pixel[i] = at if ahead else np.int32(-1)
+            depth[i] = z
+        for i in range(VOXELS):
+            found[i] = readings[np.uint32(pixel[i])] if pixel[i] >= 0 else np.int32(0)
+        for i in range(VOXELS):
+            reading = found[i]
+            s = np.float32(reading >> np.int32(8)) * unit - depth[i]
+            use = (reading > 0) & (s <= truncation) & (s >= -truncation)
+            block_dist[i] = np.int16(np.floor((s if use else zero) * scale + half))
+            block_weight[i] = np.uint8((reading & np.int32(255)) if use else np.int32(0))
+        rows = 0
+        for i in range(VOXELS):
+            d = np.int32(new_dist[n, i])
+            new_near[n, rows] = i
+            rows += (new_weight[n, i] > 0) & (d <= near) & (d >= -near)
+        new_count[n] = rows
+        missing = 0
+        for i in range(rows):
+            missing += pools.slot[block, new_near[n, i]] == 0
+        needs[n] = missing
 
 
 @leaf
-def _sample_blocks(start, stop, pools, touched, readings, camera, camera_from_map, grid, lsn, scratch, work):
-    for n in range(start, stop):
-        sample_block(n, touched[n], pools, readings, camera, camera_from_map, grid, lsn, scratch, work)
+def _blend_colour(colour, colour_weight, row, rgb, pixel_u, pixel_v):
+    weight = np.float32(min(colour_weight[row] + 1, ROW_WEIGHT_CAP))
+    for channel in range(3):
+        old = np.float32(colour[row, channel])
+        value = np.float32(rgb[pixel_v, pixel_u, channel]) * np.float32(256)
+        colour[row, channel] = np.uint16(old + (value - old) / weight + np.float32(0.5))
+    colour_weight[row] = np.uint8(weight)
+
+
+@leaf
+def _blend_feature(feature, row, features, gu, gv, share):
+    """Average the bilinear interpolation of the patch grid at (gu, gv) into a row with the given share."""
+    rows, columns, width = features.shape
+    gu = min(max(gu, np.float32(0)), np.float32(columns - 1))
+    gv = min(max(gv, np.float32(0)), np.float32(rows - 1))
+    u0, v0 = int(gu), int(gv)
+    u1, v1 = min(u0 + 1, columns - 1), min(v0 + 1, rows - 1)
+    du, dv = gu - np.float32(u0), gv - np.float32(v0)
+    one = np.float32(1)
+    w00, w01, w10, w11 = (one - du) * (one - dv), du * (one - dv), (one - du) * dv, du * dv
+    a, b, c, d = features[v0, u0], features[v0, u1], features[v1, u0], features[v1, u1]
+    for k in range(width):
+        new = w00 * a[k] + w01 * b[k] + w10 * c[k] + w11 * d[k]
+        old = half_to_float(feature[row, k])
+        feature[row, k] = eight_bits(float_to_half(old + (new - old) * share))
+
+
+@leaf
+def _merge_distances(dist, weight, block, new_dist, new_weight, n):
+    """Weighted means of one block's distances; whether the frame said anything about it."""
+    seen = 0
+    for i in range(VOXELS):
+        w = np.int32(new_weight[n, i])
+        seen |= w
+        old_w = np.int32(weight[block, i])
+        share = np.float32(w) / np.float32(max(old_w + w, 1))
+        old = np.float32(dist[block, i])
+        dist[block, i] = np.int16(np.floor(old + (np.float32(new_dist[n, i]) - old) * share + np.float32(0.5)))
+        weight[block, i] = np.uint8(min(old_w + w, WEIGHT_CAP))
+    return seen > 0
+
+
+@leaf
+def _project(near, count, origin, r, voxel, camera, us, vs):
+    """Pixel coordinates of the first `count` voxels in `near`."""
+    for n in range(count):
+        i = np.int64(near[n])
+        x = (i % BLOCK) * voxel
+        y = (i // BLOCK % BLOCK) * voxel
+        z = (i // (BLOCK * BLOCK)) * voxel
+        pz = np.float32(origin[2] + r[2, 0] * x + r[2, 1] * y + r[2, 2] * z)
+        us[n] = np.float32((origin[0] + r[0, 0] * x + r[0, 1] * y + r[0, 2] * z) / pz * camera.fx + camera.cx)
+        vs[n] = np.float32((origin[1] + r[1, 0] * x + r[1, 1] * y + r[1, 2] * z) / pz * camera.fy + camera.cy)
+
+
+@leaf
+def _rows_for(pools, block, near, count, rows):
+    """Rows of the first `count` voxels in `near`, made where there are none."""
+    slots, pages = pools.slot, pools.pages
+    for n in range(count):
+        slot = slots[block, near[n]]
+        rows[n] = row_at(pages, block, slot) if slot > 0 else new_row(pools, block, np.int64(near[n]))
+
+
+@leaf
+def _merge_colours(pools, rows, count, us, vs, camera, rgb, lsn):
+    colour, weight, first, last, doubt = pools.colour, pools.colour_weight, pools.first, pools.last, pools.doubt
+    half = np.float32(0.5)
+    for n in range(count):
+        row = rows[n]
+        ahead = rows[min(n + _ROWS_AHEAD, count - 1)]
+        prefetch(colour, (ahead, 0))
+        prefetch(first, (ahead,))
+        prefetch(last, (ahead,))
+        prefetch(doubt, (ahead,))
+        pixel_u = min(max(int(us[n] + half), 0), camera.width - 1)
+        pixel_v = min(max(int(vs[n] + half), 0), camera.height - 1)
+        _blend_colour(colour, weight, row, rgb, pixel_u, pixel_v)
+        if first[row] == 0:
+            first[row] = lsn
+        last[row] = lsn
+        doubt[row] = 0
+
+
+@leaf
+def _merge_features(feature, weight, rows, count, us, vs, camera, features):
+    to_grid_u = np.float32(features.shape[1] / camera.width)
+    to_grid_v = np.float32(features.shape[0] / camera.height)
+    half = np.float32(0.5)
+    for n in range(count):
+        row = rows[n]
+        fetch_feature(feature, rows[min(n + _ROWS_AHEAD, count - 1)])
+        seen = np.float32(min(weight[row] + 1, ROW_WEIGHT_CAP))
+        weight[row] = np.uint8(seen)
+        gu, gv = (us[n] + half) * to_grid_u - half, (vs[n] + half) * to_grid_v - half
+        _blend_feature(feature, row, features, gu, gv, np.float32(1) / seen)
 
 
 @kernel
-def sample_blocks(start, stop, pools, touched, readings, camera, camera_from_map, grid, lsn, scratch):
-    """Read the image for every voxel of the touched blocks; the map is not changed.
+def merge_blocks(start, stop, pools, touched, camera, camera_from_map, grid, lsn, scratch, rgb, features, has_features):
+    """Average the scratch of `sample_blocks` into the map: distance, weight, and rows near the surface.
 
-    readings: (H * W,) packed. Fills the first N entries of `scratch`.
+    rgb: (H, W, 3) uint8; features: (h, w, D) float32 patch grid over the whole image.
     """
-    work = new_work(camera_from_map, grid.voxel)
-    _sample_blocks(start, stop, pools, touched, readings, camera, camera_from_map, grid, lsn, scratch, work)
+    rows, us, vs = np.empty(VOXELS, np.int64), np.empty(VOXELS, np.float32), np.empty(VOXELS, np.float32)
+    _merge_blocks(
+        start, stop, pools, touched, camera, camera_from_map, grid, lsn, scratch, rgb, features, has_features, rows, us,
+        vs,
+    )  # fmt: skip
+
+
+@leaf
+def _merge_blocks(
+    start, stop, pools, touched, camera, camera_from_map, grid, lsn, scratch, rgb, features, has_features, rows, us, vs
+):
+    """A loop for each kind of work: the processor then fetches the rows to come while it averages one.
+
+    What is called for every row gets the arrays it needs: handing the tuple of all pools over would copy it each time.
+    """
+    new_dist, new_weight, new_near, new_count, _ = scratch
+    for n in range(start, stop):
+        block, near, count = touched[n], new_near[n], new_count[n]
+        if lsn <= pools.contains[block]:
+            continue
+        if _merge_distances(pools.dist, pools.weight, block, new_dist, new_weight, n):
+            pools.changed[block] = lsn
+        origin = block_origin(pools.keys[block], grid.voxel, camera_from_map)
+        _project(near, count, origin, camera_from_map, grid.voxel, camera, us, vs)
+        _rows_for(pools, block, near, count, rows)
+        _merge_colours(pools, rows, count, us, vs, camera, rgb, lsn)
+        if has_features:
+            _merge_features(pools.feature, pools.feature_weight, rows, count, us, vs, camera, features)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from spatialmem.config import MemoryConfig
 from spatialmem.errors import OutOfRoom
-from spatialmem.voxels import allocate, change, integrate, look, merge, pools
+from spatialmem.voxels import allocate, change, integrate, look, pools
 from spatialmem.voxels.blocks import (
     BlockArrays,
     adopt_blocks,
@@ -41,9 +41,7 @@ class FusionPlan:
     count: int
     """number of touched blocks, the first entries of the grid's scratch"""
     pages: int
-    """pages that new rows will take, at most"""
-    sampled: bool
-    """whether the image has been read for the touched blocks already, into the grid's scratch"""
+    """pages that new rows will take"""
 
 
 @final
@@ -196,41 +194,30 @@ class SurfaceGrid:
         Raises `OutOfRoom` when the pools cannot hold what the frame would add; the map is then unchanged.
         """
         count = self.touch(view) if count is None else count
-        free = int(self.pools.counters[pools.PAGES_FREE])
-        most = int(allocate.pages_at_most(self.pools, self._touched, count))
-        if 2 * most <= free:  # there is room whatever the image says, for readers' copies of these blocks too
-            return FusionPlan(view, lsn, count, most, sampled=False)
         self._fit_scratch(count)
+        readings = view.packed.reshape(-1)
         DISPATCHER.run(
-            integrate.sample_blocks, count, self.pools, self._touched, view.packed.reshape(-1), view.pinhole,
-            view.camera_from_map, self.grid, lsn, self._scratch, grain=8,
+            integrate.sample_blocks, count, self.pools, self._touched, readings, view.pinhole, view.camera_from_map,
+            self.grid, lsn, self._scratch, grain=8,
         )  # fmt: skip
-        wanted = int(allocate.pages_needed(self.pools, self._touched, count, self._scratch.needs))
+        wanted = allocate.pages_needed(self.pools, self._touched, count, self._scratch.needs)
+        free = int(self.pools.counters[pools.PAGES_FREE])
         if wanted > free:
             raise OutOfRoom(
                 f"the frame needs {wanted} more pages of voxel rows, {free} are left of the "
                 f"{self.config.ram_bytes / 2**20:.0f} MiB reserved; create the memory with a larger ram_bytes or "
                 "voxel size"
             )
-        return FusionPlan(view, lsn, count, wanted, sampled=True)
+        return FusionPlan(view, lsn, count, int(wanted))
 
     def apply(self, plan: FusionPlan, rgb: NDArray[np.uint8], features: NDArray[np.float32] | None) -> None:
         """Average a planned frame in. rgb (H, W, 3); features (h, w, D) patch grid or None."""
-        view, given = plan.view, self._no_features if features is None else np.ascontiguousarray(features, np.float32)
-        what = rgb, given, features is not None
-        if plan.sampled:
-            allocate.reserve_pages(
-                self.pools, self._touched, plan.count, self._scratch.near, self._scratch.near_count
-            )  # fmt: skip
-            DISPATCHER.run(
-                merge.merge_blocks, plan.count, self.pools, self._touched, view.pinhole, view.camera_from_map,
-                self.grid, plan.lsn, self._scratch, *what, grain=8,
-            )  # fmt: skip
-        else:
-            DISPATCHER.run(
-                merge.fuse_blocks, plan.count, self.pools, self._touched, view.packed.reshape(-1), view.pinhole,
-                view.camera_from_map, self.grid, plan.lsn, *what, grain=8,
-            )  # fmt: skip
+        allocate.reserve_pages(self.pools, self._touched, plan.count, self._scratch.near, self._scratch.near_count)
+        given = self._no_features if features is None else np.ascontiguousarray(features, np.float32)
+        DISPATCHER.run(
+            integrate.merge_blocks, plan.count, self.pools, self._touched, plan.view.pinhole, plan.view.camera_from_map,
+            self.grid, plan.lsn, self._scratch, rgb, given, features is not None, grain=8,
+        )  # fmt: skip
         self._note_dispelled(self._touched[: plan.count])
 
     def _note_dispelled(self, blocks: NDArray[np.int32]) -> None:
