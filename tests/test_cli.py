@@ -77,7 +77,7 @@ def test_build_reports(recording, tmp_path, capsys):
 def test_build_says_progress_on_standard_error(recording, tmp_path, capsys):
     run("build", recording, "--out", tmp_path / "a.mem", "--max-frames", "3")
     captured = capsys.readouterr()
-    assert "frame 1 of 3: 1 stored" in captured.err and "frames/s" in captured.err and "MB of memory" in captured.err
+    assert "frame 1 of 3: 1 stored" in captured.err and "frames/s" in captured.err and "B of memory" in captured.err
     assert "3 frames as folder" in captured.out and "frame 1 of" not in captured.out
 
 

@@ -49,8 +49,10 @@ class SurfaceGrid:
         self.feature_width = feature_width
         self.grid = integrate.Grid(np.float32(config.voxel_size_m), np.float32(config.truncation_m))
         blocks, pages = pools.capacity(config.ram_bytes - config.free_space_bytes, feature_width)
-        self.pools = pools.reserve(blocks, pages, feature_width)
         self._limits, self._has_limits = _block_limits(config)
+        if self._has_limits:  # each block once more for readers; a table much larger than that is slow to look through
+            blocks = min(blocks, 16 + 2 * int(np.prod(self._limits[3:] - self._limits[:3] + 1)))
+        self.pools = pools.reserve(blocks, pages, feature_width)
         self._versions = Versions(blocks)
         self._mark = np.zeros(blocks, np.int64)
         self._stamp = 0
