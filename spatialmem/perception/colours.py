@@ -108,6 +108,9 @@ def _edges(size: int, parts: int) -> NDArray[np.int64]:
 
 def _cell_means(shares: NDArray[np.float32]) -> NDArray[np.float64]:
     """(4, 4, 11) mean of patch shares (h, w, 11) over the cells of a grid; fewer patches serve several cells."""
+    h, w, terms = shares.shape
+    if h % _GRID == 0 and w % _GRID == 0:
+        return shares.reshape(_GRID, h // _GRID, _GRID, w // _GRID, terms).mean(axis=(1, 3), dtype=np.float64)
     bands = [_spans(size) for size in shares.shape[:2]]
     return np.array([[shares[a:b, c:d].mean(axis=(0, 1), dtype=np.float64) for c, d in bands[1]] for a, b in bands[0]])
 

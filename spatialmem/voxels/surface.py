@@ -211,6 +211,8 @@ class SurfaceGrid:
         left of a thing that went is too thin to be hit.
         """
         found = look.look(self.pools, self.grid, view)
+        if not self._doubtful:
+            return found
         again = look.in_view(np.array(sorted(self._doubtful), np.int64), self.grid, view)
         return look.Look(found.outcome, np.union1d(found.examined, again))
 
