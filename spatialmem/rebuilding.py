@@ -12,18 +12,17 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, final
 
-import numpy as np
-
 from spatialmem.checkpoint import WholeRound
+from spatialmem.correction import cell_keys
 from spatialmem.errors import MemoryFileError
 from spatialmem.gone import evicted
 from spatialmem.layers import Layers
-from spatialmem.store import codec, queries
+from spatialmem.store import queries
 from spatialmem.store import records as rec
 from spatialmem.store import schema as sch
 from spatialmem.store.failures import needed
 from spatialmem.store.file import MemoryFile
-from spatialmem.store.rows import BlockRow, KeyframeRow, block_key
+from spatialmem.store.rows import BlockRow, KeyframeRow
 
 if TYPE_CHECKING:
     from spatialmem.keeper import Keeper
@@ -70,7 +69,7 @@ class _Left:
             read = {row.lsn: self._cells(row) for row in self._evicted}
             cells = {lsn: blob for lsn, blob in read.items() if blob is not None}
             surface = {int(key) for row in self._evicted for key in self._file.left_by(row.lsn)}
-            free = {int(key) for blob in cells.values() for key in _cell_keys(blob)}
+            free = {int(key) for blob in cells.values() for key in cell_keys(blob)}
             layers.load(self._blocks(sch.SURFACE_BLOCKS, surface), self._blocks(sch.FREE_BLOCKS, free))
         layers.cells = cells
 
@@ -109,11 +108,6 @@ class _Left:
                 if table is sch.SURFACE_BLOCKS:
                     self._tags[key] = row.lsn
                 yield row
-
-
-def _cell_keys(blob: bytes) -> Iterable[int]:
-    x, y, z = codec.decode_cells(blob).cell.astype(np.int64).T
-    return np.asarray(block_key(x, y, z), np.int64)
 
 
 @contextmanager
