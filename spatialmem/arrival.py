@@ -12,7 +12,8 @@ from spatialmem.gate import SUSPECT_FRAMES, pose_suspect, reason_to_store
 from spatialmem.geometry import inverse
 from spatialmem.keeper import Keeper
 from spatialmem.layers import Layers
-from spatialmem.localise.refine import refine_frame
+from spatialmem.localise.refine import LIMIT_DEG, LIMIT_M, refine_carried, refine_frame
+from spatialmem.localise.carried import FRAMES, predicted
 from spatialmem.types import Frame, Outcome
 
 
@@ -41,14 +42,19 @@ def arrival(frame: Frame, keeper: Keeper, layers: Layers) -> Arrival:
     has been moved, for what drift alone set apart from the map is no reason to keep a frame.
     """
     map_from_session = keeper.places.map_from_session(frame.session_id)
-    given = compared(frame, map_from_session @ frame.pose, keeper, layers)
-    if given.reason is None or not keeper.config.refine_poses:
+    observed = map_from_session @ frame.pose
+    if not keeper.config.refine_poses:
+        return compared(frame, observed, keeper, layers)
+    moved = [map_from_session @ c @ inverse(map_from_session) for c in keeper.corrections(frame, FRAMES)]
+    guess, trusted = predicted(observed, moved, LIMIT_M, np.deg2rad(LIMIT_DEG))
+    given = compared(frame, guess, keeper, layers)
+    if given.reason is None:
         return given
     with layers.epochs.read() as epoch:
-        found = refine_frame(frame, given.map_from_camera, epoch.surface)
-    if not found.moved:
-        return given
-    pose = inverse(map_from_session) @ found.map_from_camera
+        found = refine_carried(frame, observed, guess, trusted, epoch.surface)
+    if np.allclose(found, observed, atol=1e-12):
+        return compared(frame, observed, keeper, layers)
+    pose = inverse(map_from_session) @ found
     return replace(compared(frame, map_from_session @ pose, keeper, layers), refined=pose)
 
 

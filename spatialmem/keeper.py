@@ -16,6 +16,7 @@ import spatialmem
 from spatialmem.checkpoint import CheckpointRound
 from spatialmem.config import MemoryConfig
 from spatialmem.errors import Evicted, InvalidValue, MemoryFileError, SpatialMemError
+from spatialmem.geometry import inverse
 from spatialmem.layers import Layers, LoggedFrame, Prepared
 from spatialmem.log_entry import Keyframe, LogEntry, decoded, ephemeral_entry, file_entry, keyframe_row
 from spatialmem.meta import config_of, feature_width_of, up_of
@@ -161,6 +162,12 @@ class Keeper:
     def residuals_m(self, frame: Frame, count: int) -> list[float | None]:
         """Depth residuals of the last stored frames of the same camera that looked at depth, newest first."""
         return list(reversed(self._log_of(frame.session_id, frame.camera_id).residuals_m))[:count]
+
+    def corrections(self, frame: Frame, count: int) -> list[NDArray[np.float64]]:
+        """(4, 4) by what the last stored frames of the same camera were moved, in the world of their session, newest
+        first; none from before a pose that was corrected since."""
+        rows = self._log_of(frame.session_id, frame.camera_id).latest(count)
+        return [self.places.world_from_camera(row) @ inverse(row.world_from_camera) for row in rows]
 
     def entry(
         self, frame: Frame, map_from_camera: NDArray[np.float64], reason: str, suspect: bool, outcome: Outcome,

@@ -56,6 +56,16 @@ class CameraLog:
         """A stored frame has another pose now."""
         self._rows[row.seq] = row
 
+    def latest(self, count: int) -> list[KeyframeRow]:
+        """The last stored frames, newest first, up to one whose pose was corrected since it was stored."""
+        found = []
+        for seq in reversed(self._seqs[-count:]):
+            row = self._rows[seq]
+            if row.pose_revision > (seq in self._refined):
+                break
+            found.append(row)
+        return found
+
     def holds(self, seq: int | None) -> bool:
         """Whether a frame of this number is stored."""
         return seq in self._rows

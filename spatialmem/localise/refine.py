@@ -107,6 +107,27 @@ def _nearest(pose: NDArray[np.float64], given: NDArray[np.float64], hold: Hold) 
     return make_transform(exp_so3(along[3:]) @ pose[:3, :3], pose[:3, 3] + along[:3])
 
 
+def refine_carried(
+    frame: Frame, observed: NDArray[np.float64], predicted: NDArray[np.float64], trusted: bool, surface: SurfaceReading
+) -> NDArray[np.float64]:
+    """EXPERIMENT"""
+    depth_m = np.full(frame.rgb.shape[:2], np.nan, np.float32) if frame.depth_m is None else frame.depth_m
+    view = DepthView.of(depth_m, frame.valid, frame.camera, observed, surface.config)
+    voxel_m = surface.config.voxel_size_m
+    readings, field = readings_of(view, voxel_m), surface.distances
+    start = observed
+    if not np.array_equal(observed, predicted):
+        some = readings.thinned(2)
+        by_observed, by_predicted = (_distances(some, pose, field) for pose in (observed, predicted))
+        if _better(by_observed, by_predicted, 1.5 * voxel_m) or (trusted and not _better(by_predicted, by_observed, 1.5 * voxel_m)):
+            start = predicted
+    r = refine(readings, start, field, voxel_m)
+    import os
+    if os.environ.get("RVERB"):
+        print("    ", "carried" if start is predicted else "observed", trusted, r.verdict, f"{r.overlap:.2f} {r.residual_before_m:.4f} {r.residual_after_m:.4f}")
+    return r.map_from_camera
+
+
 def levels(voxel_m: float) -> tuple[Level, ...]:
     """Levels of an alignment within the band around the surface."""
     return Level(4, 3.0 * voxel_m, 8), Level(2, 3.0 * voxel_m, 6), Level(1, 1.5 * voxel_m, 4)
