@@ -16,7 +16,6 @@ import spatialmem
 from spatialmem.checkpoint import CheckpointRound
 from spatialmem.config import MemoryConfig
 from spatialmem.errors import Evicted, InvalidValue, MemoryFileError, SpatialMemError
-from spatialmem.geometry import inverse
 from spatialmem.layers import Layers, LoggedFrame, Prepared
 from spatialmem.log_entry import Keyframe, LogEntry, decoded, ephemeral_entry, file_entry, keyframe_row
 from spatialmem.meta import config_of, feature_width_of, up_of
@@ -163,11 +162,11 @@ class Keeper:
         """Depth residuals of the last stored frames of the same camera that looked at depth, newest first."""
         return list(reversed(self._log_of(frame.session_id, frame.camera_id).residuals_m))[:count]
 
-    def corrections(self, frame: Frame, count: int) -> list[NDArray[np.float64]]:
-        """(4, 4) by what the last stored frames of the same camera were moved, in the world of their session, newest
-        first; none from before a pose that was corrected since."""
+    def stood(self, frame: Frame, count: int) -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:
+        """Poses (4, 4) in the world of their session of the last stored frames of the same camera, newest first: as
+        observed, and as stored; none from before one that was corrected since."""
         rows = self._log_of(frame.session_id, frame.camera_id).latest(count)
-        return [self.places.world_from_camera(row) @ inverse(row.world_from_camera) for row in rows]
+        return [(row.world_from_camera, self.places.world_from_camera(row)) for row in rows]
 
     def entry(
         self, frame: Frame, map_from_camera: NDArray[np.float64], reason: str, suspect: bool, outcome: Outcome,

@@ -1,32 +1,103 @@
-"""Where a frame probably stands: by what the frames before it were moved, odometry's own way of drifting."""
+"""Refining one frame after the other: what the last frames were moved by is where the next one is looked for.
+
+Odometry drifts slowly: a frame is off by nearly what the frame before was off by. Aligned from where it was observed,
+each would start farther away than the last, until none is found and the map holds moved frames beside unmoved ones.
+Poses of single frames that jitter have nothing to carry. So both starts are asked, and the readings choose.
+
+All of it follows from the stored poses of the last frames, so a memory that was closed in between goes on alike.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from spatialmem.geometry import pose_difference
+from spatialmem.geometry import inverse, pose_difference
+from spatialmem.localise.gauss_newton import Field, orthonormal
+from spatialmem.localise.readings import Readings
+from spatialmem.localise.refine import LIMIT_DEG, LIMIT_M, TOO_FAR, Refinement, better, distances_at, refine
+
+Pose = NDArray[np.float64]
 
 FRAMES = 4
-"""how many frames before are asked"""
+"""how many of the last frames must agree before a frame that sees nothing mapped is moved like them"""
+JUMP_M, JUMP_DEG = 1.0, 60.0
+"""a step from one stored frame to the next beyond which the tracking may have started anew: nothing is carried"""
+EXPLAINED = 2.0
+"""by how much a motion must bring the median distance down. Sensor and map are off by something that is the same for
+neighbouring readings, so both halves of a frame gain by fitting it; from frame to frame that would add up"""
+_STEP = 2  # readings that choose between the starts: on every second row and column
 
 
-def predicted(
-    observed: NDArray[np.float64], corrections: Sequence[NDArray[np.float64]], limit_m: float, limit_rad: float
-) -> tuple[NDArray[np.float64], bool]:
-    """(4, 4) the observed pose moved as the last frame was, and whether frames before agree on that."""
-    if not corrections:
-        return observed, True
-    poses = [correction @ observed for correction in corrections]
+@dataclass(frozen=True, eq=False)
+class Starts:
+    """Where a frame may stand before it is aligned; poses (4, 4) of the camera."""
 
-    def apart(a, b):
-        metres, angle = pose_difference(a, b)
-        return float(metres) / limit_m + float(angle) / limit_rad
+    observed: Pose
+    carried: Pose
+    """moved as the frame before was; the observed pose itself when there is nothing to carry"""
+    agreed: bool
+    """whether the last frames were moved alike, so that this holds without being seen in the map"""
 
-    if len(poses) < FRAMES:
-        return poses[0], False
-    drift = min(apart(pose, observed) for pose in poses)
-    scatter = max(apart(a, b) for a, b in zip(poses, poses[1:]))
-    return poses[0], bool(drift > scatter)
+    @property
+    def likely(self) -> Pose:
+        """Where the frame stands as far as the frames before tell."""
+        return self.carried if self.agreed else self.observed
+
+    def after(self, other_from_world: Pose) -> Starts:
+        """The same in other coordinates."""
+        observed = other_from_world @ self.observed
+        same = self.carried is self.observed
+        return Starts(observed, observed if same else other_from_world @ self.carried, self.agreed)
+
+
+def starts_of(observed: Pose, before: Sequence[tuple[Pose, Pose]]) -> Starts:
+    """Starts of a frame, by the last stored frames of its camera, newest first: observed, and as stored."""
+    if not before or _jump(before[0][0], observed) or np.array_equal(*before[0]):
+        return Starts(observed, observed, False)
+    carried = [orthonormal(stored @ inverse(seen) @ observed) for seen, stored in before]
+    if len(carried) < FRAMES:
+        return Starts(observed, carried[0], False)
+    scatter = max(_apart(a, b) for a, b in zip(carried, carried[1:], strict=False))
+    return Starts(observed, carried[0], min(_apart(pose, observed) for pose in carried) > scatter)
+
+
+def settled(readings: Readings, starts: Starts, field: Field, voxel_m: float) -> Pose:
+    """Where a frame is fused: aligned from the better start, or there where the alignment is not to be believed."""
+    first, second = _ordered(readings, starts, field, 1.5 * voxel_m)
+    found = refine(readings, first, field, voxel_m)
+    if found.verdict == TOO_FAR and second is not None:
+        found = refine(readings, second, field, voxel_m)
+    return found.map_from_camera if _believed(found) else first
+
+
+def _ordered(readings: Readings, starts: Starts, field: Field, far_m: float) -> tuple[Pose, Pose | None]:
+    """The start to try first, and the other one: by the readings, and where they do not tell, by the last frames."""
+    observed, carried = starts.observed, starts.carried
+    if carried is observed:
+        return observed, None
+    some = readings.thinned(_STEP)
+    by_observed, by_carried = (distances_at(some, pose, field) for pose in (observed, carried))
+    if better(by_observed, by_carried, far_m):
+        return carried, observed
+    if starts.agreed and not better(by_carried, by_observed, far_m):
+        return carried, observed
+    return observed, carried
+
+
+def _believed(found: Refinement) -> bool:
+    return found.moved and found.residual_before_m >= EXPLAINED * found.residual_after_m
+
+
+def _jump(before: Pose, now: Pose) -> bool:
+    metres, angle = pose_difference(before, now)
+    return bool(metres > JUMP_M or np.rad2deg(angle) > JUMP_DEG)
+
+
+def _apart(a: Pose, b: Pose) -> float:
+    """Distance of two poses, metres and radians weighed as the limits of a refinement are."""
+    metres, angle = pose_difference(a, b)
+    return float(metres) / LIMIT_M + float(np.rad2deg(angle)) / LIMIT_DEG
