@@ -21,7 +21,7 @@ PRIOR_VOXELS = 24.0
 LEAST_VOXELS = 10
 _EVIDENCE_FRAMES = 3
 _SCORED_VOXELS = 1024  # a region's score and middle are those of this many of its voxels: within 0.03 of all
-_READ_VOXELS = 2048  # its times and its pixel boxes are those of this many at most
+_READ_VOXELS = 2048  # its evidence and its doubt are those of this many at most
 _DOUBTED_SHARE = 0.25
 _LOOKED_SHARE = 0.5
 _LOOKED_POINTS = 256
@@ -96,7 +96,9 @@ def _some(entries: NDArray, count: int) -> NDArray:
 
 def _describe(regions: CandidateRegions, ranked: _Ranked, calibrated: bool, scene: Scene) -> Seen:
     found, (low, high) = regions.found, regions.extent(ranked.region)
-    times = times_of(found, ranked.rows, len(scene.stamps_ns) - 1)
+    few = regions.size(ranked.region) == len(ranked.rows)
+    every_row = ranked.rows if few else found.rows(regions.members(ranked.region))
+    times = times_of(found, ranked.rows, every_row, len(scene.stamps_ns) - 1)
     centres = (found.voxels(ranked.places) + 0.5) * scene.voxel_size_m
     weights = found.similarity(_some(ranked.rows, _SCORED_VOXELS)).astype(np.float64)
     middle = np.average(_some(centres, _SCORED_VOXELS), axis=0, weights=weights)
@@ -107,12 +109,12 @@ def _describe(regions: CandidateRegions, ranked: _Ranked, calibrated: bool, scen
         score=ranked.score,
         calibrated=calibrated,
         first_seen_ns=int(scene.stamps_ns[times.first_lsn]),
-        last_seen_ns=int(scene.stamps_ns[times.last_lsns].max()),
+        last_seen_ns=int(max(scene.stamps_ns[times.last_lsns].max(), scene.stamps_ns[times.last_lsn])),
         presence=_presence(times, centres, scene),
         evidence=evidence_for(found, ranked.places, times, scene),
         voxels=regions.size(ranked.region),
     )
-    return Seen(hit, int(times.last_lsns[-1]))
+    return Seen(hit, times.last_lsn)
 
 
 def _presence(times: Times, centres: NDArray, scene: Scene) -> Presence:
@@ -122,7 +124,7 @@ def _presence(times: Times, centres: NDArray, scene: Scene) -> Presence:
     """
     if times.doubted > _DOUBTED_SHARE:
         return Presence.DOUBTED
-    seen = int(times.last_lsns[-1])
+    seen = times.last_lsn
     if abs(int(scene.stamps_ns[-1]) - int(scene.stamps_ns[seen])) <= _RECENT_NS:  # clocks of sessions may differ
         return Presence.PRESENT
     looked = scene.last_looked(centres[:: max(1, len(centres) // _LOOKED_POINTS)]) > seen
