@@ -187,7 +187,7 @@ class _Surface:
     def region(self, chosen: NDArray[np.int64]) -> _Region:
         """What these voxels make up."""
         scene, rows, voxels = self.of_map.scene, self.rows[chosen], self.voxels[chosen]
-        times, centres = times_of(self.found, rows, rows, self.of_map.lsn), self.centres(chosen)
+        times, centres = times_of(self.found, rows, self.of_map.lsn), self.centres(chosen)
         red, green, blue = np.rint(self.found.pools.colour[rows].mean(0) / 256).astype(int).tolist()
         return _Region(
             centres[((centres - centres.mean(0)) ** 2).sum(1).argmin()],

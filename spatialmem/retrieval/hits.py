@@ -96,9 +96,8 @@ def _some(entries: NDArray, count: int) -> NDArray:
 
 def _describe(regions: CandidateRegions, ranked: _Ranked, calibrated: bool, scene: Scene) -> Seen:
     found, (low, high) = regions.found, regions.extent(ranked.region)
-    few = regions.size(ranked.region) == len(ranked.rows)
-    every_row = ranked.rows if few else found.rows(regions.members(ranked.region))
-    times = times_of(found, ranked.rows, every_row, len(scene.stamps_ns) - 1)
+    times = times_of(found, ranked.rows, len(scene.stamps_ns) - 1)
+    first_lsn, last_lsn = regions.span(ranked.region, times.first_lsn, int(times.last_lsns[-1]))
     centres = (found.voxels(ranked.places) + 0.5) * scene.voxel_size_m
     weights = found.similarity(_some(ranked.rows, _SCORED_VOXELS)).astype(np.float64)
     middle = np.average(_some(centres, _SCORED_VOXELS), axis=0, weights=weights)
@@ -108,23 +107,22 @@ def _describe(regions: CandidateRegions, ranked: _Ranked, calibrated: bool, scen
         box_max_m=(high.astype(np.float64) + 1) * scene.voxel_size_m,
         score=ranked.score,
         calibrated=calibrated,
-        first_seen_ns=int(scene.stamps_ns[times.first_lsn]),
-        last_seen_ns=int(max(scene.stamps_ns[times.last_lsns].max(), scene.stamps_ns[times.last_lsn])),
-        presence=_presence(times, centres, scene),
+        first_seen_ns=int(scene.stamps_ns[first_lsn]),
+        last_seen_ns=int(max(scene.stamps_ns[times.last_lsns].max(), scene.stamps_ns[last_lsn])),
+        presence=_presence(times.doubted, last_lsn, centres, scene),
         evidence=evidence_for(found, ranked.places, times, scene),
         voxels=regions.size(ranked.region),
     )
-    return Seen(hit, times.last_lsn)
+    return Seen(hit, last_lsn)
 
 
-def _presence(times: Times, centres: NDArray, scene: Scene) -> Presence:
+def _presence(doubted: float, seen: int, centres: NDArray, scene: Scene) -> Presence:
     """What is known since the region was last seen.
 
     Doubted: a frame saw through part of it, or later frames looked at most of its place and agreed nowhere.
     """
-    if times.doubted > _DOUBTED_SHARE:
+    if doubted > _DOUBTED_SHARE:
         return Presence.DOUBTED
-    seen = times.last_lsn
     if abs(int(scene.stamps_ns[-1]) - int(scene.stamps_ns[seen])) <= _RECENT_NS:  # clocks of sessions may differ
         return Presence.PRESENT
     looked = scene.last_looked(centres[:: max(1, len(centres) // _LOOKED_POINTS)]) > seen

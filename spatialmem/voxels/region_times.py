@@ -21,8 +21,6 @@ class Times:
     """When a region was seen."""
 
     first_lsn: int
-    last_lsn: int
-    """the latest frame that saw any of its voxels"""
     doubted: float
     """share of its voxels that a frame has seen through since"""
     last_lsns: NDArray[np.int64]
@@ -35,32 +33,24 @@ class Times:
 
 @leaf
 def _times(pools, rows, last, last_counts):
-    """Fills last (M,) and last_counts; returns the number of doubted voxels."""
-    doubted, lasts, doubts = 0, pools.last, pools.doubt
+    """Fills last (M,) and last_counts; returns the first lsn and the number of doubted voxels."""
+    first, doubted = np.uint32(0xFFFFFFFF), 0
+    firsts, lasts, doubts = pools.first, pools.last, pools.doubt
     for n in range(rows.shape[0]):
         row = rows[n]
+        first = min(first, firsts[row])
         doubted += doubts[row] > 0
         last[n] = lasts[row]
         last_counts[min(lasts[row], last_counts.shape[0] - 1)] += 1
-    return doubted
+    return first, doubted
 
 
-@leaf
-def _span(first, last, rows):
-    earliest, latest = np.uint32(0xFFFFFFFF), np.uint32(0)
-    for n in range(rows.shape[0]):
-        earliest, latest = min(earliest, first[rows[n]]), max(latest, last[rows[n]])
-    return earliest, latest
-
-
-def times_of(found: Candidates, rows: NDArray[np.int64], every_row: NDArray[np.int64], newest_lsn: int) -> Times:
-    """Times of a region in a map of the frames up to `newest_lsn`: the first and the last of all its candidates, in
-    `every_row`, the rest of some of them, at least one, in `rows`."""
-    last, last_counts = np.empty(len(rows), np.uint32), np.zeros(newest_lsn + 1, np.int64)
-    doubted = _times(found.pools, rows, last, last_counts)
-    first_lsn, last_lsn = _span(found.pools.first, found.pools.last, every_row)
+def times_of(found: Candidates, rows: NDArray[np.int64], last_lsn: int) -> Times:
+    """Times of the candidates in these rows, at least one, in a map of the frames up to `last_lsn`."""
+    last, last_counts = np.empty(len(rows), np.uint32), np.zeros(last_lsn + 1, np.int64)
+    first, doubted = _times(found.pools, rows, last, last_counts)
     last_lsns = np.flatnonzero(last_counts)
-    return Times(int(first_lsn), int(last_lsn), doubted / len(rows), last_lsns, last_counts[last_lsns], last)
+    return Times(int(first), doubted / len(rows), last_lsns, last_counts[last_lsns], last)
 
 
 @leaf
