@@ -15,10 +15,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from spatialmem.geometry import inverse, pose_difference
+from spatialmem.geometry import apply, inverse, pose_difference
 from spatialmem.localise.gauss_newton import Field, orthonormal
 from spatialmem.localise.readings import Readings
-from spatialmem.localise.refine import LIMIT_DEG, LIMIT_M, TOO_FAR, Refinement, better, distances_at, refine
+from spatialmem.localise.refine import LIMIT_DEG, LIMIT_M, TOO_FAR, better, distances_at, refine
 
 Pose = NDArray[np.float64]
 
@@ -27,9 +27,10 @@ FRAMES = 4
 JUMP_M, JUMP_DEG = 1.0, 60.0
 """a step from one stored frame to the next beyond which the tracking may have started anew: nothing is carried"""
 EXPLAINED = 2.0
-"""by how much a motion must bring the median distance down. Sensor and map are off by something that is the same for
-neighbouring readings, so both halves of a frame gain by fitting it; from frame to frame that would add up"""
+"""by how much a motion must bring down the distances that neighbouring readings have in common. Sensor and map are off
+in ways that bend a frame a little, so both halves of it gain by following them; from frame to frame that adds up"""
 _STEP = 2  # readings that choose between the starts: on every second row and column
+_SIDE, _LEAST = 8, 8  # readings on n x n of the grid are neighbours; how many it takes
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,7 +72,11 @@ def settled(readings: Readings, starts: Starts, field: Field, voxel_m: float) ->
     found = refine(readings, first, field, voxel_m)
     if found.verdict == TOO_FAR and second is not None:
         found = refine(readings, second, field, voxel_m)
-    return found.map_from_camera if _believed(found) else first
+    if not found.moved:
+        return first
+    judging = readings.halves()[1]
+    before, after = (_shared_m(judging, pose, field) for pose in (first, found.map_from_camera))
+    return found.map_from_camera if before >= EXPLAINED * after else first
 
 
 def _ordered(readings: Readings, starts: Starts, field: Field, far_m: float) -> tuple[Pose, Pose | None]:
@@ -88,8 +93,14 @@ def _ordered(readings: Readings, starts: Starts, field: Field, far_m: float) -> 
     return observed, carried
 
 
-def _believed(found: Refinement) -> bool:
-    return found.moved and found.residual_before_m >= EXPLAINED * found.residual_after_m
+def _shared_m(readings: Readings, pose: Pose, field: Field) -> float:
+    """Median over patches of a frame of how far their readings lie off together; noise of single ones averages out."""
+    distance = field(apply(pose, readings.points_m))[0]
+    known = np.isfinite(distance)
+    _, patch = np.unique(readings.at[known] // _SIDE, axis=0, return_inverse=True)
+    count = np.bincount(patch.ravel())
+    off = np.bincount(patch.ravel(), distance[known])[count >= _LEAST] / count[count >= _LEAST]
+    return float(np.median(np.abs(off))) if len(off) else 0.0
 
 
 def _jump(before: Pose, now: Pose) -> bool:
