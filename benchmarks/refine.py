@@ -14,9 +14,10 @@ voxel (1 cm) and 0.2 degrees, the change of a pose under which `correct_poses` l
 section 10); for the held-out distance, a tenth of a voxel (2 mm).
 
 Sequences. Memories built with and without `refine_poses`, of the recording's poses, of poses with drift of each frame
-by itself (up to 4 cm and 1.5 degrees, the first five frames without), of a steady drift to 15 cm and 3 degrees, and of
-a random walk that reaches about 10 cm and 3 degrees. Thickness of walls and distances are those of correction.py; surface and hits are compared with the memory of
-the undrifted poses, unrefined. Errors are those of the poses by which the frames stand in the map.
+by itself (up to 4 cm and 1.5 degrees, the first five frames without), of a steady drift to 15 cm and 3 degrees, and
+of a random walk that reaches about 10 cm and 3 degrees. Thickness of walls and distances are those of correction.py;
+surface and hits are compared with the memory of the undrifted poses, unrefined. Errors are those of the poses by
+which the frames stand in the map.
 """
 
 from __future__ import annotations
