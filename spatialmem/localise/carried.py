@@ -97,9 +97,11 @@ def _shared_m(readings: Readings, pose: Pose, field: Field) -> float:
     """Median over patches of a frame of how far their readings lie off together; noise of single ones averages out."""
     distance = field(apply(pose, readings.points_m))[0]
     known = np.isfinite(distance)
-    _, patch = np.unique(readings.at[known] // _SIDE, axis=0, return_inverse=True)
-    count = np.bincount(patch.ravel())
-    off = np.bincount(patch.ravel(), distance[known])[count >= _LEAST] / count[count >= _LEAST]
+    row, column = (readings.at[known] // _SIDE).T
+    patch = row * (column.max(initial=0) + 1) + column
+    count = np.bincount(patch)
+    enough = count >= _LEAST
+    off = np.bincount(patch, distance[known])[enough] / count[enough]
     return float(np.median(np.abs(off))) if len(off) else 0.0
 
 
