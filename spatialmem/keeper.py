@@ -18,6 +18,7 @@ from spatialmem.config import MemoryConfig
 from spatialmem.errors import Evicted, InvalidValue, MemoryFileError, SpatialMemError
 from spatialmem.layers import Layers, LoggedFrame, Prepared
 from spatialmem.log_entry import Keyframe, LogEntry, decoded, ephemeral_entry, file_entry, keyframe_row
+from spatialmem.log_rows import LogRows
 from spatialmem.meta import config_of, feature_width_of, up_of
 from spatialmem.own_encoder import OwnEncoder
 from spatialmem.perception import Encoder, load_encoder
@@ -44,7 +45,7 @@ class Keeper:
         self.config = config
         self.feature_width = width
         self.closed = False
-        self.rows: dict[int, KeyframeRow] = {}
+        self.rows = LogRows()
         self.last_lsn = 0
         """number of the last frame that was ever stored"""
         self._encoder = OwnEncoder(file, encoder)
@@ -178,7 +179,7 @@ class Keeper:
         return file_entry(row, frame, map_from_camera, encoding, examined, self.config.jpeg_quality)
 
     def _log_of(self, session_id: str, camera_id: str) -> CameraLog:
-        return self._cameras.setdefault((session_id, camera_id), CameraLog())
+        return self._cameras.setdefault((session_id, camera_id), CameraLog(self.rows))
 
     def commit(self, entry: LogEntry, prepared: Prepared, layers: Layers) -> None:
         """Put a frame on disk; when this returns, it survives a crash. `layers` do not contain it yet."""
@@ -216,14 +217,14 @@ class Keeper:
         self._round.finish(layers, self.on_file())
 
     def _remember(self, row: KeyframeRow) -> None:
-        self.rows[row.lsn] = row
+        self.rows.add(row)
         self.last_lsn = max(self.last_lsn, row.lsn)
         self._log_of(row.session_id, row.camera_id).add(row, self.places.refined(row.lsn))
 
     def forget_frames(self, lsns: Iterable[int]) -> None:
         """These frames have been erased from the file."""
         gone = set(lsns)
-        self.rows = {lsn: row for lsn, row in self.rows.items() if lsn not in gone}  # who reads goes on with the old
+        self.rows = self.rows.without(gone)  # who reads goes on with the old
         self._cameras.clear()
         for row in self.rows.values():
             self._log_of(row.session_id, row.camera_id).add(row, self.places.refined(row.lsn))
@@ -235,8 +236,7 @@ class Keeper:
         if anchor is not None:
             self.places.add(anchor)
         for lsn, revision in used.items():
-            row = self.rows[lsn] = replace(self.rows[lsn], pose_revision=revision)
-            self._log_of(row.session_id, row.camera_id).revised(row)
+            self.rows.add(replace(self.rows[lsn], pose_revision=revision))
 
     def leave_out(self, surface: NDArray[np.int64], free: NDArray[np.int64]) -> None:
         """Blocks with these keys are no longer in the file."""
@@ -248,7 +248,7 @@ class Keeper:
         self._up = None
 
     def _drop_rows(self) -> None:
-        self.rows.clear()
+        self.rows = LogRows()
         self.last_lsn = 0
         self._cameras.clear()
         self.places = Places()
