@@ -25,6 +25,7 @@ from spatialmem.perception import Encoder, load_encoder
 from spatialmem.places import Places
 from spatialmem.rebuilding import rebuilt
 from spatialmem.sessions import CameraLog, require_place, require_same_recording
+from spatialmem.sightings import FileSightings
 from spatialmem.store.file import MemoryFile
 from spatialmem.store.room import blocks_at_once
 from spatialmem.store.rows import AnchorRow, KeyframeRow, PoseRow, SessionRow
@@ -315,7 +316,8 @@ class Keeper:
                 f"{file.path}: the log ends with frame {self.last_lsn}, but its layers contain frame {newest}; "
                 "make them anew from the frames that are left with: spatialmem rebuild FILE"
             )
-        layers.cells = {lsn: blob for lsn, blob in file.all_cells() if lsn in self.rows}
+        cells = ((lsn, blob) for lsn, blob in file.all_cells() if lsn in self.rows)  # all are read, and so checked
+        layers.cells = dict(cells) if self.read_only else FileSightings(file, (lsn for lsn, _ in cells))
         layers.departed = [row for row in file.departed() if row.valid_from in self.rows]
         for row in list(self.rows.values()):
             layers.note(row.lsn, row.stamp_ns, self.places.map_from_camera(row))
@@ -324,6 +326,13 @@ class Keeper:
                 continue
             layers.apply(layers.prepare(self.logged(row)), replay=True)
         layers.publish()
+        return layers
+
+    def new_layers(self) -> Layers:
+        """Empty layers."""
+        layers = Layers(self.config, self.feature_width)
+        if self.file is not None:
+            layers.cells = FileSightings(self.file)
         return layers
 
     def rebuilt_layers(self) -> Layers:
