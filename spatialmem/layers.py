@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from spatialmem import sightings
 from spatialmem.config import MemoryConfig
+from spatialmem.departed_log import DepartedLog
 from spatialmem.epochs import Epochs
 from spatialmem.errors import MemoryFileError, OutOfRoom
 from spatialmem.map_epoch import MapEpoch
@@ -90,7 +91,7 @@ class Layers:
         self.surface = SurfaceGrid(config, feature_width)
         self.free = FreeSpaceGrid(config)
         self.cells: sightings.Sightings = {}
-        self.departed: list[DepartedRow] = []
+        self._departed = DepartedLog(feature_width)
         self.last_lsn = 0
         self.sound = True
         """False when a change was interrupted"""
@@ -115,6 +116,15 @@ class Layers:
             raise
         finally:
             self.epochs.give_back()
+
+    @property
+    def departed(self) -> DepartedLog:
+        """Departed regions, oldest first."""
+        return self._departed
+
+    @departed.setter
+    def departed(self, rows: Iterable[DepartedRow]) -> None:
+        self._departed = DepartedLog(self.surface.feature_width, rows)
 
     # --- readers
 

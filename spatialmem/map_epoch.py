@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from spatialmem.departed_log import DepartedLog
 from spatialmem.sightings import Sightings, until
 from spatialmem.store.rows import DepartedRow
 from spatialmem.voxels.free_reading import FreeReading
@@ -23,7 +24,7 @@ class MapEpoch:
     last_lsn: int
     stamps_ns: NDArray[np.int64]
     """(last_lsn + 1,) stamp of each stored frame; entry 0 is none"""
-    _departed: list[DepartedRow]
+    _departed: DepartedLog
     _departed_count: int
     _cells: Sightings
 
