@@ -38,8 +38,10 @@ MAP_FRAME = "map"
 class Keeper:
     """The log of one memory, on file or (ephemeral) only as rows in RAM."""
 
-    def __init__(self, file: MemoryFile | None, config: MemoryConfig, encoder: Encoder | None, width: int) -> None:
-        """For `create` and `open`."""
+    def __init__(
+        self, file: MemoryFile | None, config: MemoryConfig, encoder: Encoder | None, width: int, thinned: bool = True
+    ) -> None:
+        """For `create` and `open`; thinned: False for one that only reads beside the keeper of the file budget."""
         self.file = file
         self.config = config
         self.feature_width = width
@@ -53,7 +55,7 @@ class Keeper:
         self._up: NDArray[np.float64] | None = None
         self.recordings: dict[str, str] = {}
         self._round = self._new_round(0)
-        self.thinning = Thinning.of(self)
+        self.thinning = Thinning.of(self) if thinned else None
         """the file budget; None without one, or without writing"""
 
     def _new_round(self, base_lsn: int) -> CheckpointRound:
@@ -377,9 +379,14 @@ class Keeper:
     @property
     def horizon_lsn(self) -> int:
         """Frame from which on every map can be made again: the first, or, once any was evicted, the latest that a block
-        on file contains, for what came before may be needed to make it without. 0 for an empty log."""
-        first = min(self.rows, default=0)
-        return max(first, self.file.newest_tag) if self.file is not None and self.file.evictions() else first
+        on file contains, for what came before may be needed to make it without. 0 for an empty log.
+
+        That frame may have been forgotten, or, beside a live writer, not be known here: then it is the last one before.
+        """
+        lsns = list(self.rows)
+        gone = frozenset() if self.file is None else self.file.evicted_frames().intersection(lsns)
+        latest = max(self.file.newest_tag, *gone) if self.file is not None and gone else 0
+        return max((lsn for lsn in lsns if lsn <= latest), default=min(lsns, default=0))
 
     def check(self) -> list[str]:
         """Problems of the file."""

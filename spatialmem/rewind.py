@@ -31,7 +31,7 @@ _NONE = np.zeros(0, np.int64)
 
 def log_until(keeper: Keeper, lsn: int) -> Keeper:
     """The log up to a frame as it is now; what is stored, revised or erased later does not change it."""
-    log = Keeper(keeper.file, keeper.config, None, keeper.feature_width)
+    log = Keeper(keeper.file, keeper.config, None, keeper.feature_width, thinned=False)
     log.rows = {row.lsn: row for row in list(keeper.rows.values()) if row.lsn <= lsn}
     log.last_lsn = max(log.rows, default=0)
     log.places = keeper.places.copy()
@@ -98,7 +98,8 @@ class Rewind:
     def make_anew(self) -> Layers:
         """Make the other blocks of those in the file that are early enough, and of frames; the layers, finished."""
         file, surface, free = self._log.on_file(), self._surface, self._free
-        self._layers.load(surface.on_file(file, self._lsn), free.on_file(file, self._lsn))
+        tag = min((n for n in self._log.rows if n > self._lsn), default=self._lsn + 1) - 1  # those between were erased
+        self._layers.load(surface.on_file(file, tag), free.on_file(file, tag))
         for row in list(self._log.rows.values()):
             if row.lsn <= self._lsn:
                 self._replay(row, surface.without(row.lsn), free.without(row.lsn))

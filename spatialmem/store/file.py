@@ -244,6 +244,10 @@ class MemoryFile(Contents):
         """Grows whenever the past is changed: poses revised, sessions moved, frames erased."""
         return self.read(queries.revisions)
 
+    def revised(self) -> int:
+        """How many revisions of poses and places of sessions it has, but for those that came with their frame."""
+        return self.read(queries.revised)
+
     def set_meta(self, key: str, value: str | None) -> None:
         """Write one row of `meta`."""
         with self._for_writing().transaction("changing") as connection:
