@@ -16,6 +16,7 @@ import spatialmem
 from spatialmem.checkpoint import CheckpointRound
 from spatialmem.config import MemoryConfig
 from spatialmem.errors import Evicted, InvalidValue, MemoryFileError, SpatialMemError
+from spatialmem.gone import exact_from
 from spatialmem.layers import Layers, LoggedFrame, Prepared
 from spatialmem.log_entry import Keyframe, LogEntry, decoded, ephemeral_entry, file_entry, keyframe_row
 from spatialmem.meta import config_of, feature_width_of, up_of
@@ -378,15 +379,8 @@ class Keeper:
 
     @property
     def horizon_lsn(self) -> int:
-        """Frame from which on every map can be made again: the first, or, once any was evicted, the latest that a block
-        on file contains, for what came before may be needed to make it without. 0 for an empty log.
-
-        That frame may have been forgotten, or, beside a live writer, not be known here: then it is the last one before.
-        """
-        lsns = list(self.rows)
-        gone = frozenset() if self.file is None else self.file.evicted_frames().intersection(lsns)
-        latest = max(self.file.newest_tag, *gone) if self.file is not None and gone else 0
-        return max((lsn for lsn in lsns if lsn <= latest), default=min(lsns, default=0))
+        """Frame from which on every map can be made again (`gone.exact_from`); 0 for an empty log."""
+        return exact_from(list(self.rows), self.file)
 
     def check(self) -> list[str]:
         """Problems of the file."""
