@@ -37,8 +37,8 @@ HERE = Path(__file__).resolve().parent
 WANTED_KILLS = 500
 COUNTED = ("commit", "checkpoint", "eviction", "correction", "forget", "close")
 """phases whose kills make up that number"""
-KILLS = {"commit": 90, "checkpoint": 90, "correction": 90, "forget": 90, "close": 90, "eviction": 90, "opening": 20,
-         "rebuild": 20, "leaving": 30}  # fmt: skip
+KILLS = {"commit": 85, "checkpoint": 85, "correction": 85, "forget": 85, "close": 85, "eviction": 85, "opening": 20,
+         "rebuild": 20, "leaving": 15}  # fmt: skip
 QUICK_KILLS = 3
 PAGE = 16384
 DAMAGED = {"cut short": 120, "one bit flipped": 370, "three bits flipped": 80, "sectors and pages": 120,

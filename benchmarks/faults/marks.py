@@ -18,6 +18,9 @@ from spatialmem.store.file import MemoryFile
 from spatialmem.store.writer import Writer
 from spatialmem.thinning import Thinning
 
+_entered: list[str] = []
+"""places that this process is in, outermost first"""
+
 
 def say(line: str) -> None:
     """One line, in one write, so that a kill cuts none in two."""
@@ -36,7 +39,7 @@ def mark_all() -> None:
         store = importlib.import_module("spatialmem.store.block_store")
         _mark(store.FileBlocks, "put", lambda given: "leaving")
     _mark(MemoryFile, "append_frame", lambda given: "checkpoint" if _has_blocks(given) else "commit")
-    _mark(MemoryFile, "write_checkpoint", lambda given: "close:blocks")
+    _mark(MemoryFile, "write_checkpoint", lambda given: "leaving:file" if "leaving" in _entered else "close:blocks")
     _mark(Writer, "close", lambda given: "close:fold")
     _mark(MemoryFile, "correct", lambda given: "correction:file")
     _mark(MemoryFile, "erase", lambda given: "forget:erase")
@@ -57,10 +60,12 @@ def _mark(owner: type, name: str, place_of: Callable[[dict[str, Any]], str]) -> 
     @functools.wraps(inner)
     def outer(*args: Any, **given: Any) -> Any:
         place = place_of(given)
+        _entered.append(place)
         say(f"+{place}")
         try:
             return inner(*args, **given)
         finally:
             say(f"-{place}")
+            _entered.remove(place)
 
     setattr(owner, name, outer)
