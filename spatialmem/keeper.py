@@ -41,10 +41,8 @@ MAP_FRAME = "map"
 class Keeper:
     """The log of one memory, on file or (ephemeral) only as rows in RAM."""
 
-    def __init__(
-        self, file: MemoryFile | None, config: MemoryConfig, encoder: Encoder | None, width: int, thinned: bool = True
-    ) -> None:
-        """For `create` and `open`; thinned: False for one that only reads beside the keeper of the file budget."""
+    def __init__(self, file: MemoryFile | None, config: MemoryConfig, encoder: Encoder | None, width: int) -> None:
+        """For `create` and `open`."""
         self.file = file
         self.config = config
         self.feature_width = width
@@ -58,7 +56,7 @@ class Keeper:
         self._up: NDArray[np.float64] | None = None
         self.recordings: dict[str, str] = {}
         self._round = self._new_round(0)
-        self.thinning = Thinning.of(self) if thinned else None
+        self.thinning = Thinning.of(self)
         """the file budget; None without one, or without writing"""
 
     def _new_round(self, base_lsn: int) -> CheckpointRound:

@@ -257,6 +257,11 @@ class MemoryFile(Contents):
         """From now on file, wal and shm never take more: what would raises `OutOfRoom`, and nothing is changed."""
         return self._for_writing().keep_within(limit_bytes)
 
+    @property
+    def bounded(self) -> bool:
+        """Whether `keep_within` was called."""
+        return self._writer is not None and self._writer.room is not None
+
     def change(self, doing: str, function: Callable[[sqlite3.Connection], object]) -> None:
         """Call `function(connection)` in one transaction."""
         with self._for_writing().transaction(doing) as connection:
