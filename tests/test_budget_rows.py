@@ -5,6 +5,9 @@ from __future__ import annotations
 import _thread
 import dataclasses
 import importlib
+import shutil
+import sqlite3
+import threading
 
 import budget_helpers as bh
 import memory_helpers as mh
@@ -171,9 +174,18 @@ def test_forgetting_frames_with_large_images_in_a_full_file_stays_within_the_bou
         assert memory.canonical_hash() == hashed
 
 
-def test_nothing_is_given_up_for_a_change_that_cannot_be_made(tmp_path):
-    with bh.create(tmp_path / "a.mem") as memory:
-        mh.observe_all(memory, bh.stream(0, 110))
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """The file of a memory that has given up frames for its budget."""
+    path = tmp_path_factory.mktemp("made") / "a.mem"
+    with bh.create(path) as memory:
+        mh.observe_all(memory, bh.stream(0, 100))
+        assert bh.evicted(memory)
+    return path
+
+
+def test_nothing_is_given_up_for_a_change_that_cannot_be_made(made, tmp_path):
+    with SpatialMemory.open(shutil.copyfile(made, tmp_path / "a.mem"), "a") as memory:
         gone, thinning = bh.evicted(memory), memory._keeper.thinning
         lsns = sorted({k.lsn for k in memory.trajectory()} - gone)
         spared = set(lsns[len(lsns) // 4 :])
@@ -245,3 +257,80 @@ def test_a_frame_given_up_while_others_are_forgotten_keeps_what_it_left(tmp_path
         hashed = memory.canonical_hash()
         memory.rebuild()
         assert memory.canonical_hash() == hashed
+
+
+# --- a reader beside the writer
+
+
+@pytest.fixture
+def full(made, tmp_path):
+    """A memory whose file is full, and somebody who has begun to read it."""
+    path = shutil.copyfile(made, tmp_path / "a.mem")
+    with SpatialMemory.open(path, "a") as memory:
+        reader = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, isolation_level=None, check_same_thread=False)
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM keyframes").fetchone()
+        yield memory, reader
+        reader.close()
+
+
+def test_a_reader_that_holds_the_wal_is_named_and_no_frame_is_given_up_for_it(full):
+    memory, reader = full
+    memory._keeper.file._writer._connection.execute("PRAGMA busy_timeout = 0")
+    gone, stored = len(bh.evicted(memory)), 0
+    with pytest.raises(OutOfRoom, match="somebody who reads it .* wait until that has ended, then do this again"):
+        for frame in bh.stream(100, 60):
+            memory.observe(frame)
+            stored += 1
+    hashed = memory.canonical_hash()
+    gone_when_refused = len(bh.evicted(memory))
+    with pytest.raises(OutOfRoom, match="somebody who reads it"):
+        memory.observe(next(bh.stream(100 + stored, 1)))
+    assert len(bh.evicted(memory)) == gone_when_refused <= gone + 4 * (stored + 1)
+    assert memory.canonical_hash() == hashed and disk_sizes(memory.path)["total"] <= bh.LIMIT
+    reader.execute("ROLLBACK")
+    mh.observe_all(memory, bh.stream(100 + stored, 3))
+    assert memory.check() == []
+
+
+def test_a_reader_that_ends_soon_is_waited_for(full):
+    memory, reader = full
+    ended, waiting = threading.Event(), []
+
+    def begins(statement: str) -> None:
+        waiting.append("wal_checkpoint" in statement and reader.in_transaction)
+        if sum(waiting) > 1:  # not at the first, impatient try
+            ended.set()
+
+    def end():
+        ended.wait()
+        reader.execute("ROLLBACK")
+
+    thread = threading.Thread(target=end)
+    thread.start()
+    memory._keeper.file._writer._connection.set_trace_callback(begins)
+    try:
+        mh.observe_all(memory, bh.stream(100, 40))
+    finally:
+        ended.set()
+        thread.join()
+    assert sum(waiting) > 1 and memory.check() == []
+
+
+def test_checking_holds_no_snapshot_while_it_looks_at_rows(file, monkeypatch):
+    """So that a writer beside it can empty its wal in between."""
+    fill(file, 40, 0.001)
+    beside = sqlite3.connect(f"{file.path.as_uri()}?mode=rw", uri=True, isolation_level=None)
+    wrong, busy = sch.Table.wrong, []
+
+    def looked_at(table, row):
+        if row[0] in (1001, 1025):
+            beside.execute("PRAGMA busy_timeout = 0")
+            beside.execute(f"INSERT INTO meta VALUES ('{row[0]}', NULL, 0)")
+            busy.append(beside.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0])
+        return wrong(table, row)
+
+    monkeypatch.setattr(sch.Table, "wrong", looked_at)
+    assert any("image vector but no row" in line for line in file.integrity())
+    beside.close()
+    assert busy == [0, 0]

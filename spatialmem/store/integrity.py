@@ -64,7 +64,7 @@ def _rows(connection: sqlite3.Connection, query: str, rowid: str = "rowid") -> I
         where = f" WHERE {rowid} > ?" if after else ""
         some = connection.execute(f"{query}{where} ORDER BY {rowid} LIMIT {_AT_ONCE}", after).fetchall()
         yield from some
-        if len(some) < _AT_ONCE:
+        if len(some) < _AT_ONCE or (after and some[-1][0] <= after[0]):  # out of order where the file is damaged
             return
         after = (some[-1][0],)
 
