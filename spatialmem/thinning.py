@@ -127,7 +127,8 @@ class Thinning:
         """
         every = _FILL * self._mean * (len(layers.surface) + len(layers.free))  # no page is written twice
         wal_bytes = int(min(wal_bytes_of([int(self._mean)] * blocks), 4 * wal_bytes_of([]) + 1.1 * every))
-        wal_bytes += wal_bytes_of(overwritten) if overwritten else 0
+        long = [size for size in overwritten if size >= PAGE_SIZE]  # the others share their pages
+        wal_bytes += wal_bytes_of([*long, sum(overwritten) - sum(long)])
         self.carry_out(write, int(_FILL * _REPLACED * self._mean * blocks), wal_bytes, layers, spared)
 
     def scrub(self, layers: Layers) -> None:

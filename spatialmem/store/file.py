@@ -141,7 +141,8 @@ class MemoryFile(Contents):
             recording_id: given with the first frame of its session that says of which recording it is.
             pose: by which the frame stands in the layers, where that is not the observed one.
         """
-        writer, length = self._for_writing(), sum(len(blob or b"") for blob in rec.frame_values(row.lsn, blobs)[1:])
+        writer = self._for_writing()
+        length = sum(len(blob) for blob in rec.frame_values(row.lsn, blobs) if isinstance(blob, bytes))
         if row.lsn != self._last_lsn + 1:
             raise InvalidValue(f"the next frame of {self._path} has lsn {self._last_lsn + 1}; given {row.lsn}")
         try:
