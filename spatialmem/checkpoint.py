@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spatialmem.layers import Layers
+from spatialmem.sightings import FileSightings
 from spatialmem.store.file import MemoryFile
 from spatialmem.store.rows import BlockRow, CheckpointRow
 
@@ -109,7 +110,7 @@ class WholeRound:
         surface = self._counted(layers.surface_row(int(key), self._lsn) for key in self._surface)
         free = self._counted(layers.free_row(int(key), self._lsn) for key in self._free)
         file.replace_layers(surface, free, layers.cells.items(), layers.departed, self._completed)
-        layers.departed = file.departed()
+        layers.departed, layers.cells = file.departed(), FileSightings(file, layers.cells)
         layers.publish()
 
     def _completed(self) -> CheckpointRow:

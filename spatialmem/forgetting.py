@@ -95,6 +95,7 @@ def forget(keeper: Keeper, layers: Layers, lsns: list[int], asked: str) -> Forgo
         change.asks_the_file = True
 
         def write() -> None:
+            layers.keep_sightings(lsns)
             left = examined
             if evicted(keeper) != thinned:  # for the room of this change, and they left more than they examined
                 left = _examined_left(keeper, lsns, done.bare_surface)

@@ -73,7 +73,7 @@ class SpatialMemory(Joining, Travelling):
         config = arguments.checked_creation(path, encoder, config)
         config = config if budget is None else ByteBudget.of(budget).put_into(config)
         keeper = Keeper.create(path, encoder, config)
-        return cls(keeper, Layers(keeper.config, keeper.feature_width))
+        return cls(keeper, keeper.new_layers())
 
     @classmethod
     def open(cls, path: str | Path, mode: Literal["r", "a"] = "r", encoder: Encoder | None = None) -> SpatialMemory:

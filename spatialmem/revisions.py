@@ -68,6 +68,7 @@ def correct_poses(
         change.asks_the_file = True
 
         def write() -> None:
+            layers.keep_sightings(() if done is None else done.cells)
             changes = None if done is None else rewritten(layers, done)
             keeper.on_file().correct(wanted.poses, used, wanted.anchor, changes)
 

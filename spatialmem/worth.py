@@ -35,8 +35,9 @@ class Worth:
     """Ranks frames. Keeps what it has decoded of those that are still stored."""
 
     def __init__(self) -> None:
-        self._occupied: dict[int, tuple[bytes | None, NDArray[np.int32]]] = {}
-        """by frame (lsn): its sightings, and the numbers of the cells that it saw occupied"""
+        self._cells: Mapping[int, bytes] = {}
+        self._occupied: dict[int, NDArray[np.int32]] = {}
+        """by frame (lsn): the numbers of the cells that it saw occupied"""
         self._numbers: dict[int, int] = {}
         """numbers of cells by their keys"""
 
@@ -48,11 +49,11 @@ class Worth:
 
         Args:
             stored: all frames whose images are on file, in log order; `spare` are among them.
-            cells: encoded sightings of frames.
+            cells: encoded sightings of frames; another mapping once any of them has been replaced.
             departed: what was seen to leave.
         """
         self._decode(stored, cells)
-        standing = _Standing(stored, [self._occupied[row.lsn][1] for row in stored], len(self._numbers), departed)
+        standing = _Standing(stored, [self._occupied[row.lsn] for row in stored], len(self._numbers), departed)
         waiting, chosen = np.isin(standing.lsns, list(spare)), []
         while waiting.any() and len(chosen) < count:
             candidates = np.flatnonzero(waiting)
@@ -65,14 +66,14 @@ class Worth:
 
     def _decode(self, rows: Sequence[KeyframeRow], cells: Mapping[int, bytes]) -> None:
         """Know the cells of these frames, and of no others; only those of new frames are looked at."""
-        known = {row.lsn: self._occupied.get(row.lsn) for row in rows}
-        fresh = {lsn: cells.get(lsn) for lsn, held in known.items() if held is None or held[0] is not cells.get(lsn)}
-        keys = [_cells_of(blob) for blob in fresh.values()]
+        known, self._cells = self._occupied if cells is self._cells else {}, cells
+        fresh = [row.lsn for row in rows if row.lsn not in known]
+        keys = [_cells_of(cells.get(lsn)) for lsn in fresh]
         unique, where = np.unique(np.concatenate([np.zeros(0, np.int64), *keys]), return_inverse=True)
         numbers = [self._numbers.setdefault(key, 1 + len(self._numbers)) for key in unique.tolist()]
         split = np.split(np.array(numbers, np.int32)[where.reshape(-1)], np.cumsum([len(some) for some in keys])[:-1])
-        decoded = {lsn: (blob, some) for (lsn, blob), some in zip(fresh.items(), split, strict=False)}
-        self._occupied = {lsn: decoded[lsn] if held is None or lsn in decoded else held for lsn, held in known.items()}
+        known = {**known, **dict(zip(fresh, split, strict=False))}  # without any, there is one piece of nothing
+        self._occupied = {row.lsn: known[row.lsn] for row in rows}
 
 
 @final
