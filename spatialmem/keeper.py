@@ -16,6 +16,7 @@ import spatialmem
 from spatialmem.checkpoint import CheckpointRound
 from spatialmem.config import MemoryConfig
 from spatialmem.errors import Evicted, InvalidValue, MemoryFileError, SpatialMemError
+from spatialmem.gone import exact_from
 from spatialmem.layers import Layers, LoggedFrame, Prepared
 from spatialmem.log_entry import Keyframe, LogEntry, decoded, ephemeral_entry, file_entry, keyframe_row
 from spatialmem.log_rows import LogRows
@@ -385,10 +386,8 @@ class Keeper:
 
     @property
     def horizon_lsn(self) -> int:
-        """Frame from which on every map can be made again: the first, or, once any was evicted, the latest that a block
-        on file contains, for what came before may be needed to make it without. 0 for an empty log."""
-        first = min(self.rows, default=0)
-        return max(first, self.file.newest_tag) if self.file is not None and self.file.evictions() else first
+        """Frame from which on every map can be made again (`gone.exact_from`); 0 for an empty log."""
+        return exact_from(list(self.rows), self.file)
 
     def check(self) -> list[str]:
         """Problems of the file."""

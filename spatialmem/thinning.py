@@ -69,9 +69,9 @@ class Thinning:
 
     @classmethod
     def of(cls, keeper: Keeper) -> Thinning | None:
-        """For a memory whose file has a budget and is open for appending."""
+        """For a memory whose file has a budget and is open for appending; the first keeper of the file has it."""
         file, limit = keeper.file, keeper.config.file_bytes
-        return None if file is None or file.read_only or limit is None else cls(keeper, file, limit)
+        return None if file is None or file.read_only or file.bounded or limit is None else cls(keeper, file, limit)
 
     # --- what has to fit
 

@@ -266,6 +266,10 @@ class MemoryFile(Contents):
         """Grows whenever the past is changed: poses revised, sessions moved, frames erased."""
         return self.read(queries.revisions)
 
+    def revised(self) -> int:
+        """How many revisions of poses and places of sessions it has, but for those that came with their frame."""
+        return self.read(queries.revised)
+
     def set_meta(self, key: str, value: str | None) -> None:
         """Write one row of `meta`."""
         with self._for_writing().transaction("changing") as connection:
@@ -274,6 +278,11 @@ class MemoryFile(Contents):
     def keep_within(self, limit_bytes: int) -> Room:
         """From now on file, wal and shm never take more: what would raises `OutOfRoom`, and nothing is changed."""
         return self._for_writing().keep_within(limit_bytes)
+
+    @property
+    def bounded(self) -> bool:
+        """Whether `keep_within` was called."""
+        return self._writer is not None and self._writer.room is not None
 
     def change(self, doing: str, function: Callable[[sqlite3.Connection], object]) -> None:
         """Call `function(connection)` in one transaction."""

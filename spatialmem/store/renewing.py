@@ -49,7 +49,7 @@ def _renew(
 
 def _same(table: sch.Table, found: Sequence, values: Sequence) -> bool:
     """Whether a row is undamaged and says the same; a block that no later frame changed may keep its earlier tag."""
-    if sch.row_crc(found[:-1]) != found[-1]:
+    if table.wrong(found) is not None:
         return False
     first = 1 if table is sch.SIGHTINGS else 2
     return tuple(found[first:-1]) == tuple(values[first:]) and (first == 1 or found[1] <= values[1])
