@@ -88,7 +88,7 @@ class Keeper:
             keeper = cls(file, config_of(meta, path), None, feature_width_of(meta, path))
             keeper._up = up_of(meta, path)
             if mode == "a":
-                file.scrub()  # what erasing was cut short of
+                file.try_scrub()  # what erasing was cut short of
         except BaseException:
             file.close()
             raise
