@@ -13,12 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 import spatialmem
+from spatialmem import log_entry
 from spatialmem.checkpoint import CheckpointRound
 from spatialmem.config import MemoryConfig
 from spatialmem.errors import Evicted, InvalidValue, MemoryFileError, SpatialMemError
 from spatialmem.gone import exact_from
 from spatialmem.layers import Layers, LoggedFrame, Prepared
-from spatialmem.log_entry import Keyframe, LogEntry, decoded, ephemeral_entry, file_entry, keyframe_row
+from spatialmem.log_entry import LogEntry
 from spatialmem.log_rows import LogRows
 from spatialmem.meta import config_of, feature_width_of, up_of
 from spatialmem.own_encoder import OwnEncoder
@@ -181,10 +182,10 @@ class Keeper:
             frame = replace(frame, seq=self._log_of(frame.session_id, frame.camera_id).next_seq)
         counted = self._log_of(frame.session_id, frame.camera_id).counted[outcome.rays > 0]
         encoding = self.encoder.encode(frame.rgb) if counted % self.config.encode_every == 0 else None
-        row = keyframe_row(lsn, frame, reason, suspect, encoding is not None, outcome)
+        row = log_entry.keyframe_row(lsn, frame, reason, suspect, encoding is not None, outcome)
         if self.file is None:
-            return ephemeral_entry(row, frame, map_from_camera, encoding, examined)
-        return file_entry(row, frame, map_from_camera, encoding, examined, self.config.jpeg_quality)
+            return log_entry.ephemeral_entry(row, frame, map_from_camera, encoding, examined)
+        return log_entry.file_entry(row, frame, map_from_camera, encoding, examined, self.config.jpeg_quality)
 
     def _log_of(self, session_id: str, camera_id: str) -> CameraLog:
         return self._cameras.setdefault((session_id, camera_id), CameraLog(self.rows))
@@ -262,13 +263,6 @@ class Keeper:
         self.places = Places()
         self.recordings.clear()
 
-    def keyframe(self, row: KeyframeRow) -> Keyframe:
-        """A row with its pose in the map."""
-        return Keyframe(
-            row.lsn, row.session_id, row.camera_id, row.seq, row.stamp_ns, self.places.map_from_camera(row), row.camera,
-            row.reason, row.pose_suspect,
-        )  # fmt: skip
-
     def frame(self, lsn: int) -> Frame:
         """A stored frame, decoded, with its pose in the world of its session, as it was observed."""
         row = self.rows.get(lsn)
@@ -278,10 +272,7 @@ class Keeper:
 
     def as_observed(self, row: KeyframeRow, logged: LoggedFrame) -> Frame:
         """The frame of a row whose content was decoded."""
-        return Frame(
-            logged.rgb, logged.depth_m, row.camera, row.world_from_camera, row.stamp_ns, row.session_id, row.camera_id,
-            row.seq, logged.valid, row.pose_sigma, depth_unit="m", recording_id=self.recordings.get(row.session_id),
-        )  # fmt: skip
+        return log_entry.as_observed(row, logged, self.recordings.get(row.session_id))
 
     def logged(self, row: KeyframeRow, map_from_camera: NDArray[np.float64] | None = None) -> LoggedFrame:
         """A stored frame as the layers read it, with the pose it has now or with this one.
@@ -289,7 +280,7 @@ class Keeper:
         Where that is not the pose it was stored with, what it examined has moved with it.
         """
         pose = self.places.map_from_camera(row) if map_from_camera is None else map_from_camera
-        frame = decoded(row, self.on_file().blobs(row.lsn), pose)
+        frame = log_entry.decoded(row, self.on_file().blobs(row.lsn), pose)
         edge_m = BLOCK * self.config.voxel_size_m
         return replace(frame, examined=np.unique(self.places.examined_at(row, frame.examined, pose, edge_m)))
 
