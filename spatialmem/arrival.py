@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spatialmem.arguments import check_reach
+from spatialmem.far_reading import whole_epoch
 from spatialmem.gate import SUSPECT_FRAMES, pose_suspect, reason_to_store
 from spatialmem.geometry import inverse
 from spatialmem.keeper import Keeper
@@ -44,7 +45,7 @@ def arrival(frame: Frame, keeper: Keeper, layers: Layers) -> Arrival:
     given = compared(frame, map_from_session @ frame.pose, keeper, layers)
     if given.reason is None or not keeper.config.refine_poses:
         return given
-    with layers.epochs.read() as epoch:
+    with whole_epoch(lambda: layers) as epoch:
         found = refine_frame(frame, given.map_from_camera, epoch.surface)
     if not found.moved:
         return given

@@ -59,7 +59,7 @@ class MemoryConfig:
     checkpoint_frames: int = 128
     """start writing voxel blocks to the file after this many stored frames"""
     ram_bytes: int = 1024 * _MEGABYTE
-    """what the pools of voxel blocks may take; reserved at create, never exceeded"""
+    """what the memory may take in RAM; its pools are reserved at create, and with a file nothing of it grows beyond"""
     file_bytes: int | None = None
     """what the file with its -wal and -shm may take; None: no limit"""
     refine_poses: bool = False

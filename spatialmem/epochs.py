@@ -44,6 +44,10 @@ class Epochs(Generic[T]):
         """Number of the current value; it grows by one with each `publish`."""
         return self._current.number
 
+    def shows(self, value: T) -> bool:
+        """Whether this is the current value."""
+        return self._current.value is value
+
     @contextmanager
     def read(self) -> Iterator[T]:
         """The current value, which stays as it is until the block ends."""

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from spatialmem.store.rows import DepartedRow
 from spatialmem.voxels.free_reading import FreeReading
+from spatialmem.voxels.shelf import Shelf
 from spatialmem.voxels.surface_reading import SurfaceReading
 
 
@@ -24,6 +25,8 @@ class MapEpoch:
     _departed: list[DepartedRow]
     _departed_count: int
     _cells: dict[int, bytes]
+    shelves: tuple[Shelf, Shelf]
+    """surface and free-space blocks that are on file alone"""
 
     def same_departed(self, other: MapEpoch | None) -> bool:
         """Whether the departed regions of another epoch are the same."""

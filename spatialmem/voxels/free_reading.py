@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import heapq
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +13,9 @@ from numpy.typing import NDArray
 from spatialmem.voxels.compiled import leaf
 from spatialmem.voxels.keys import BLOCK, NO_BLOCK, find, pack_key, unpack_keys
 from spatialmem.voxels.versions import live_blocks
+
+if TYPE_CHECKING:
+    from spatialmem.voxels.shelved_free import ShelvedFree
 
 UNKNOWN, FREE, OCCUPIED = 0, 1, 2
 
@@ -35,6 +40,14 @@ class FreePools(NamedTuple):
     """(B,) stack of unused blocks: the first B - counters[0]"""
     counters: NDArray[np.int64]
     """[blocks in use, times the pool was found full]"""
+
+
+class FreeArrays(NamedTuple):
+    """One block of the layer; see `FreePools`."""
+
+    log_odds: NDArray[np.int8]
+    last_free: NDArray[np.uint32]
+    last_occupied: NDArray[np.uint32]
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,9 +96,18 @@ class FreeReading:
 
     pools: FreePools
     voxel_m: float
+    away: ShelvedFree | None = None
+    """those that are on file alone; None: all are in `pools`"""
+
+    def held(self, keys: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Those of the keys whose blocks are in `pools`."""
+        live = live_blocks(self.pools.table_keys, self.pools.table_blocks)
+        return keys[np.isin(keys, self.pools.keys[live])]
 
     def states(self, points_m: NDArray[np.floating]) -> NDArray[np.uint8]:
         """(N,) 0 unknown, 1 free, 2 occupied at (N, 3) points of the map frame, metres."""
+        if self.away is not None:
+            return self.away.at(points_m, FreeReading.states, np.uint8)
         voxels = np.floor(np.asarray(points_m, np.float64).reshape(-1, 3) / self.voxel_m).astype(np.int64)
         out = np.zeros(len(voxels), np.uint8)
         _states(self.pools, voxels, out)
@@ -93,38 +115,64 @@ class FreeReading:
 
     def last_looked(self, points_m: NDArray[np.floating]) -> NDArray[np.uint32]:
         """(N,) lsn of the last frame that saw the free-space voxel of each (N, 3) point, 0 = none."""
+        if self.away is not None:
+            return self.away.at(points_m, FreeReading.last_looked, np.uint32)
         voxels = np.floor(np.asarray(points_m, np.float64).reshape(-1, 3) / self.voxel_m).astype(np.int64)
         out = np.zeros(len(voxels), np.uint32)
         _last_looked(self.pools, voxels, out)
         return out
+
+    def blocks(self) -> Iterator[tuple[int, FreeArrays]]:
+        """Key and content of every block, by ascending key."""
+        pools = self.pools
+        live = live_blocks(pools.table_keys, pools.table_blocks)
+        live = live[np.argsort(pools.keys[live])]
+        here = (
+            (int(pools.keys[b]), FreeArrays(pools.log_odds[b], pools.last_free[b], pools.last_occupied[b]))
+            for b in live
+        )
+        yield from heapq.merge(here, () if self.away is None else self.away.fetched(), key=lambda entry: entry[0])
 
     def known(self, after_lsn: int = 0) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
         """(N, 3) coordinates and (N,) states of the voxels that any frame saw, of blocks changed after `after_lsn`.
 
         centre = (voxel + 0.5) * voxel_m.
         """
-        pools = self.pools
-        live = np.sort(live_blocks(pools.table_keys, pools.table_blocks))
-        live = live[pools.changed[live] > after_lsn]
-        block, i = np.nonzero((pools.last_free[live] > 0) | (pools.last_occupied[live] > 0))
-        state = np.where(pools.log_odds[live][block, i] > 0, OCCUPIED, FREE).astype(np.uint8)
-        within = np.stack([i % BLOCK, i // BLOCK % BLOCK, i // (BLOCK * BLOCK)], axis=-1)
-        return unpack_keys(pools.keys[live])[block] * BLOCK + within, state
+        voxels, states = [np.zeros((0, 3), np.int64)], [np.zeros(0, np.uint8)]
+        for key, content in self.blocks():
+            looked = np.maximum(content.last_free, content.last_occupied)
+            if looked.max() > after_lsn:
+                i = np.flatnonzero(looked)
+                within = np.stack([i % BLOCK, i // BLOCK % BLOCK, i // (BLOCK * BLOCK)], axis=-1)
+                voxels.append(unpack_keys(np.array(key)) * BLOCK + within)
+                states.append(np.where(content.log_odds[i] > 0, OCCUPIED, FREE).astype(np.uint8))
+        return np.concatenate(voxels), np.concatenate(states)
 
     def dense(self) -> FreeSpace:
         """The smallest dense box that holds every block."""
         pools = self.pools
         live = live_blocks(pools.table_keys, pools.table_blocks)
         live = live[pools.changed[live] > 0]  # the others are there for a frame that is not in yet
-        if len(live) == 0:
+        keys = pools.keys[live] if self.away is None else np.concatenate([pools.keys[live], self.away.keys])
+        if len(keys) == 0:
             return FreeSpace(np.zeros(3), self.voxel_m, np.zeros((0, 0, 0), np.uint8))
-        blocks = unpack_keys(pools.keys[live])
+        blocks = unpack_keys(keys)
         low = blocks.min(0)
-        shape = (blocks.max(0) - low + 1) * BLOCK
-        state = np.zeros(shape, np.uint8)
-        seen = (pools.last_free[live] > 0) | (pools.last_occupied[live] > 0)
-        states = np.where(seen, np.where(pools.log_odds[live] > 0, OCCUPIED, FREE), UNKNOWN).astype(np.uint8)
-        for block, values in zip((blocks - low) * BLOCK, states, strict=True):
-            x, y, z = block
-            state[x : x + BLOCK, y : y + BLOCK, z : z + BLOCK] = values.reshape(BLOCK, BLOCK, BLOCK).transpose(2, 1, 0)
+        state = np.zeros((blocks.max(0) - low + 1) * BLOCK, np.uint8)
+        for block in live:
+            content = pools.log_odds[block], pools.last_free[block], pools.last_occupied[block]
+            _put_states(state, unpack_keys(np.array(pools.keys[block])) - low, *content)
+        for key, content in self.away.fetched() if self.away is not None else ():
+            _put_states(state, unpack_keys(np.array(key)) - low, *content)
         return FreeSpace(low * BLOCK * self.voxel_m, self.voxel_m, state)
+
+
+def _put_states(
+    state: NDArray[np.uint8], at: NDArray[np.int64], log_odds: NDArray[np.int8], last_free: NDArray[np.uint32],
+    last_occupied: NDArray[np.uint32],
+) -> None:  # fmt: skip
+    """Write the states of one block into a dense box (X, Y, Z), `at` blocks from its corner."""
+    seen = (last_free > 0) | (last_occupied > 0)
+    values = np.where(seen, np.where(log_odds > 0, OCCUPIED, FREE), UNKNOWN).astype(np.uint8)
+    x, y, z = at * BLOCK
+    state[x : x + BLOCK, y : y + BLOCK, z : z + BLOCK] = values.reshape(BLOCK, BLOCK, BLOCK).transpose(2, 1, 0)
