@@ -8,17 +8,24 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar, final
 
+from spatialmem.errors import OutOfRoom
+
 T = TypeVar("T")
 
 _ASIDE_FRAMES = 30
 """frames for which the writer goes on working beside readers after the last one left: another is likely to come"""
 
 
+@dataclass(eq=False)
+class _Reader:
+    thread: int
+
+
 @dataclass
 class _Entry(Generic[T]):
     number: int
     value: T
-    readers: set[object] = field(default_factory=set)
+    readers: set[_Reader] = field(default_factory=set)
 
 
 @final
@@ -52,7 +59,7 @@ class Epochs(Generic[T]):
     def read(self) -> Iterator[T]:
         """The current value, which stays as it is until the block ends."""
         entry: _Entry[T] | None = None
-        me = object()  # a set of readers, not their number: Ctrl-C may come between any two steps
+        me = _Reader(threading.get_ident())  # a set of readers, not their number: Ctrl-C may come between any two steps
         try:
             with self._changed:
                 while self._taken:
@@ -74,10 +81,12 @@ class Epochs(Generic[T]):
     def take(self, wait: bool = False) -> bool:
         """Have the current value alone, to change it in place; False when somebody reads (wait: until nobody does).
 
-        To be followed by `give_back`, whatever happens.
+        To be followed by `give_back`, whatever happens. Raises `OutOfRoom` where it would wait for its own thread.
         """
         with self._changed:
             self._writer = threading.get_ident()
+            if wait:
+                self._require_others(self._writer)
             self._taken = wait  # then who comes now waits too
             while wait and self._read():
                 self._changed.wait()
@@ -101,6 +110,14 @@ class Epochs(Generic[T]):
         """Numbers of the values that somebody reads."""
         with self._changed:
             return [entry.number for entry in (*self._older, self._current) if entry.readers]
+
+    def _require_others(self, thread: int) -> None:
+        every = (*self._older, self._current)
+        if any(reader.thread == thread for entry in every for reader in entry.readers):
+            raise OutOfRoom(
+                "there is no room to change the map beside what this thread is still reading; finish the pieces of the "
+                "mesh or the points that it takes, or create the memory with a larger ram_bytes"
+            )
 
     def _read(self) -> bool:
         return any(entry.readers for entry in (*self._older, self._current))

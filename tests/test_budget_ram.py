@@ -85,11 +85,10 @@ def assert_equal_answers(memory, other, number):
 
 
 def assert_equal_views(seen, wanted):
-    """Bit for bit, but for a few far pixels: docs/long-runs.md."""
-    np.testing.assert_array_equal(np.isnan(seen.depth_m), np.isnan(wanted.depth_m))
-    other = (seen.depth_m != wanted.depth_m) & ~np.isnan(seen.depth_m)
-    assert other.mean() < 0.01
-    np.testing.assert_allclose(seen.depth_m[other], wanted.depth_m[other], atol=0.02)
+    """Bit for bit, but for a few far pixels, of which one in a thousand may meet another surface: docs/long-runs.md."""
+    other = (seen.depth_m != wanted.depth_m) & ~(np.isnan(seen.depth_m) & np.isnan(wanted.depth_m))
+    near = np.abs(seen.depth_m - wanted.depth_m) < 0.02
+    assert other.mean() < 0.01 and (other & ~near).mean() < 0.001
     np.testing.assert_array_equal(seen.rgb[~other], wanted.rgb[~other])
     np.testing.assert_array_equal(seen.normal[~other], wanted.normal[~other])
     assert (seen.feature is None) == (wanted.feature is None)
@@ -256,7 +255,7 @@ def test_readers_keep_their_map_while_blocks_come_and_go(tmp_path, frames):
         assert on_file_alone(memory)[0] > 0
         with memory._reading() as epoch:
             before = memory_of(epoch)
-            again = mh.at(frames[1], 20)  # brings back what the reader has read from the file, and changes it
+            again = mh.at(frames[3], 20)  # brings back what the reader has read from the file, and changes it
             observer = threading.Thread(target=mh.observe_all, args=(memory, [again]))
             observer.start()
             observer.join(60)
@@ -268,7 +267,8 @@ def test_readers_keep_their_map_while_blocks_come_and_go(tmp_path, frames):
 
 def memory_of(epoch):
     found = epoch.surface.search(None, 0.0, Filter(centre_m=np.array(middle(0)), radius_m=1.0))
-    content = found.voxels(found.places()).sum(), found.features(found.places()).sum()
+    places = found.places()
+    content = found.voxels(places).tobytes(), found.features(found.rows(places)).tobytes()
     return content, epoch.surface.render(pose(0, 1), CAMERA).depth_m.tobytes(), len(epoch.surface.mesh().triangles)
 
 
