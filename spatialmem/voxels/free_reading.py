@@ -138,15 +138,17 @@ class FreeReading:
 
         centre = (voxel + 0.5) * voxel_m.
         """
-        voxels, states = [np.zeros((0, 3), np.int64)], [np.zeros(0, np.uint8)]
-        for key, content in self.blocks():
-            looked = np.maximum(content.last_free, content.last_occupied)
-            if looked.max() > after_lsn:
-                i = np.flatnonzero(looked)
-                within = np.stack([i % BLOCK, i // BLOCK % BLOCK, i // (BLOCK * BLOCK)], axis=-1)
-                voxels.append(unpack_keys(np.array(key)) * BLOCK + within)
-                states.append(np.where(content.log_odds[i] > 0, OCCUPIED, FREE).astype(np.uint8))
-        return np.concatenate(voxels), np.concatenate(states)
+        pools = self.pools
+        live = live_blocks(pools.table_keys, pools.table_blocks)
+        live = live[pools.changed[live] > after_lsn]
+        live = live[np.argsort(pools.keys[live])]
+        here = FreeArrays(pools.log_odds[live], pools.last_free[live], pools.last_occupied[live])
+        found = [_known(pools.keys[live], here, after_lsn)]
+        for key, content in self.away.fetched() if self.away is not None else ():
+            found.append(_known(np.array([key]), FreeArrays(*(array[None] for array in content)), after_lsn))
+        keys, voxels, states = (np.concatenate(column) for column in zip(*found, strict=True))
+        order = np.argsort(keys, kind="stable") if len(found) > 1 else slice(None)
+        return voxels[order], states[order]
 
     def dense(self) -> FreeSpace:
         """The smallest dense box that holds every block."""
@@ -159,20 +161,29 @@ class FreeReading:
         blocks = unpack_keys(keys)
         low = blocks.min(0)
         state = np.zeros((blocks.max(0) - low + 1) * BLOCK, np.uint8)
-        for block in live:
-            content = pools.log_odds[block], pools.last_free[block], pools.last_occupied[block]
-            _put_states(state, unpack_keys(np.array(pools.keys[block])) - low, *content)
+        here = FreeArrays(pools.log_odds[live], pools.last_free[live], pools.last_occupied[live])
+        _put_states(state, unpack_keys(pools.keys[live]) - low, here)
         for key, content in self.away.fetched() if self.away is not None else ():
-            _put_states(state, unpack_keys(np.array(key)) - low, *content)
+            _put_states(state, unpack_keys(np.array([key])) - low, FreeArrays(*(array[None] for array in content)))
         return FreeSpace(low * BLOCK * self.voxel_m, self.voxel_m, state)
 
 
-def _put_states(
-    state: NDArray[np.uint8], at: NDArray[np.int64], log_odds: NDArray[np.int8], last_free: NDArray[np.uint32],
-    last_occupied: NDArray[np.uint32],
-) -> None:  # fmt: skip
-    """Write the states of one block into a dense box (X, Y, Z), `at` blocks from its corner."""
-    seen = (last_free > 0) | (last_occupied > 0)
-    values = np.where(seen, np.where(log_odds > 0, OCCUPIED, FREE), UNKNOWN).astype(np.uint8)
-    x, y, z = at * BLOCK
-    state[x : x + BLOCK, y : y + BLOCK, z : z + BLOCK] = values.reshape(BLOCK, BLOCK, BLOCK).transpose(2, 1, 0)
+def _known(
+    keys: NDArray[np.int64], blocks: FreeArrays, after_lsn: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.uint8]]:
+    """(N,) key of the block, (N, 3) coordinates and (N,) states of the voxels that any frame saw, of blocks (B, 512)
+    that a frame after `after_lsn` looked at."""
+    looked = np.maximum(blocks.last_free, blocks.last_occupied)
+    block, i = np.nonzero((looked > 0) & (looked.max(1, initial=0) > after_lsn)[:, None])
+    within = np.stack([i % BLOCK, i // BLOCK % BLOCK, i // (BLOCK * BLOCK)], axis=-1)
+    states = np.where(blocks.log_odds[block, i] > 0, OCCUPIED, FREE).astype(np.uint8)
+    return keys[block], unpack_keys(keys[block]) * BLOCK + within, states
+
+
+def _put_states(state: NDArray[np.uint8], at: NDArray[np.int64], blocks: FreeArrays) -> None:
+    """Write the states of blocks (B, 512) into a dense box (X, Y, Z); at: (B, 3) blocks from its corner."""
+    seen = (blocks.last_free > 0) | (blocks.last_occupied > 0)
+    states = np.where(seen, np.where(blocks.log_odds > 0, OCCUPIED, FREE), UNKNOWN).astype(np.uint8)
+    for block, values in zip(at * BLOCK, states, strict=True):
+        x, y, z = block
+        state[x : x + BLOCK, y : y + BLOCK, z : z + BLOCK] = values.reshape(BLOCK, BLOCK, BLOCK).transpose(2, 1, 0)

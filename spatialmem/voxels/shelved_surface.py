@@ -92,27 +92,30 @@ class ShelvedSurface:
     def render(self, map_from_camera: NDArray[np.float64], camera: Camera, features: bool) -> View:
         """As `SurfaceReading.render`; a view that needs more blocks than fit is put together of parts."""
         whole = (0, -(-camera.height // TILE), 0, -(-camera.width // TILE))
+        anywhere_m = np.full((camera.height, camera.width), cast.FAR_M)
         view: View | None = None
         with self._alone():
-            for part, some in self._parts(whole, map_from_camera, camera, features):
+            for part, some in self._parts(whole, map_from_camera, camera, features, anywhere_m):
                 view = some if view is None else _joined(view, some, _pixels_of(part, camera))
         assert view is not None
         return view
 
     def _parts(
-        self, part: cast.Part, pose: NDArray[np.float64], camera: Camera, features: bool
+        self, part: cast.Part, pose: NDArray[np.float64], camera: Camera, features: bool, limits_m: NDArray[np.float64]
     ) -> Iterator[tuple[cast.Part, View]]:
-        """A view of the part, or of smaller ones that make it up."""
-        limits_m = np.where(_pixels_of(part, camera), cast.FAR_M, 0.0)
+        """A view of the part, or of smaller ones that make it up; limits_m: (H, W) where rays end at the latest."""
+        limits_m = np.where(_pixels_of(part, camera), limits_m, 0.0)
         places = self._nearer(pose, camera, limits_m)
-        reading = self._with(places) if self._fits(places) else self._as_far_as_needed(places, pose, camera, limits_m)
+        reading = self._with(places) if self._fits(places) else None
+        if reading is None:
+            reading, places, limits_m = self._as_far_as_needed(places, part, pose, camera, limits_m)
         if reading is not None:
             yield part, cast.render(reading.pools, reading.grid, pose, camera, features, part=part)
         elif part[1] - part[0] <= 1 and part[3] - part[2] <= 1:
             yield part, self._one_after_the_other(places, part, pose, camera, features)
         else:
             for half in cast.halves(part):
-                yield from self._parts(half, pose, camera, features)
+                yield from self._parts(half, pose, camera, features, limits_m)
 
     def _one_after_the_other(
         self, places: NDArray[np.int64], part: cast.Part, pose: NDArray[np.float64], camera: Camera, features: bool
@@ -158,24 +161,25 @@ class ShelvedSurface:
         return np.flatnonzero(reach.nearer_than(self._keys, edge_m, pose, camera, 1, limits_m))
 
     def _as_far_as_needed(
-        self, places: NDArray[np.int64], pose: NDArray[np.float64], camera: Camera, limits_m: NDArray[np.float64]
-    ) -> SurfaceReading | None:
-        """A reading with those of the blocks that lie before the first surfaces; None when these are more than fit.
+        self, places: NDArray[np.int64], part: cast.Part, pose: NDArray[np.float64], camera: Camera,
+        limits_m: NDArray[np.float64],
+    ) -> tuple[SurfaceReading | None, NDArray[np.int64], NDArray[np.float64]]:  # fmt: skip
+        """The blocks that lie before the first surfaces, with a reading that has them unless they are more than fit.
 
-        The nearest blocks tell where rays end at the latest; what lies behind has no say.
+        The nearest blocks tell where rays end at the latest, which comes back too; what lies behind has no say.
         """
         nearest, _ = self._by_depth(places, pose)
         blocks, pages = self._room()
         number = int(np.searchsorted(np.cumsum(-(-self._rows[nearest] // PAGE)), pages, "right"))
         taken = np.sort(nearest[: min(number, blocks)])
         reading = self._with(taken)
-        depth_m = cast.cast_depth(reading.pools, reading.grid, pose, camera, gap_voxels=0.0)
+        depth_m = cast.cast_depth(reading.pools, reading.grid, pose, camera, gap_voxels=0.0, part=part)
         past_m = look.PAST_VOXELS * self._here.config.voxel_size_m
-        ends_m = np.where(np.isnan(depth_m), cast.FAR_M, depth_m + past_m)
-        needed = self._nearer(pose, camera, np.minimum(limits_m, ends_m))
-        if np.isin(needed, taken).all():
-            return reading
-        return self._with(needed) if self._fits(needed) else None
+        limits_m = np.minimum(limits_m, np.where(np.isnan(depth_m), cast.FAR_M, depth_m + past_m))
+        needed = self._nearer(pose, camera, limits_m)
+        if not np.isin(needed, taken).all():
+            reading = self._with(needed) if self._fits(needed) else None
+        return reading, needed, limits_m
 
     def compare(self, view: DepthView) -> Outcome:
         """As `SurfaceReading.compare`. Raises `OutOfRoom` when the view needs more blocks than fit."""
