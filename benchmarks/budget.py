@@ -1,12 +1,12 @@
 """A map ten times as large as its share of RAM, and a log larger than its share of the file, held to a budget.
 
 A walk through a row of generated rooms (tests/rooms.py) with a noisy sensor, every frame stored, with questions about a
-place and about all of the map, views from an old place, and half way a pose correction, frames forgotten and the mesh
-written to a file. Resident memory and the memory file with its -wal and -shm are sampled every 2 ms; resident memory
-above what the process had after a small memory was put through the same and closed, its peak as the system counts it
-where that can be asked; images are made before and read one at a time. Answers, views and the canonical hash are
-compared with those of the same stream in a memory with room for all of it: answers and hashes are to be equal, views to
-differ by more than a voxel in one pixel of a thousand at most (docs/long-runs.md).
+place and about all of the map, views from an old place, and after a third a pose correction, frames forgotten and the
+mesh written to a file. Resident memory and the memory file with its -wal and -shm are sampled every 2 ms; resident
+memory above what the process had after a small memory was put through the same and closed, its peak as the system
+counts it where that can be asked; images are made before and read one at a time. Answers, views and the canonical hash
+are compared with those of the same stream in a memory with room for all of it: answers and hashes are to be equal,
+views to differ by more than a voxel in one pixel of a thousand at most (docs/long-runs.md).
 """
 
 from __future__ import annotations
@@ -144,14 +144,14 @@ class Told:
 
 def put_through(memory: SpatialMemory, images: Images, folder: Path, watch: Watch | None) -> Told:
     """The walk, with everything that is to be asked on the way."""
-    told, camera, middle = Told(folder), synthetic.room_camera(*SIZE), len(images) // 2
+    told, camera, third = Told(folder), synthetic.room_camera(*SIZE), len(images) // 3
     for n in range(len(images)):
         told.ask("observe", watch, lambda n=n: type(memory.observe(images[n])).__name__)
         if n % STEPS == STEPS - 1:
             told.ask("query of a place", watch, lambda: _hits(memory, at=(0.0, 0.0, 0.8), radius_m=2.0))
             told.ask("query of a text", watch, lambda: _hits(memory))
             told.ask("render", watch, lambda: memory.render(images.poses[1], camera))
-        if n == middle:
+        if n == third:  # before frames are given up: what they left in blocks that are made anew would be lost
             told.ask("correct_poses", watch, lambda: _correct(memory))
             told.ask("forget", watch, lambda: memory.forget(frames=[5]).frames)
             told.ask("mesh to a file", watch, lambda: _export(memory, folder / "mesh.ply"))

@@ -9,6 +9,7 @@ from typing import final
 import numpy as np
 from numpy.typing import NDArray
 
+from spatialmem.errors import OutOfRoom
 from spatialmem.layers import Layers
 from spatialmem.residence import Residence
 from spatialmem.store.file import MemoryFile
@@ -111,10 +112,17 @@ class WholeRound:
     def put_into(self, file: MemoryFile, residence: Residence) -> None:
         """Put the layers in place of everything derived in the file; departed regions get the ids they have there."""
         layers = self._layers
-        surface, free = self._counted(residence.every_row("surface")), self._counted(residence.every_row("free"))
-        file.replace_layers(surface, free, layers.cells.items(), layers.departed, self._completed)
+        try:
+            self._replace(file, residence, False)
+        except OutOfRoom:  # nothing was written: more blocks than the file had so far make it grow
+            self._replace(file, residence, True)
         layers.departed = file.departed()
         layers.publish()
+
+    def _replace(self, file: MemoryFile, residence: Residence, grows: bool) -> None:
+        layers, self._blocks, self._bytes = self._layers, 0, 0
+        surface, free = self._counted(residence.every_row("surface")), self._counted(residence.every_row("free"))
+        file.replace_layers(surface, free, layers.cells.items(), layers.departed, self._completed, grows)
 
     def _completed(self) -> CheckpointRow:
         return CheckpointRow(self._layers.last_lsn, self._blocks, self._bytes)
