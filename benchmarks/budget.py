@@ -35,7 +35,7 @@ import budget_helpers
 import rooms
 import synthetic
 
-RAM, FILE = 96 << 20, 84 << 20
+RAM, FILE = 80 << 20, 84 << 20
 QUICK_RAM, QUICK_FILE = 64 << 20, 26 << 20
 ROOMS, STEPS, QUICK_ROOMS = 30, 8, 8
 SIZE = (400, 300)
@@ -219,6 +219,8 @@ def put_through_held(
             info = {**memory.info(), "frames_given_up": given_up}
             capacity = memory._layers.surface.pools.free_blocks.shape[0]
             watch.doing = "close"
+        del memory  # or there would be two of them
+        gc.collect()
         watch.doing = "open"
         with SpatialMemory.open(watch.path) as memory:
             told.ask("canonical_hash", watch, memory.canonical_hash)

@@ -54,11 +54,11 @@ def on_file_alone(memory):
 
 
 def limit_for(path) -> int:
-    """A bound that leaves room for the map and for less than half of the log."""
+    """A bound that leaves room for the map and for about half of the log."""
     with SpatialMemory.open(path) as memory:
         sizes = memory.info()["file_bytes"]
     blocks = sizes["surface_blocks"] + sizes["free_blocks"]
-    return int(2.0 * blocks + 0.4 * sizes["frames"]) + (6 << 20)
+    return int(1.2 * blocks + 0.4 * sizes["frames"]) + (4 << 20)
 
 
 def test_both_bounds_are_held_and_change_nothing(tmp_path, built, frames, large):
