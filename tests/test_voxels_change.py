@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from reference.change import CYCLE, DOUBT, carry_out
-from synthetic import look
+from reference.change import CYCLE, DOUBT, carry_out, to_surface
+from synthetic import Box, look, render_room
 from voxel_scenes import FORWARD, WIDTH, assert_same_map, contents, patch_features, smooth_rgb, threads, view_of
 from voxel_watch import (
     ASIDE,
@@ -192,13 +192,18 @@ def margin_of(u, v):
     return [(u, v), (u - 1, v), (u + 1, v), (u, v - 1), (u, v + 1)]
 
 
-def pixel_of_rows(watch, pose):
-    """Pixel of every voxel with a row, {(block, voxel): (u, v)}; those outside the image left out."""
-    pixels = {}
+def pixel_of_rows(watch, pose, surface=False):
+    """Pixel of every voxel with a row, {(block, voxel): (u, v)}; those outside the image left out.
+
+    surface: that of the surface the row stands for.
+    """
+    pixels, truncation_m = {}, float(watch.grid.grid.truncation)
     for block, fields in contents(watch.grid).items():
         i = fields[VOXELS_WITH_ROW].astype(int)
         within = np.stack([i % 8, i // 8 % 8, i // 64], axis=-1)
-        points = ((8 * np.array(block) + within + 0.5) * float(watch.grid.grid.voxel) - pose[:3, 3]) @ pose[:3, :3]
+        points = (8 * np.array(block) + within + 0.5) * float(watch.grid.grid.voxel)
+        points = points + to_surface(fields[0], fields[WEIGHT], truncation_m)[i] if surface else points
+        points = (points - pose[:3, 3]) @ pose[:3, :3]
         u = np.floor(points[:, 0] / points[:, 2] * CAM.fx + CAM.cx + 0.5).astype(int)
         v = np.floor(points[:, 1] / points[:, 2] * CAM.fy + CAM.cy + 0.5).astype(int)
         inside = (u >= 0) & (v >= 0) & (u < CAM.width) & (v < CAM.height)
@@ -218,16 +223,19 @@ def test_a_pixel_without_evidence_protects_itself_and_its_neighbours(value):
     assert len(protected) >= 4
     view.packed[v, u] = 0 if np.isnan(value) else round(value * 1e5) << 8 | 5
     mine = verdicts_by_block(watch.grid, watch.grid.judge(view, found.examined, 0.0, 2, np.zeros((3, 6))))
-    for (block, i), pixel in pixel_of_rows(watch, FORWARD).items():
-        if block in mine:
-            assert mine[block][i] == (0 if pixel in protected else DOUBT)
+    surface = pixel_of_rows(watch, FORWARD, surface=True)
+    for at, pixel in pixel_of_rows(watch, FORWARD).items():
+        if at[0] in mine:
+            shown = pixel in protected or at not in surface or surface[at] in margin_of(u, v)
+            assert mine[at[0]][at[1]] == (0 if shown else DOUBT)
 
 
 def test_neighbours_outside_the_image_are_not_asked():
     watch = Watch()
     watch.add(flat(1.5), FORWARD)
     verdicts = watch.judge(flat(2.5), FORWARD, residual_m=0.0)[2]
-    mine, pixels = verdicts_by_block(watch.grid, verdicts), pixel_of_rows(watch, FORWARD)
+    mine, pixels = verdicts_by_block(watch.grid, verdicts), pixel_of_rows(watch, FORWARD, surface=True)
+    pixels = {at: pixel for at, pixel in pixels.items() if at in pixel_of_rows(watch, FORWARD)}
     rim = [mine[b][i] for (b, i), (u, v) in pixels.items() if b in mine and not (4 <= u < 76 and 4 <= v < 56)]
     assert len(rim) > 30 and set(rim) == {DOUBT}
 
@@ -263,7 +271,25 @@ def test_a_large_residual_protects():
             x = (8 * block[0] + np.arange(512) % 8 + 0.5) * 0.04
             reach = 1.65 - 0.04 - 3 * np.hypot(0.0012 + 0.0019 * 1.25**2, residual_m)
             assert (x[verdict == DOUBT] < reach + 1e-6).all()
-    assert doubted[0] > doubted[1] > doubted[2] > doubted[3] == 0
+    assert doubted[0] > doubted[1] > doubted[2] == doubted[3] == 0
+
+
+SCREEN = Box("screen", (-1.0, 0.01, 0.0), (0.5, 0.1, 2.2), (200, 25, 30))
+"""a partition; the rows on its near face stand up to 3 cm in front of it"""
+
+
+def test_looks_along_a_wall_hardly_doubt_it_and_those_through_its_place_do():
+    watch = Watch()
+    for x in (-0.8, -0.2, 0.4):
+        rgb, depth = render_room(look((x, -1.2, 1.2), (0.0, 1.0, 0.0)), ROOM_CAM, [SCREEN])
+        watch.add(depth, look((x, -1.2, 1.2), (0.0, 1.0, 0.0)), ROOM_CAM, rgb)
+    every = np.sort(watch.grid.pools.keys[: len(watch.grid)])
+    along = look((-1.2, -0.018, 1.2), (1.0, 0.0, 0.0))
+    doubted = []
+    for boxes in ([SCREEN], []):
+        view, *_, frame = watch.judge(render_room(along, ROOM_CAM, boxes)[1], along, ROOM_CAM, residual_m=0.0)
+        doubted.append(count(watch.grid.judge(view, every, 0.0, frame.lsn, frame.poses), DOUBT))
+    assert doubted[0] < 50 and doubted[1] > 900, "the far rim alone, where the surface has no side"
 
 
 # --- clearing

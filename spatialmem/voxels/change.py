@@ -8,7 +8,7 @@ import numpy as np
 
 from spatialmem.voxels.allocate import release_pages, row_at
 from spatialmem.voxels.compiled import kernel, leaf
-from spatialmem.voxels.integrate import block_origin
+from spatialmem.voxels.integrate import DIST_ONE, block_origin
 from spatialmem.voxels.keys import BLOCK, VOXELS, find, pack_key
 from spatialmem.voxels.weights import DEPTH_UNIT_M, axial_sigma
 
@@ -74,26 +74,81 @@ def _other_pose(poses, a, b):
 
 
 @leaf
+def _slant(camera, u, v, margin, left, right, top, bottom):
+    """Cosine between the ray of a pixel and the normal of the plane through the readings beside it, 1 at the most.
+
+    Depths in metres at `margin` pixels from (u, v), those outside the image as the one in the middle.
+    """
+    x0, x1, x = (u - margin - camera.cx) / camera.fx, (u + margin - camera.cx) / camera.fx, (u - camera.cx) / camera.fx
+    y0, y1, y = (v - margin - camera.cy) / camera.fy, (v + margin - camera.cy) / camera.fy, (v - camera.cy) / camera.fy
+    ax, ay, az = right * x1 - left * x0, (right - left) * y, right - left
+    bx, by, bz = (bottom - top) * x, bottom * y1 - top * y0, bottom - top
+    nx, ny, nz = ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx
+    length = math.sqrt(nx * nx + ny * ny + nz * nz)
+    return min(abs(nx * x + ny * y + nz) / length, 1.0) if length > 0 else 1.0
+
+
+@leaf
 def _gap_behind(readings, camera, u, v, z, residual, margin):
-    """How far the readings at a pixel and `margin` pixels to each side lie behind depth z, less 3 sigma; the least.
+    """How far the surface read at a pixel and `margin` pixels to each side lies behind depth z at least, less 3 sigma.
 
     sigma is that of the reading and the frame's residual against the map together, so that a frame whose pose is off
-    proves less.
-
-    The margin keeps a small error of the pose from eating away the outlines of things.
+    proves less. The margin keeps a small error of the pose from eating away the outlines of things. The distance is
+    that to the surface, not that along the ray: a voxel's centre lies up to a voxel in front of what it stands for, and
+    a ray that grazes it goes on for many times that.
     """
-    least = np.inf
-    for du, dv in ((0, 0), (-margin, 0), (margin, 0), (0, -margin), (0, margin)):
-        at_u, at_v = u + du, v + dv
-        if at_u < 0 or at_v < 0 or at_u >= camera.width or at_v >= camera.height:
-            continue
-        reading = readings[at_v * camera.width + at_u]
-        if reading == 0:
-            return -np.inf
-        d = (reading >> 8) * DEPTH_UNIT_M
-        sigma = axial_sigma(d)
-        least = min(least, d - z - 3.0 * math.sqrt(sigma * sigma + residual * residual))
-    return least
+    least, middle = np.inf, 0.0
+    depths = (0.0, 0.0, 0.0, 0.0)
+    for n in range(5):
+        du = margin * ((n == 2) - (n == 1))
+        dv = margin * ((n == 4) - (n == 3))
+        at_u, at_v, d = u + du, v + dv, middle
+        if at_u >= 0 and at_v >= 0 and at_u < camera.width and at_v < camera.height:
+            reading = readings[at_v * camera.width + at_u]
+            if reading == 0:
+                return -np.inf
+            d = (reading >> 8) * DEPTH_UNIT_M
+            sigma = axial_sigma(d)
+            least = min(least, d - z - 3.0 * math.sqrt(sigma * sigma + residual * residual))
+        if n == 0:
+            middle = d
+        else:
+            depths = (depths[1], depths[2], depths[3], d)
+    if least <= 0.0:
+        return least
+    return least * _slant(camera, u, v, margin, depths[0], depths[1], depths[2], depths[3])
+
+
+@leaf
+def _slope(pools, block, i, step, place):
+    """Change of the block's distances along one axis at voxel i, where `place` is its coordinate, over known voxels."""
+    before = i - step if place > 0 and pools.weight[block, i - step] > 0 else i
+    after = i + step if place < BLOCK - 1 and pools.weight[block, i + step] > 0 else i
+    return (np.float64(pools.dist[block, after]) - pools.dist[block, before]) / max((after - before) // step, 1)
+
+
+@leaf
+def _to_surface(pools, block, i, truncation):
+    """From a voxel's centre to the surface it stands for, metres (map): down the slope of its block's distances."""
+    gx = _slope(pools, block, i, 1, i % BLOCK)
+    gy = _slope(pools, block, i, BLOCK, i // BLOCK % BLOCK)
+    gz = _slope(pools, block, i, BLOCK * BLOCK, i // (BLOCK * BLOCK))
+    length = math.sqrt(gx * gx + gy * gy + gz * gz)
+    if length == 0.0:
+        return 0.0, 0.0, 0.0
+    share = -pools.dist[block, i] / DIST_ONE * truncation / length
+    return gx * share, gy * share, gz * share
+
+
+@leaf
+def _seen_through(readings, camera, px, py, pz, residual, margin):
+    """`_gap_behind` at a point in camera coordinates, -inf where the image does not show it."""
+    if pz < 0.01:
+        return -np.inf
+    u, v = px / pz * camera.fx + camera.cx + 0.5, py / pz * camera.fy + camera.cy + 0.5
+    if not (u >= 0 and v >= 0 and u < camera.width and v < camera.height):
+        return -np.inf
+    return _gap_behind(readings, camera, int(u), int(v), pz, residual, margin)
 
 
 @leaf
@@ -102,7 +157,8 @@ def judge_blocks(
 ):
     """For every voxel of the examined blocks: 0, DOUBT, CLEAR or CLEAR_ROWLESS, without changing the map.
 
-    verdicts: (N, 512) uint8.
+    A voxel with a row stands for the surface beside it, up to a voxel away: both must have been seen through. Of a wall
+    that stands, rays along it see through the voxels just before it. verdicts: (N, 512) uint8.
     """
     r = camera_from_map
     margin = max(1, min(4, camera.height // 120))  # pixels around a reading that must be seen through as well
@@ -117,19 +173,21 @@ def judge_blocks(
             if pools.weight[block, i] == 0:
                 continue
             x, y, z = (i % BLOCK) * voxel, (i // BLOCK % BLOCK) * voxel, (i // (BLOCK * BLOCK)) * voxel
+            px = origin[0] + r[0, 0] * x + r[0, 1] * y + r[0, 2] * z
+            py = origin[1] + r[1, 0] * x + r[1, 1] * y + r[1, 2] * z
             pz = origin[2] + r[2, 0] * x + r[2, 1] * y + r[2, 2] * z
-            if pz < 0.01:
-                continue
-            u = (origin[0] + r[0, 0] * x + r[0, 1] * y + r[0, 2] * z) / pz * camera.fx + camera.cx + 0.5
-            v = (origin[1] + r[1, 0] * x + r[1, 1] * y + r[1, 2] * z) / pz * camera.fy + camera.cy + 0.5
-            if not (u >= 0 and v >= 0 and u < camera.width and v < camera.height):
-                continue
-            gap = _gap_behind(readings, camera, int(u), int(v), pz, residual, margin)
+            gap = _seen_through(readings, camera, px, py, pz, residual, margin)
             if gap <= voxel:
                 continue
             slot = pools.slot[block, i]
             if slot == 0:
                 verdicts[n, i] = CLEAR_ROWLESS if gap > truncation else 0
+                continue
+            sx, sy, sz = _to_surface(pools, block, i, truncation)
+            qx = px + r[0, 0] * sx + r[0, 1] * sy + r[0, 2] * sz
+            qy = py + r[1, 0] * sx + r[1, 1] * sy + r[1, 2] * sz
+            qz = pz + r[2, 0] * sx + r[2, 1] * sy + r[2, 2] * sz
+            if _seen_through(readings, camera, qx, qy, qz, residual, margin) <= voxel:
                 continue
             doubt = np.int64(pools.doubt[row_at(pools.pages, block, slot)])
             if doubt == 0:

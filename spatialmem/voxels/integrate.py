@@ -14,18 +14,15 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from spatialmem.voxels import averages
 from spatialmem.voxels.allocate import add_block, new_row, row_at
 from spatialmem.voxels.compiled import kernel, leaf
-from spatialmem.voxels.half import eight_bits, float_to_half, half_to_float
 from spatialmem.voxels.keys import BLOCK, KEY_MASK, KEY_OFFSET, NO_BLOCK, VOXELS, pack_key
-from spatialmem.voxels.prefetch import fetch_feature, prefetch
 from spatialmem.voxels.ways import LONGEST_WAY, way
 from spatialmem.voxels.weights import DEPTH_UNIT_M
 
 DIST_ONE = 32767
 WEIGHT_CAP = 255
-ROW_WEIGHT_CAP = 32
-_ROWS_AHEAD = 6
 
 
 class Pinhole(NamedTuple):
@@ -177,10 +174,12 @@ def sample_blocks(start, stop, pools, touched, readings, camera, camera_from_map
     scale = np.float32(DIST_ONE / grid.truncation)
     near = np.int32(DIST_ONE * grid.voxel / grid.truncation)
     unit, half, zero, one = np.float32(DEPTH_UNIT_M), np.float32(0.5), np.float32(0), np.float32(1)
+    nowhere = np.float32(np.inf)
     offsets = _voxel_offsets(camera_from_map, grid.voxel)
     off_x, off_y, off_z = offsets[0], offsets[1], offsets[2]
     pixel, depth = np.empty(VOXELS, np.int32), np.empty(VOXELS, np.float32)
-    found = np.empty(VOXELS, np.int32)
+    found, eights = np.empty(VOXELS, np.int32), np.empty(VOXELS // 8, np.uint64)
+    close = eights.view(np.uint8)
     for n in range(start, stop):
         block = touched[n]
         if lsn <= pools.contains[block]:
@@ -198,21 +197,24 @@ def sample_blocks(start, stop, pools, touched, readings, camera, camera_from_map
             v = (oy + off_y[i]) * inverse * fy + cy
             ahead = (z > np.float32(0.01)) & (u >= zero) & (v >= zero) & (u < width) & (v < height)
             at = np.int32(v if ahead else zero) * stride + np.int32(u if ahead else zero)
-            pixel[i] = at if ahead else np.int32(-1)
-            depth[i] = z
+            pixel[i] = at
+            depth[i] = z if ahead else nowhere  # then no reading is near it, not the one of pixel 0 either
         for i in range(VOXELS):
-            found[i] = readings[np.uint32(pixel[i])] if pixel[i] >= 0 else np.int32(0)
+            found[i] = readings[np.uint32(pixel[i])]
         for i in range(VOXELS):
             reading = found[i]
             s = np.float32(reading >> np.int32(8)) * unit - depth[i]
             use = (reading > 0) & (s <= truncation) & (s >= -truncation)
-            block_dist[i] = np.int16(np.floor((s if use else zero) * scale + half))
-            block_weight[i] = np.uint8((reading & np.int32(255)) if use else np.int32(0))
+            distance = np.int32(np.floor((s if use else zero) * scale + half))
+            weight = (reading & np.int32(255)) if use else np.int32(0)
+            block_dist[i], block_weight[i] = np.int16(distance), np.uint8(weight)
+            close[i] = np.uint8((weight > 0) & (distance <= near) & (distance >= -near))
         rows = 0
-        for i in range(VOXELS):
-            d = np.int32(new_dist[n, i])
-            new_near[n, rows] = i
-            rows += (new_weight[n, i] > 0) & (d <= near) & (d >= -near)
+        for eighth in range(VOXELS // 8):
+            if eights[eighth] != 0:  # of eight in a row none is near, most often
+                for i in range(8 * eighth, 8 * eighth + 8):
+                    new_near[n, rows] = i
+                    rows += close[i]
         new_count[n] = rows
         missing = 0
         for i in range(rows):
@@ -221,59 +223,24 @@ def sample_blocks(start, stop, pools, touched, readings, camera, camera_from_map
 
 
 @leaf
-def _blend_colour(colour, colour_weight, row, rgb, pixel_u, pixel_v):
-    weight = np.float32(min(colour_weight[row] + 1, ROW_WEIGHT_CAP))
-    for channel in range(3):
-        old = np.float32(colour[row, channel])
-        value = np.float32(rgb[pixel_v, pixel_u, channel]) * np.float32(256)
-        colour[row, channel] = np.uint16(old + (value - old) / weight + np.float32(0.5))
-    colour_weight[row] = np.uint8(weight)
-
-
-@leaf
-def _blend_feature(feature, row, features, gu, gv, share):
-    """Average the bilinear interpolation of the patch grid at (gu, gv) into a row with the given share."""
-    rows, columns, width = features.shape
-    gu = min(max(gu, np.float32(0)), np.float32(columns - 1))
-    gv = min(max(gv, np.float32(0)), np.float32(rows - 1))
-    u0, v0 = int(gu), int(gv)
-    u1, v1 = min(u0 + 1, columns - 1), min(v0 + 1, rows - 1)
-    du, dv = gu - np.float32(u0), gv - np.float32(v0)
-    one = np.float32(1)
-    w00, w01, w10, w11 = (one - du) * (one - dv), du * (one - dv), (one - du) * dv, du * dv
-    a, b, c, d = features[v0, u0], features[v0, u1], features[v1, u0], features[v1, u1]
-    for k in range(width):
-        new = w00 * a[k] + w01 * b[k] + w10 * c[k] + w11 * d[k]
-        old = half_to_float(feature[row, k])
-        feature[row, k] = eight_bits(float_to_half(old + (new - old) * share))
-
-
-@leaf
 def _merge_distances(dist, weight, block, new_dist, new_weight, n):
     """Weighted means of one block's distances; whether the frame said anything about it."""
     seen = 0
-    for i in range(VOXELS):
-        w = np.int32(new_weight[n, i])
-        seen |= w
-        old_w = np.int32(weight[block, i])
-        share = np.float32(w) / np.float32(max(old_w + w, 1))
-        old = np.float32(dist[block, i])
-        dist[block, i] = np.int16(np.floor(old + (np.float32(new_dist[n, i]) - old) * share + np.float32(0.5)))
-        weight[block, i] = np.uint8(min(old_w + w, WEIGHT_CAP))
+    for layer in range(BLOCK):
+        start, said = layer * BLOCK * BLOCK, np.uint8(0)
+        for i in range(start, start + BLOCK * BLOCK):
+            said |= new_weight[n, i]
+        if said == 0:  # most layers of a block lie outside the band
+            continue
+        seen |= said
+        for i in range(start, start + BLOCK * BLOCK):
+            w = np.int32(new_weight[n, i])
+            old_w = np.int32(weight[block, i])
+            share = np.float32(w) / np.float32(max(old_w + w, 1))
+            old = np.float32(dist[block, i])
+            dist[block, i] = np.int16(np.floor(old + (np.float32(new_dist[n, i]) - old) * share + np.float32(0.5)))
+            weight[block, i] = np.uint8(min(old_w + w, WEIGHT_CAP))
     return seen > 0
-
-
-@leaf
-def _project(near, count, origin, r, voxel, camera, us, vs):
-    """Pixel coordinates of the first `count` voxels in `near`."""
-    for n in range(count):
-        i = np.int64(near[n])
-        x = (i % BLOCK) * voxel
-        y = (i // BLOCK % BLOCK) * voxel
-        z = (i // (BLOCK * BLOCK)) * voxel
-        pz = np.float32(origin[2] + r[2, 0] * x + r[2, 1] * y + r[2, 2] * z)
-        us[n] = np.float32((origin[0] + r[0, 0] * x + r[0, 1] * y + r[0, 2] * z) / pz * camera.fx + camera.cx)
-        vs[n] = np.float32((origin[1] + r[1, 0] * x + r[1, 1] * y + r[1, 2] * z) / pz * camera.fy + camera.cy)
 
 
 @leaf
@@ -285,57 +252,30 @@ def _rows_for(pools, block, near, count, rows):
         rows[n] = row_at(pages, block, slot) if slot > 0 else new_row(pools, block, np.int64(near[n]))
 
 
-@leaf
-def _merge_colours(pools, rows, count, us, vs, camera, rgb, lsn):
-    colour, weight, first, last, doubt = pools.colour, pools.colour_weight, pools.first, pools.last, pools.doubt
-    half = np.float32(0.5)
-    for n in range(count):
-        row = rows[n]
-        ahead = rows[min(n + _ROWS_AHEAD, count - 1)]
-        prefetch(colour, (ahead, 0))
-        prefetch(first, (ahead,))
-        prefetch(last, (ahead,))
-        prefetch(doubt, (ahead,))
-        pixel_u = min(max(int(us[n] + half), 0), camera.width - 1)
-        pixel_v = min(max(int(vs[n] + half), 0), camera.height - 1)
-        _blend_colour(colour, weight, row, rgb, pixel_u, pixel_v)
-        if first[row] == 0:
-            first[row] = lsn
-        last[row] = lsn
-        doubt[row] = 0
-
-
-@leaf
-def _merge_features(feature, weight, rows, count, us, vs, camera, features):
-    to_grid_u = np.float32(features.shape[1] / camera.width)
-    to_grid_v = np.float32(features.shape[0] / camera.height)
-    half = np.float32(0.5)
-    for n in range(count):
-        row = rows[n]
-        fetch_feature(feature, rows[min(n + _ROWS_AHEAD, count - 1)])
-        seen = np.float32(min(weight[row] + 1, ROW_WEIGHT_CAP))
-        weight[row] = np.uint8(seen)
-        gu, gv = (us[n] + half) * to_grid_u - half, (vs[n] + half) * to_grid_v - half
-        _blend_feature(feature, row, features, gu, gv, np.float32(1) / seen)
-
-
 @kernel
 def merge_blocks(start, stop, pools, touched, camera, camera_from_map, grid, lsn, scratch, rgb, features, has_features):
     """Average the scratch of `sample_blocks` into the map: distance, weight, and rows near the surface.
 
-    rgb: (H, W, 3) uint8; features: (h, w, D) float32 patch grid over the whole image.
+    rgb: (H, W, 3) uint8; features: (h, w, D) float32 patch grid over the whole image. Both contiguous.
     """
-    rows, us, vs = np.empty(VOXELS, np.int64), np.empty(VOXELS, np.float32), np.empty(VOXELS, np.float32)
+    pixels, whole, real = rgb.reshape(-1, 3), np.empty((3, VOXELS), np.int32), np.empty((7, VOXELS), np.float32)
+    patches = features.reshape(-1, features.shape[2])
+    places = averages.Places(
+        np.empty(VOXELS, np.int64), np.empty(VOXELS, np.int32), real[0], real[1], whole[0], whole[1], whole[2],
+        real[2], real[3], real[4], real[5], real[6],
+    )  # fmt: skip
+    shape = features.shape[0], features.shape[1]
     _merge_blocks(
-        start, stop, pools, touched, camera, camera_from_map, grid, lsn, scratch, rgb, features, has_features, rows, us,
-        vs,
+        start, stop, pools, touched, camera, camera_from_map, grid, lsn, scratch, pixels, patches, shape, has_features,
+        places,
     )  # fmt: skip
 
 
 @leaf
 def _merge_blocks(
-    start, stop, pools, touched, camera, camera_from_map, grid, lsn, scratch, rgb, features, has_features, rows, us, vs
-):
+    start, stop, pools, touched, camera, camera_from_map, grid, lsn, scratch, pixels, patches, shape, has_features,
+    places,
+):  # fmt: skip
     """A loop for each kind of work: the processor then fetches the rows to come while it averages one.
 
     What is called for every row gets the arrays it needs: handing the tuple of all pools over would copy it each time.
@@ -348,8 +288,9 @@ def _merge_blocks(
         if _merge_distances(pools.dist, pools.weight, block, new_dist, new_weight, n):
             pools.changed[block] = lsn
         origin = block_origin(pools.keys[block], grid.voxel, camera_from_map)
-        _project(near, count, origin, camera_from_map, grid.voxel, camera, us, vs)
-        _rows_for(pools, block, near, count, rows)
-        _merge_colours(pools, rows, count, us, vs, camera, rgb, lsn)
+        averages.project(near, count, origin, camera_from_map, grid.voxel, camera, places)
+        _rows_for(pools, block, near, count, places.row)
+        averages.average_colours(pools, places, count, pixels, lsn)
         if has_features:
-            _merge_features(pools.feature, pools.feature_weight, rows, count, us, vs, camera, features)
+            averages.place_patches(count, camera, shape[0], shape[1], places)
+            averages.average_features(pools.feature, pools.feature_weight, places, count, patches)

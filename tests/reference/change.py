@@ -80,37 +80,70 @@ class Frame(NamedTuple):
     """(lsn + 1, 6) centre and axis of every frame"""
 
 
-def clearance(block, frame: Frame, voxel_m):
-    """(512,) how far all the readings around each voxel's pixel lie behind it, less 3 sigma; -inf without evidence."""
-    centres = (8 * np.asarray(block) + _WITHIN + 0.5) * voxel_m
-    points = (centres - frame.map_from_camera[:3, 3]) @ frame.map_from_camera[:3, :3]
-    out = np.full(512, -np.inf)
-    for i, (x, y, z) in enumerate(points):
+def clearance(points, frame: Frame):
+    """(N,) how far the surface read around each point's pixel lies behind it, less 3 sigma; -inf without evidence.
+
+    points: (N, 3) metres, map frame.
+    """
+    out = np.full(len(points), -np.inf)
+    for i, (x, y, z) in enumerate((points - frame.map_from_camera[:3, 3]) @ frame.map_from_camera[:3, :3]):
         if z >= 0.01:
             u, v = (int(np.floor(c + 0.5)) for c in frame.lens[0:2] * np.array([x, y]) / z + frame.lens[2:4])
             if 0 <= u < frame.lens.width and 0 <= v < frame.lens.height:
-                out[i] = min(_behind(at, z, frame) for at in _cross(u, v, frame.lens))
+                out[i] = _gap(u, v, z, frame)
     return out
 
 
-def _cross(u, v, lens):
-    margin = max(1, min(4, lens.height // 120))
+def to_surface(dist, weight, truncation_m):
+    """(512, 3) from each voxel to the surface it stands for, metres: down the slope of the block's distances."""
+    known, values = weight.reshape(8, 8, 8) > 0, dist.reshape(8, 8, 8).astype(float)
+    slope = np.zeros((512, 3))
+    for axis in range(3):  # x runs fastest: the last axis of the cube
+        for i in range(512):
+            at = [i // 64, i // 8 % 8, i % 8]
+            ends = [at, at]
+            for side, step in ((0, -1), (1, 1)):
+                beside = list(at)
+                beside[2 - axis] += step
+                if 0 <= beside[2 - axis] < 8 and known[tuple(beside)]:
+                    ends[side] = beside
+            apart = ends[1][2 - axis] - ends[0][2 - axis]
+            slope[i, axis] = (values[tuple(ends[1])] - values[tuple(ends[0])]) / max(apart, 1)
+    length = np.linalg.norm(slope, axis=1, keepdims=True)
+    return -np.divide(slope, length, out=np.zeros_like(slope), where=length > 0) * dist[:, None] / 32767 * truncation_m
+
+
+def _gap(u, v, z, frame):
+    margin = max(1, min(4, frame.lens.height // 120))
     around = ((u, v), (u - margin, v), (u + margin, v), (u, v - margin), (u, v + margin))
-    return [(a, b) for a, b in around if 0 <= a < lens.width and 0 <= b < lens.height]
-
-
-def _behind(at, z, frame):
-    reading = int(frame.packed[at[1], at[0]])
-    if reading == 0:
+    inside = [0 <= a < frame.lens.width and 0 <= b < frame.lens.height for a, b in around]
+    readings = [int(frame.packed[b, a]) if there else -1 for (a, b), there in zip(around, inside, strict=True)]
+    if 0 in readings:
         return -np.inf
-    d = (reading >> 8) * 1e-5
-    return d - z - 3 * np.hypot(sigma(d), frame.residual_m)
+    depths = [(reading >> 8) * 1e-5 for reading in readings if reading > 0]
+    least = min(d - z - 3 * np.hypot(sigma(d), frame.residual_m) for d in depths)
+    full = [(r >> 8) * 1e-5 if r > 0 else (readings[0] >> 8) * 1e-5 for r in readings]
+    return least if least <= 0 else least * _slant(around, full, frame.lens)
+
+
+def _slant(around, depths, lens):
+    """Cosine between the ray of the first pixel and the normal of the plane through the four others, 1 at the most."""
+    rays = np.array([((a - lens.cx) / lens.fx, (b - lens.cy) / lens.fy, 1.0) for a, b in around])
+    rays[1:3, 1], rays[3:5, 0] = rays[0, 1], rays[0, 0]
+    points = rays * np.array(depths)[:, None]
+    normal = np.cross(points[2] - points[1], points[4] - points[3])
+    length = np.linalg.norm(normal)
+    return min(abs(normal @ rays[0]) / length, 1.0) if length > 0 else 1.0
 
 
 def judge(block, fields, frame: Frame, voxel_m, truncation_m):
     """(512,) verdicts on a block; `fields` as in voxel_scenes.contents: dist, weight, voxels with a row, ..., doubt."""
-    weight, voxels, doubt = fields[1], fields[2], fields[-1]
-    behind = np.where(weight > 0, clearance(block, frame, voxel_m), -np.inf)
+    dist, weight, voxels, doubt = fields[0], fields[1], fields[2], fields[-1]
+    centres = (8 * np.asarray(block) + _WITHIN + 0.5) * voxel_m
+    behind = np.where(weight > 0, clearance(centres, frame), -np.inf)
+    surface = clearance(centres + to_surface(dist, weight, truncation_m), frame)
+    has_row = np.isin(np.arange(512), voxels)
+    behind = np.where(has_row, np.minimum(behind, surface), behind)
     verdicts = np.zeros(512, np.uint8)
     for i, doubted in zip(voxels, doubt, strict=True):
         if behind[i] > voxel_m and doubted == 0:
