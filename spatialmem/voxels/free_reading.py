@@ -49,6 +49,10 @@ class FreeArrays(NamedTuple):
     last_free: NDArray[np.uint32]
     last_occupied: NDArray[np.uint32]
 
+    def alone(self) -> FreeArrays:
+        """As an array of blocks, (1, 512)."""
+        return FreeArrays(self.log_odds[None], self.last_free[None], self.last_occupied[None])
+
 
 @dataclass(frozen=True, eq=False)
 class FreeSpace:
@@ -145,7 +149,7 @@ class FreeReading:
         here = FreeArrays(pools.log_odds[live], pools.last_free[live], pools.last_occupied[live])
         found = [_known(pools.keys[live], here, after_lsn)]
         for key, content in self.away.fetched() if self.away is not None else ():
-            found.append(_known(np.array([key]), FreeArrays(*(array[None] for array in content)), after_lsn))
+            found.append(_known(np.array([key]), content.alone(), after_lsn))
         keys, voxels, states = (np.concatenate(column) for column in zip(*found, strict=True))
         order = np.argsort(keys, kind="stable") if len(found) > 1 else slice(None)
         return voxels[order], states[order]
@@ -164,7 +168,7 @@ class FreeReading:
         here = FreeArrays(pools.log_odds[live], pools.last_free[live], pools.last_occupied[live])
         _put_states(state, unpack_keys(pools.keys[live]) - low, here)
         for key, content in self.away.fetched() if self.away is not None else ():
-            _put_states(state, unpack_keys(np.array([key])) - low, FreeArrays(*(array[None] for array in content)))
+            _put_states(state, unpack_keys(np.array([key])) - low, content.alone())
         return FreeSpace(low * BLOCK * self.voxel_m, self.voxel_m, state)
 
 
