@@ -86,7 +86,7 @@ def forget(keeper: Keeper, layers: Layers, lsns: list[int], asked: str) -> Forgo
     erased = [lsn for lsn in lsns if lsn in layers.cells]
     tombstone, change = TombstoneRow(keeper.last_lsn, asked, tuple(lsns)), Change(layers)
     try:
-        done = worked_out(keeper, Correction(layers, log_of(keeper, layers, {}, poses), (), erased))
+        done = worked_out(keeper, layers, lambda: Correction(layers, log_of(keeper, layers, {}, poses), (), erased))
         examined = _examined_left(keeper, lsns, done.bare_surface)
         change.ask_the_file()
 

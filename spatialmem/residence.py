@@ -170,6 +170,13 @@ class Residence:
         self.give_up(chosen[0], chosen[1])
         return bool(len(chosen[0]) or len(chosen[1]))
 
+    def give_up_all(self) -> bool:
+        """Give up every block; False when there is none."""
+        surface, free = (live_blocks(g.pools.table_keys, g.pools.table_blocks)
+                         for g in (self._layers.surface, self._layers.free))  # fmt: skip
+        self.give_up(surface, free)
+        return bool(len(surface) or len(free))
+
     @property
     def room(self) -> tuple[int, int, int]:
         """Voxel blocks, pages of their rows and free-space blocks that fit in beside the spare eighth of each."""

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from spatialmem.arguments import check_reach
 from spatialmem.config import MemoryConfig
 from spatialmem.correction import Corrected, Correction, Logged
-from spatialmem.errors import InvalidValue, SpatialMemError
+from spatialmem.errors import InvalidValue, OutOfRoom, SpatialMemError
 from spatialmem.geometry import pose_difference
 from spatialmem.gone import Gone, evicted
 from spatialmem.keeper import Keeper
@@ -87,13 +87,22 @@ def correct_poses(
 def _worked_out(keeper: Keeper, layers: Layers, now: Mapping[int, NDArray], before: Mapping[int, NDArray]) -> Corrected:
     _note(keeper, layers, now)
     revised = [lsn for lsn in before if lsn in layers.cells]
-    return worked_out(keeper, Correction(layers, log_of(keeper, layers, now, before), revised))
+    return worked_out(keeper, layers, lambda: Correction(layers, log_of(keeper, layers, now, before), revised))
 
 
-def worked_out(keeper: Keeper, correction: Correction) -> Corrected:
-    """What a correction makes anew; the frames it reads stay where they are meanwhile."""
+def worked_out(keeper: Keeper, layers: Layers, correction: Callable[[], Correction]) -> Corrected:
+    """What a correction makes anew; the frames it reads stay where they are meanwhile.
+
+    What it takes is known when it is done: where it finds no room, it starts again with all of RAM.
+    """
     with nullcontext() if keeper.thinning is None else keeper.thinning.sparing():
-        return correction.work_out()
+        try:
+            return correction().work_out()
+        except OutOfRoom:
+            layers.abandon()
+            if layers.residence is None or not layers.residence.give_up_all():
+                raise
+        return correction().work_out()
 
 
 def _wanted(
