@@ -2,13 +2,15 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+READY := $(VENV)/.ready
 INSTALLED := $(VENV)/.installed
+EXTRAS := [clip,ros,phone,lerobot,view,rerun,dev]
 JOBS ?= 2
 
 .PHONY: demo test browser lint bench clean distclean
 .DELETE_ON_ERROR:
 
-demo: $(INSTALLED)
+demo: $(READY)
 	$(BIN)/spatialmem demo
 
 test: lint browser
@@ -25,8 +27,13 @@ lint: $(INSTALLED)
 bench: $(INSTALLED)
 	$(BIN)/python benchmarks/run_all.py $(if $(QUICK),--quick)
 
+$(READY): pyproject.toml constraints.txt tools/setup.sh
+	sh tools/setup.sh "$(PYTHON)" "$(VENV)" ""
+	touch $(READY)
+
 $(INSTALLED): pyproject.toml constraints.txt tools/setup.sh
-	sh tools/setup.sh "$(PYTHON)" "$(VENV)"
+	sh tools/setup.sh "$(PYTHON)" "$(VENV)" "$(EXTRAS)"
+	touch $(READY) $(INSTALLED)
 
 clean:
 	rm -rf build dist .pytest_cache .ruff_cache .hypothesis

@@ -87,6 +87,7 @@ def test_extent_and_times_equal_numpy(voxels):
         times = times_of(found, found.rows(members), LAST_LSN)
         first, last, doubt = found.seen(found.rows(members))
         assert (times.first_lsn, times.doubted) == (first.min(), (doubt > 0).mean())
+        assert regions.span(n, int(first[0]), int(last[0])) == (first.min(), last.max())
         lsns, counts = np.unique(last, return_counts=True)
         np.testing.assert_array_equal(times.last_lsns, lsns)
         np.testing.assert_array_equal(times.last_counts, counts)

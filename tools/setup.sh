@@ -1,9 +1,10 @@
 #!/bin/sh
-# Makes the virtual environment that the Makefile runs in: tools/setup.sh PYTHON VENV
+# Makes the virtual environment that the Makefile runs in: tools/setup.sh PYTHON VENV EXTRAS
 # System packages are installed only when missing, and only as root or by `sudo -n`; otherwise the line to type is shown.
 set -eu
 python=$1
 venv=$2
+extras=$3
 
 fail() {
     printf '\nset-up: %s\n' "$1" >&2
@@ -48,6 +49,5 @@ fi
 
 "$venv/bin/python" -m pip --version >/dev/null 2>&1 || "$python" -m venv --clear "$venv" ||
     fail "could not make $venv; remove it and run make again"
-"$venv/bin/python" -m pip install --disable-pip-version-check -c constraints.txt -e '.[clip,ros,phone,lerobot,view,rerun,dev]' ||
+"$venv/bin/python" -m pip install --disable-pip-version-check -c constraints.txt -e ".$extras" ||
     fail "installing failed; see pip's message above"
-touch "$venv/.installed"

@@ -21,7 +21,7 @@ PRIOR_VOXELS = 24.0
 LEAST_VOXELS = 10
 _EVIDENCE_FRAMES = 3
 _SCORED_VOXELS = 1024  # a region's score and middle are those of this many of its voxels: within 0.03 of all
-_READ_VOXELS = 2048  # its times and its pixel boxes are those of this many at most
+_READ_VOXELS = 2048  # its evidence and its doubt are those of this many at most
 _DOUBTED_SHARE = 0.25
 _LOOKED_SHARE = 0.5
 _LOOKED_POINTS = 256
@@ -97,6 +97,7 @@ def _some(entries: NDArray, count: int) -> NDArray:
 def _describe(regions: CandidateRegions, ranked: _Ranked, calibrated: bool, scene: Scene) -> Seen:
     found, (low, high) = regions.found, regions.extent(ranked.region)
     times = times_of(found, ranked.rows, len(scene.stamps_ns) - 1)
+    first_lsn, last_lsn = regions.span(ranked.region, times.first_lsn, int(times.last_lsns[-1]))
     centres = (found.voxels(ranked.places) + 0.5) * scene.voxel_size_m
     weights = found.similarity(_some(ranked.rows, _SCORED_VOXELS)).astype(np.float64)
     middle = np.average(_some(centres, _SCORED_VOXELS), axis=0, weights=weights)
@@ -106,23 +107,22 @@ def _describe(regions: CandidateRegions, ranked: _Ranked, calibrated: bool, scen
         box_max_m=(high.astype(np.float64) + 1) * scene.voxel_size_m,
         score=ranked.score,
         calibrated=calibrated,
-        first_seen_ns=int(scene.stamps_ns[times.first_lsn]),
-        last_seen_ns=int(scene.stamps_ns[times.last_lsns].max()),
-        presence=_presence(times, centres, scene),
+        first_seen_ns=int(scene.stamps_ns[first_lsn]),
+        last_seen_ns=int(max(scene.stamps_ns[times.last_lsns].max(), scene.stamps_ns[last_lsn])),
+        presence=_presence(times.doubted, last_lsn, centres, scene),
         evidence=evidence_for(found, ranked.places, times, scene),
         voxels=regions.size(ranked.region),
     )
-    return Seen(hit, int(times.last_lsns[-1]))
+    return Seen(hit, last_lsn)
 
 
-def _presence(times: Times, centres: NDArray, scene: Scene) -> Presence:
+def _presence(doubted: float, seen: int, centres: NDArray, scene: Scene) -> Presence:
     """What is known since the region was last seen.
 
     Doubted: a frame saw through part of it, or later frames looked at most of its place and agreed nowhere.
     """
-    if times.doubted > _DOUBTED_SHARE:
+    if doubted > _DOUBTED_SHARE:
         return Presence.DOUBTED
-    seen = int(times.last_lsns[-1])
     if abs(int(scene.stamps_ns[-1]) - int(scene.stamps_ns[seen])) <= _RECENT_NS:  # clocks of sessions may differ
         return Presence.PRESENT
     looked = scene.last_looked(centres[:: max(1, len(centres) // _LOOKED_POINTS)]) > seen

@@ -28,6 +28,7 @@ from spatialmem.voxels.bits import (
 from spatialmem.voxels.compiled import leaf
 from spatialmem.voxels.dispatch import DISPATCHER
 from spatialmem.voxels.keys import VOXELS, empty_table, find, insert, voxel_at
+from spatialmem.voxels.pools import PAGE
 from spatialmem.voxels.search import Candidates
 
 _PARTS = 8  # parts of a block at most: two that differ touch neither by a face, an edge nor a corner
@@ -161,6 +162,35 @@ def _extent(keys, voxels, parts, part_count, nodes, low, high):
     high[0], high[1], high[2] = x1, y1, z1
 
 
+@leaf
+def _span_of_rows(first, last, pages, n_rows):
+    earliest, latest = np.uint32(0xFFFFFFFF), np.uint32(0)
+    for r in range(n_rows):
+        row = np.int64(pages[r // PAGE]) * PAGE + r % PAGE
+        earliest, latest = min(earliest, first[row]), max(latest, last[row])
+    return earliest, latest
+
+
+@leaf
+def _span(pools, blocks, voxels, parts, part_count, nodes, earliest, latest):
+    """Widen (earliest, latest) lsn by a region's voxels; they are looked at only where a row of the block would."""
+    first, last = pools.first, pools.last
+    for node in nodes:
+        k, c = node // _PARTS, node % _PARTS
+        pages, slot = pools.pages[blocks[k]], pools.slot[blocks[k]]
+        lower, upper = _span_of_rows(first, last, pages, pools.n_rows[blocks[k]])
+        if lower >= earliest and upper <= latest:
+            continue
+        for layer in range(LAYERS):
+            word = _voxels_of_part(voxels, parts, part_count, k, c, layer)
+            while word != NONE:
+                at = np.int64(slot[64 * layer + lowest_bit(word)]) - 1
+                row = np.int64(pages[at // PAGE]) * PAGE + at % PAGE
+                earliest, latest = min(earliest, first[row]), max(latest, last[row])
+                word &= word - ONE
+    return earliest, latest
+
+
 @final
 @dataclass(frozen=True, eq=False)
 class CandidateRegions:
@@ -204,6 +234,15 @@ class CandidateRegions:
         low, high = np.full(3, np.iinfo(np.int64).max), np.full(3, np.iinfo(np.int64).min)
         _extent(self.found.keys, self.found.voxel_bits, self.parts, self.part_count, self._nodes(region), low, high)
         return low, high
+
+    def span(self, region: int, first_lsn: int, last_lsn: int) -> tuple[int, int]:
+        """lsn of the first and of the latest frame that saw any of a region's candidates; those given did."""
+        found = self.found
+        earliest, latest = _span(
+            found.pools, found.blocks, found.voxel_bits, self.parts, self.part_count, self._nodes(region),
+            np.uint32(first_lsn), np.uint32(last_lsn),
+        )  # fmt: skip
+        return int(earliest), int(latest)
 
     def _nodes(self, region: int) -> NDArray[np.int64]:
         return self.nodes[self.starts[region] : self.starts[region + 1]]
