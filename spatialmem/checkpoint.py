@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from spatialmem.errors import OutOfRoom
 from spatialmem.layers import Layers
-from spatialmem.residence import Residence
+from spatialmem.residence import Residence, tag
 from spatialmem.store.file import MemoryFile
 from spatialmem.store.rows import BlockRow, CheckpointRow
+from spatialmem.voxels.blocks import block_of
 
 _LEAST_SHARE = 16  # blocks a frame, so that a short list does not trickle
 _BATCH = 512  # blocks a transaction when a round is finished at once
@@ -91,8 +92,14 @@ class CheckpointRound:
         lsn = layers.last_lsn
         keys = self._surface[:count]
         free_keys = self._free[: count - len(keys)]
-        surface = tuple(layers.surface_row(int(key), lsn) for key in layers.surface.held(keys))
-        free = tuple(layers.free_row(int(key), lsn) for key in layers.free.held(free_keys))
+        surface = tuple(
+            layers.surface_row(int(key), tag(layers.surface.pools, block_of(layers.surface.pools, key), lsn))
+            for key in layers.surface.held(keys)
+        )
+        free = tuple(
+            layers.free_row(int(key), tag(layers.free.pools, block_of(layers.free.pools, key), lsn))
+            for key in layers.free.held(free_keys)
+        )
         listed = len(keys), len(free_keys)
         if listed != (len(self._surface), len(self._free)) or self._start is None:
             return Share(surface, free, None, listed)

@@ -340,7 +340,8 @@ class Layers:
         """The file holds these rows: a block that does not change again need not be written again."""
         for pools, rows in ((self.surface.pools, surface), (self.free.pools, free)):
             for row in rows:
-                pools.contains[block_of(pools, row.key)] = row.lsn
+                block = block_of(pools, row.key)
+                pools.contains[block] = max(int(pools.contains[block]), row.lsn)
 
     @property
     def every_block(self) -> int:

@@ -254,7 +254,7 @@ class Residence:
         )
         self.store.put(
             self._written(held, slots, stale),
-            (layers.free_row(int(space.pools.keys[b]), _tag(space.pools, b, lsn)) for b in stale_free),
+            (layers.free_row(int(space.pools.keys[b]), tag(space.pools, b, lsn)) for b in stale_free),
         )
         _raise_to(grid.pools.contains, stale, lsn)
         _raise_to(space.pools.contains, stale_free, lsn)
@@ -290,7 +290,7 @@ class Residence:
             if slot >= 0 and (place < 0 or self.surface.lsn[place] < pools.changed[block]):
                 self.summaries.write(slot, read_block(pools, block))
             if block in unwritten:
-                yield layers.surface_row(int(pools.keys[block]), _tag(pools, block, layers.last_lsn))
+                yield layers.surface_row(int(pools.keys[block]), tag(pools, block, layers.last_lsn))
 
     def every_row(self, layer: Layer) -> Iterator[BlockRow]:
         """Rows of all blocks of a layer, by ascending key."""
@@ -340,7 +340,7 @@ def _standing(shelf: Shelf, keys: NDArray[np.int64]) -> NDArray[np.int64]:
     return keys[shelf.places(keys) >= 0]
 
 
-def _tag(pools, block: int, lsn: int) -> int:
+def tag(pools, block: int, lsn: int) -> int:
     """The last frame that a block contains, after frame `lsn`; one from a file or an earlier time is ahead of it."""
     return max(lsn, int(pools.contains[block]))
 
