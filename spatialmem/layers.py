@@ -139,13 +139,15 @@ class Layers:
             self._aside = True
 
     def abandon(self) -> None:
-        """Go back to the layers that readers see; nothing was published since `step_aside`."""
+        """Go back to the layers that readers see; what was done in place, which they see, stays."""
         with self.epochs.read() as epoch:
-            self.surface.abandon(epoch.surface)
-            self.free.abandon(epoch.free)
+            if self._aside:
+                self.surface.abandon(epoch.surface)
+                self.free.abandon(epoch.free)
+                if self.residence is not None:
+                    self.residence.go_back(epoch.shelves)
             self._aside = False
             if self.residence is not None:
-                self.residence.go_back(epoch.shelves)
                 self.residence.settled = True
 
     def reclaim(self) -> None:
@@ -163,6 +165,17 @@ class Layers:
             yield
         finally:
             self.epochs.give_back()
+
+    @contextmanager
+    def moving(self) -> Iterator[None]:
+        """`adding`, for blocks that come into RAM or leave it, and `publish`; what is cut off halfway is not sound."""
+        with self.adding():
+            try:
+                yield
+                self.publish()
+            except BaseException:
+                self.sound = False  # before any reader that waited is let in
+                raise
 
     def _made_way(self, prepared: Prepared) -> Prepared:
         """The frame, ready to be applied: in place, when the epoch can be taken, or into copies."""
@@ -240,10 +253,21 @@ class Layers:
         while True:
             try:
                 free, fusion, added = self._planned(view, frame.lsn, touched, sketch)
-                return Prepared(frame, verdicts, fusion, free, cells_blob(sketch), departed, added)
+                break
             except OutOfRoom:
                 if not self._more_room(np.union1d(touched, frame.examined), sketch.cell_keys):
                     raise
+        if self._aside and not (self.surface.can_renew(fusion, verdicts) and self.free.can_renew(free)):
+            self._require_others(added)
+        return Prepared(frame, verdicts, fusion, free, cells_blob(sketch), departed, added)
+
+    def _require_others(self, added: Added) -> None:
+        """`apply` will wait for readers, when the frame is in the log: for this thread itself it cannot."""
+        try:
+            self.epochs.require_others()
+        except OutOfRoom:
+            self._take_back(added)
+            raise
 
     def _more_room(self, surface: NDArray[np.int64], free: NDArray[np.int64]) -> bool:
         """Make more room beside the blocks with these keys; False when there is none to make."""

@@ -133,7 +133,7 @@ class Residence:
             some = keys[start : start + _AT_ONCE]
             rows = self.store.read(layer, some.tolist())
             blocks = [unpack_surface_block(r.data) if layer == "surface" else unpack_free_block(r.data) for r in rows]
-            with layers.adding():
+            with layers.moving():
                 for row, block in zip(rows, blocks, strict=True):
                     layers.put_in(row, block)
                 if layer == "surface":
@@ -141,7 +141,6 @@ class Residence:
                     self.surface = self.surface.without(some)
                 else:
                     self.free = self.free.without(some)
-                layers.publish()
 
     # --- giving up
 
@@ -258,7 +257,7 @@ class Residence:
         )
         _raise_to(grid.pools.contains, stale, lsn)
         _raise_to(space.pools.contains, stale_free, lsn)
-        with layers.adding():
+        with layers.moving():
             keys, rows = grid.pools.keys[held], grid.pools.n_rows[held]
             self.surface = self.surface.put(keys, rows, grid.is_doubtful(keys), lsn, slots)
             keys = space.pools.keys[held_free]
@@ -266,7 +265,6 @@ class Residence:
             self.free = self.free.put(keys, nothing, nothing > 0, lsn, nothing - 1)
             grid.give_up(surface, layers.epochs.number + 1)
             space.give_up(free, layers.epochs.number + 1)
-            layers.publish()
         layers.reclaim()
 
     def _unwritten(self, layer: Layer, pools, blocks: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -142,11 +142,15 @@ class FreeSpaceGrid:
         """Take back blocks that no reader needs any more; in_use: numbers of epochs that are read."""
         self._versions.reclaim(in_use, lambda blocks: release_blocks(self.pools, blocks))
 
+    def can_renew(self, plan: FreePlan) -> bool:
+        """Whether `renew` has room."""
+        return len(self._versions.seen(plan.blocks)) <= self.pools.free_blocks.shape[0] - self.blocks_in_use
+
     def renew(self, plan: FreePlan) -> bool:
         """Put copies in place of the blocks that a frame will change and readers see; False when there is no room."""
-        old = self._versions.seen(plan.blocks)
-        if len(old) > self.pools.free_blocks.shape[0] - self.blocks_in_use:
+        if not self.can_renew(plan):
             return False
+        old = self._versions.seen(plan.blocks)
         new = np.empty(len(old), np.int64)
         copy_blocks(self.pools, old, new)
         self._versions.replace(old, new)

@@ -142,6 +142,11 @@ class SurfaceGrid:
         """Take back blocks that no reader needs any more; in_use: numbers of epochs that are read."""
         self._versions.reclaim(in_use, lambda blocks: release_blocks(self.pools, blocks))
 
+    def can_renew(self, plan: FusionPlan, verdicts: look.Verdicts) -> bool:
+        """Whether `renew` has room."""
+        changing = np.union1d(self._touched[: plan.count], verdicts.blocks)
+        return room_for_copies(self.pools, self._versions.seen(changing), plan.pages)
+
     def renew(self, plan: FusionPlan, verdicts: look.Verdicts) -> look.Verdicts | None:
         """Put copies in place of the blocks that a frame will change and readers see; None when there is no room.
 
