@@ -41,7 +41,7 @@ def whole_epoch(current: Callable[[], Layers]) -> Iterator[MapEpoch]:
                 yield epoch
                 return
             with residence.store.snapshot() as read:
-                if layers.epochs.shows(epoch) and residence.settled:
+                if residence.settled and layers.epochs.shows(epoch):  # in this order: `publish` settles last
                     with _with_shelves(epoch, residence, read) as whole:
                         yield whole
                     return
