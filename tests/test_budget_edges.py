@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import os
+
 import memory_helpers as mh
+import numpy as np
 import pytest
 import rooms
 
+from spatialmem.errors import MemoryFileError, SpatialMemError
+from spatialmem.far_reading import whole_epoch
 from spatialmem.keeper import Keeper
 from spatialmem.layers import Layers
 from spatialmem.memory import SpatialMemory
+from spatialmem.residence import Residence
+from spatialmem.store.block_store import Spilled
+from spatialmem.store.rows import BlockRow
+from spatialmem.voxels.freespace import FreeSpaceGrid
 
 SMALL = 17 << 20
+NONE = np.zeros(0, np.int64)
 
 
 @pytest.fixture(scope="module")
@@ -50,3 +60,57 @@ def test_a_round_within_a_replay_leaves_the_tags_of_later_frames(tmp_path, frame
         assert memory.canonical_hash() == hashed
         memory.rebuild()
         assert memory.canonical_hash() == hashed
+
+
+@pytest.mark.parametrize("correcting", [True, False])
+def test_an_interrupt_while_blocks_leave_ram_loses_none(tmp_path, frames, monkeypatch, correcting):
+    def give_up(residence, *given):
+        residence._layers.epochs._aside = 0  # nobody reads: in place
+        assert residence.give_up_more(NONE, NONE)
+
+    def struck(*given):
+        raise KeyboardInterrupt
+
+    path = tmp_path / "a.mem"
+    with mh.create(path, frames[:6], ram_bytes=SMALL) as memory:
+        hashed, last = memory.canonical_hash(), memory.trajectory()[-1]
+        moved = np.array(last.map_from_camera)
+        moved[0, 3] += 0.1
+        with monkeypatch.context() as patch:
+            patch.setattr(Residence, "room_to_start_over" if correcting else "ready", give_up)
+            patch.setattr(FreeSpaceGrid, "give_up", struck)
+            with pytest.raises(KeyboardInterrupt):
+                memory.correct_poses({last.lsn: moved}) if correcting else memory.observe(frames[6])
+        with pytest.raises(SpatialMemError, match="interrupted"):
+            memory.canonical_hash()
+    with SpatialMemory.open(path) as memory:
+        assert memory.canonical_hash() == hashed
+
+
+def test_an_epoch_and_a_file_that_has_gone_on_are_taken_again(tmp_path, frames, monkeypatch):
+    """The writer publishes between the two questions whether file and epoch are of one instant."""
+    with mh.create(tmp_path / "a.mem", frames[:6], ram_bytes=SMALL) as memory:
+        layers, asked = memory._layers, []
+        assert layers.residence.give_up_more(NONE, NONE)
+
+        def settled(residence):
+            asked.append(layers.epochs.number)
+            if len(asked) == 1:
+                layers.publish()
+            return True
+
+        monkeypatch.setattr(Residence, "settled", property(settled, lambda residence, value: None), raising=False)
+        with whole_epoch(lambda: layers) as epoch:
+            assert epoch.surface is not None and len(asked) > 1
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a device that is full")
+def test_a_temporary_folder_that_is_full_is_told_when_blocks_are_put(monkeypatch):
+    def full(buffering=-1, **options):
+        return open("/dev/full", "r+b", buffering)
+
+    monkeypatch.setattr("tempfile.TemporaryFile", full)
+    store = Spilled()
+    with pytest.raises(MemoryFileError, match="TMPDIR"):
+        store.put([BlockRow(5, 1, 0, b"few bytes")], ())
+    assert store.lacks("surface", np.array([5])).all()

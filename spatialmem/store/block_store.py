@@ -196,7 +196,8 @@ class Spilled(BlockStore):
     def _opened(self) -> IO[bytes]:
         """The file, made when it is first needed; it goes with this."""
         if self._data is None:
-            self._data = tempfile.TemporaryFile(prefix="spatialmem-")  # noqa: SIM115  as long as somebody holds this
+            # without a buffer: what does not fit is told at once, and nothing is left over that reading would write
+            self._data = tempfile.TemporaryFile(buffering=0, prefix="spatialmem-")  # noqa: SIM115  it lives with this
             weakref.finalize(self, self._data.close)
         return self._data
 
@@ -205,7 +206,9 @@ class Spilled(BlockStore):
             with self._guard:
                 data = self._opened()
                 offset = data.seek(0, 2)
-                data.write(row.data)
+                left = memoryview(row.data)
+                while len(left):
+                    left = left[data.write(left) :]
             added[layer, row.key] = (offset, len(row.data), row.lsn, row.codec)
 
     @contextmanager
