@@ -22,6 +22,7 @@ from spatialmem.voxels.shelf import Shelf
 
 _AT_ONCE = 256  # blocks that are unpacked before any of them is taken in
 _FULL = 0.75  # share of a pool that is filled when not all blocks find room: frames to come need some
+_ALL = 0.875  # and up to which all of them are taken, with a budget
 
 
 def store_of(file: MemoryFile, last_lsn: Callable[[], int], within: Within | None) -> BlockStore:
@@ -142,7 +143,8 @@ class _Left:
 def load_blocks(layers: Layers, residence: Residence, file: MemoryFile) -> int:
     """Put the blocks of a file in, before its tail is replayed; returns the latest frame that any of them contains."""
     pools, space = layers.surface.pools, layers.free.pools
-    fits = _those_that_fit(file, "surface", pools.free_blocks.shape[0], pools.free_pages.shape[0])
+    share = _ALL if layers.config.has_budget else 1.0
+    fits = _those_that_fit(file, "surface", pools.free_blocks.shape[0], pools.free_pages.shape[0], share)
     newest, left = 0, _Left()
     for row in file.surface_blocks():
         block = surface_block_of(row)
@@ -153,7 +155,7 @@ def load_blocks(layers: Layers, residence: Residence, file: MemoryFile) -> int:
             left.note(row, block, residence)
     layers.surface.note_all_doubts()
     left_free = _Left()
-    fits = _those_that_fit(file, "free", space.free_blocks.shape[0], None)
+    fits = _those_that_fit(file, "free", space.free_blocks.shape[0], None, share)
     for row in file.free_blocks():
         newest = max(newest, row.lsn)
         content = unpack_free_block(row.data)
@@ -165,11 +167,16 @@ def load_blocks(layers: Layers, residence: Residence, file: MemoryFile) -> int:
     return newest
 
 
-def _those_that_fit(file: MemoryFile, layer: Layer, blocks: int, pages: int | None) -> Callable[[int], bool]:
-    """Whether the block with a key is among those of most value that fit; a block that comes meanwhile is not."""
+def _those_that_fit(
+    file: MemoryFile, layer: Layer, blocks: int, pages: int | None, share: float
+) -> Callable[[int], bool]:
+    """Whether the block with a key is among those of most value that fit; a block that comes meanwhile is not.
+
+    share: of the pools, up to which all blocks are taken.
+    """
     keys, lsns, rows = sizes(file, layer)
     taken = -(-rows.astype(np.int64) // PAGE) if pages is not None else np.zeros(len(keys), np.int64)
-    if len(keys) <= _most(blocks, 1 - (1 - _FULL) / 2) and (pages is None or taken.sum() <= _most(pages, 0.875)):
+    if len(keys) <= _most(blocks, share) and (pages is None or taken.sum() <= _most(pages, share)):
         return lambda key: True
     order = np.lexsort((keys, staleness(lsns.max(initial=0) - lsns, rows if pages is not None else 0)))
     number = _most(blocks, _FULL)

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 Shelves = tuple[Shelf, Shelf]
 _AT_ONCE = 256  # blocks that are read and unpacked before any of them is put in
-_SPARE = 8  # an eighth of a pool is kept free: for what a frame adds, and for copies beside readers
+_SPARE = 8  # with a budget an eighth of a pool is kept free: for what a frame adds, and for copies beside readers
 _FULL_ROWS = 64.0
 _NONE = np.zeros(0, np.int64)
 
@@ -178,16 +178,20 @@ class Residence:
 
     @property
     def room(self) -> tuple[int, int, int]:
-        """Voxel blocks, pages of their rows and free-space blocks that fit in beside the spare eighth of each."""
+        """Voxel blocks, pages of their rows and free-space blocks that fit in beside what is spared of each."""
         grid, space = self._layers.surface, self._layers.free
         blocks, pages, free = (
             p.shape[0] for p in (grid.pools.free_blocks, grid.pools.free_pages, space.pools.free_blocks)
         )
         left_pages = int(grid.pools.counters[PAGES_FREE])
         return (
-            blocks - blocks // _SPARE - grid.blocks_in_use, left_pages - pages // _SPARE,
-            free - free // _SPARE - space.blocks_in_use,
+            blocks - self._spared(blocks) - grid.blocks_in_use, left_pages - self._spared(pages),
+            free - self._spared(free) - space.blocks_in_use,
         )  # fmt: skip
+
+    def _spared(self, capacity: int) -> int:
+        """What is kept free of a pool; without a budget nothing leaves RAM before it is full."""
+        return capacity // _SPARE if self._layers.config.has_budget else 0
 
     def _short(self, surface: int, pages: int, free: int) -> str:
         grid, space = self._layers.surface, self._layers.free
@@ -200,13 +204,14 @@ class Residence:
         return f"{free - left} free-space blocks" if free > left else ""
 
     def _victims(self, blocks: int, pages: int, pinned: NDArray[np.int64]) -> NDArray[np.int64]:
-        """The surface blocks that are dispensed with, so that room for so many, and the spare eighth, is left."""
+        """The surface blocks that are dispensed with, so that room for so many, and some to spare, is left."""
         grid = self._layers.surface
         pools = grid.pools
         spare, spare_pages = pools.free_blocks.shape[0] // _SPARE, pools.free_pages.shape[0] // _SPARE
         left = pools.free_blocks.shape[0] - grid.blocks_in_use
         left_pages = int(pools.counters[PAGES_FREE])
-        if left >= blocks + spare and left_pages >= pages + spare_pages:
+        enough = left >= blocks + self._spared(pools.free_blocks.shape[0])
+        if enough and left_pages >= pages + self._spared(pools.free_pages.shape[0]):
             return _NONE
         live = live_blocks(pools.table_keys, pools.table_blocks)
         live = live[~np.isin(pools.keys[live], pinned)]
@@ -223,7 +228,7 @@ class Residence:
         pools = grid.pools
         capacity = pools.free_blocks.shape[0]
         left = capacity - grid.blocks_in_use
-        if left >= blocks + capacity // _SPARE:
+        if left >= blocks + self._spared(capacity):
             return _NONE
         live = live_blocks(pools.table_keys, pools.table_blocks)
         live = live[~np.isin(pools.keys[live], pinned)]

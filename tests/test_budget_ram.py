@@ -19,7 +19,9 @@ from spatialmem.memory import SpatialMemory
 from spatialmem.voxels.search import Filter
 
 ROOMS = 9
-SMALL, LARGE = 17 << 20, 512 << 20
+SMALL = {"ram_bytes": 17 << 20, "file_bytes": 1 << 34}
+"""no bound on the file, but one on all that is in RAM"""
+LARGE = 512 << 20
 CAMERA = room.room_camera(160, 120)
 
 
@@ -41,7 +43,7 @@ def large(tmp_path_factory, frames):
 def built(tmp_path_factory, frames):
     """The stream in a memory that has room for a tenth of it, closed."""
     path = tmp_path_factory.mktemp("small") / "a.mem"
-    mh.create(path, frames, ram_bytes=SMALL, checkpoint_frames=9).close()
+    mh.create(path, frames, **SMALL, checkpoint_frames=9).close()
     return path
 
 
@@ -113,7 +115,7 @@ def test_the_map_is_many_times_what_fits(path, large):
 
 
 def test_live_answers_and_contents_are_those_of_a_memory_with_room(tmp_path, frames, large):
-    with mh.create(tmp_path / "a.mem", ram_bytes=SMALL, checkpoint_frames=9) as memory:
+    with mh.create(tmp_path / "a.mem", **SMALL, checkpoint_frames=9) as memory:
         pools = memory._layers.surface.pools
         for n, frame in enumerate(frames):
             mh.observe_all(memory, [frame])
@@ -141,7 +143,7 @@ def test_reopened_it_answers_the_same(path, large):
 def test_what_a_crash_leaves_at_any_time_opens_as_it_was(tmp_path, frames, mode):
     path = tmp_path / "live" / "a.mem"
     path.parent.mkdir()
-    with mh.create(path, ram_bytes=SMALL, checkpoint_frames=4) as memory:
+    with mh.create(path, **SMALL, checkpoint_frames=4) as memory:
         for n, frame in enumerate(frames[:26]):
             mh.observe_all(memory, [frame])
             if n % 5 == 4:
@@ -153,7 +155,7 @@ def test_what_a_crash_leaves_at_any_time_opens_as_it_was(tmp_path, frames, mode)
 def test_a_crash_between_writing_and_giving_up_loses_nothing(tmp_path, frames, monkeypatch):
     path, copies = tmp_path / "live" / "a.mem", []
     path.parent.mkdir()
-    with mh.create(path, ram_bytes=SMALL, checkpoint_frames=1000) as memory:
+    with mh.create(path, **SMALL, checkpoint_frames=1000) as memory:
         store = memory._layers.residence.store
         put = store.put
 
@@ -171,7 +173,7 @@ def test_a_crash_between_writing_and_giving_up_loses_nothing(tmp_path, frames, m
 
 
 def test_a_disk_that_takes_no_block_refuses_the_frame_and_changes_nothing(tmp_path, frames, monkeypatch):
-    with mh.create(tmp_path / "a.mem", ram_bytes=SMALL, checkpoint_frames=1000) as memory:
+    with mh.create(tmp_path / "a.mem", **SMALL, checkpoint_frames=1000) as memory:
 
         def full(*given, **more):
             raise MemoryFileError("disk full")
@@ -251,7 +253,7 @@ def test_a_correction_that_the_file_refuses_changes_nothing(path, monkeypatch):
 
 
 def test_readers_keep_their_map_while_blocks_come_and_go(tmp_path, frames):
-    with mh.create(tmp_path / "a.mem", frames[:20], ram_bytes=2 * SMALL, checkpoint_frames=5) as memory:
+    with mh.create(tmp_path / "a.mem", frames[:20], **{**SMALL, "ram_bytes": 34 << 20}, checkpoint_frames=5) as memory:
         assert on_file_alone(memory)[0] > 0
         with memory._reading() as epoch:
             before = memory_of(epoch)
@@ -281,7 +283,7 @@ def test_questions_say_what_they_had_no_room_for(path):
 
 def test_a_view_that_needs_more_than_fits_is_refused_in_words(tmp_path):
     frame = rooms.frame(0, 0, 0)
-    with mh.create(tmp_path / "a.mem", ram_bytes=16 << 20, voxel_size_m=0.015) as memory:
+    with mh.create(tmp_path / "a.mem", **{**SMALL, "ram_bytes": 16 << 20}, voxel_size_m=0.015) as memory:
         with pytest.raises(OutOfRoom, match="ram_bytes, 16 MiB"):
             memory.observe(frame)
         assert memory.info()["frames"] == 0
@@ -291,3 +293,23 @@ def test_a_budget_that_is_too_small_is_refused_with_the_figure():
     with pytest.raises(InvalidValue, match="at least 67108864"):
         ByteBudget("16 MiB", "1 GB")
     assert ByteBudget("64 MiB", "1 GB").ram == 64 << 20
+
+
+def test_without_a_budget_nothing_leaves_ram_before_the_pools_are_full(tmp_path, frames):
+    path, stored = tmp_path / "a.mem", 0
+    with mh.create(None, ram_bytes=17 << 20) as alone, mh.create(path, ram_bytes=17 << 20) as memory:
+        for layer in ("surface", "free"):
+            one, two = (getattr(m._layers, layer).pools.free_blocks.shape for m in (alone, memory))
+            assert one == two
+        with pytest.raises(OutOfRoom):  # nothing can leave RAM
+            for frame in frames:
+                mh.observe_all(alone, [frame])
+                stored += 1
+        assert stored > 3
+        mh.observe_all(memory, frames[:stored])
+        assert on_file_alone(memory) == (0, 0)
+        mh.observe_all(memory, frames[stored : stored + 4])
+        assert max(on_file_alone(memory)) > 0
+        hashed = memory.canonical_hash()
+    with SpatialMemory.open(path) as memory:
+        assert memory.canonical_hash() == hashed

@@ -30,9 +30,14 @@ class Shares:
 
     @classmethod
     def with_file(cls, config: MemoryConfig) -> Shares:
-        """Three quarters for pools; the last one for the rest: rows, sightings, frames in work, codecs, exports."""
+        """With a budget, three quarters for pools; the last one for the rest: rows, sightings, frames in work, codecs,
+        exports. Without one the pools are those without a file, and what serves blocks on file alone comes on top: it
+        is touched only when the pools were full."""
         ram = config.ram_bytes
         free_aside, surface_aside, summaries = ram // 64, ram // 8, ram // 16
+        if not config.has_budget:
+            alone = cls.without_file(config)
+            return cls(alone.surface, alone.free, surface_aside, free_aside, summaries)
         free = config.free_space_bytes - free_aside
         return cls(ram * 3 // 4 - free - free_aside - surface_aside - summaries, free, surface_aside, free_aside,
                    summaries)  # fmt: skip
