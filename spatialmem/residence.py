@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, final
 import numpy as np
 from numpy.typing import NDArray
 
-from spatialmem.errors import OutOfRoom
+from spatialmem.errors import OutOfRoom, TooMuchAtOnce
 from spatialmem.store.block_codec import unpack_free_block, unpack_surface_block
 from spatialmem.store.block_store import BlockStore, Layer
 from spatialmem.store.rows import BlockRow
@@ -86,7 +86,7 @@ class Residence:
         top, bottom, left, right = part
         try:
             return self._cast_at_once(view, part)
-        except OutOfRoom:
+        except TooMuchAtOnce:
             if bottom - top <= 1 and right - left <= 1:
                 raise
         cast, other = (self._cast(view, half) for half in halves(part))
@@ -151,9 +151,12 @@ class Residence:
         self._layers.reclaim()
         self.give_up(self._victims(surface, pages, pinned_surface), self._free_victims(free, pinned_free))
         if self._short(surface, pages, free):
-            self._layers.let_readers_finish()
+            try:
+                self._layers.let_readers_finish()
+            except OutOfRoom as error:  # this thread reads itself: less may fit beside what it keeps
+                raise TooMuchAtOnce(str(error)) from error
         if short := self._short(surface, pages, free):
-            raise OutOfRoom(
+            raise TooMuchAtOnce(
                 f"what is needed at once takes {short} more than fit into the memory's ram_bytes, "
                 f"{self._layers.config.ram_bytes / 2**20:.0f} MiB; create the memory with a larger ram_bytes or voxel "
                 "size, or a smaller max_depth_m"

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, final
 
 import numpy as np
 
-from spatialmem.errors import OutOfRoom
+from spatialmem.errors import HeldByReader, OutOfRoom
 from spatialmem.footprint import Footprint
 from spatialmem.layers import Layers, Prepared
 from spatialmem.store import codec, evictions
@@ -99,7 +99,8 @@ class Thinning:
             wal_bytes: what the change appends to the wal.
             spared: frames (lsn) that must not be given up for it; with it, no checkpoint is made either.
 
-        Raises `OutOfRoom`, naming the figures, when nothing is left to give up; then nothing has changed.
+        Raises `OutOfRoom`, naming the figures, when nothing is left to give up; then nothing has changed. At once
+        where a reader is why: `HeldByReader`.
         """
         more = 0
         for attempt in range(_TRIES):
@@ -108,6 +109,8 @@ class Thinning:
                 with self._room.expecting(wal_bytes):
                     function()
                 return
+            except HeldByReader:  # no frame that is given up changes that
+                raise
             except OutOfRoom as error:  # the estimate was too low
                 if attempt == _TRIES - 1:
                     raise self._refusal(need_bytes) from error
@@ -209,6 +212,8 @@ class Thinning:
             try:
                 self._complete_round(layers)
                 return True
+            except HeldByReader:
+                raise
             except OutOfRoom:
                 hopeless |= not self._behind_base()
         if hopeless:
