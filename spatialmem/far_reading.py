@@ -56,7 +56,9 @@ def _with_shelves(epoch: MapEpoch, residence: Residence, read: BlockReader) -> I
     surface, free = epoch.surface, epoch.free
     away = None
     if len(shelf):
-        away = ShelvedSurface(surface, shelf, residence.summaries, _surface_of(read), residence.surface_table)
+        away = ShelvedSurface(
+            surface, shelf, residence.summaries, epoch.number, _surface_of(read), residence.surface_table
+        )
         surface = replace(surface, away=away)
     if len(free_shelf):
         free = replace(free, away=ShelvedFree(free, free_shelf, _free_of(read), residence.free_table))

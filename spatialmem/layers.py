@@ -96,7 +96,7 @@ class Layers:
         self._poses = np.zeros((64, 6))
         self._stamps = np.zeros(64, np.int64)
         self._aside = False  # True: what is changed now is not seen before `publish`
-        self.epochs = Epochs(self._epoch())
+        self.epochs = Epochs(self._epoch(0))
 
     def reset(self) -> None:
         """Forget everything, once nobody reads; what was reserved stays reserved."""
@@ -115,16 +115,16 @@ class Layers:
 
     # --- readers
 
-    def _epoch(self) -> MapEpoch:
+    def _epoch(self, number: int) -> MapEpoch:
         return MapEpoch(
-            self.surface.reading(), self.free.reading(), self.last_lsn, self.stamps_ns, self.departed,
+            number, self.surface.reading(), self.free.reading(), self.last_lsn, self.stamps_ns, self.departed,
             len(self.departed), self.cells,
             (Shelf.empty(), Shelf.empty()) if self.residence is None else self.residence.shelves,
         )  # fmt: skip
 
     def publish(self) -> None:
         """Let readers see the layers as they are."""
-        self.epochs.publish(self._epoch())
+        self.epochs.publish(self._epoch(self.epochs.number + 1))
         self.surface.publish(self.epochs.number)
         self.free.publish(self.epochs.number)
         self._aside = False

@@ -17,6 +17,7 @@ from spatialmem.voxels.surface_reading import SurfaceReading
 class MapEpoch:
     """The layers after one frame, as readers see them: they stay like this for as long as somebody reads."""
 
+    number: int
     surface: SurfaceReading
     free: FreeReading
     last_lsn: int

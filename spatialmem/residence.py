@@ -294,7 +294,7 @@ class Residence:
         at = self.surface.places(pools.keys[blocks])
         for block, slot, place in zip(blocks.tolist(), slots.tolist(), at.tolist(), strict=True):
             if slot >= 0 and (place < 0 or self.surface.lsn[place] < pools.changed[block]):
-                self.summaries.write(slot, read_block(pools, block))
+                self.summaries.write(slot, read_block(pools, block), layers.epochs.number + 1)
             if block in unwritten:
                 yield layers.surface_row(int(pools.keys[block]), tag(pools, block, layers.last_lsn))
 

@@ -68,24 +68,33 @@ def test_no_voxel_exceeds_what_a_summary_says(seed, rows, groups, spread):
     unit = kept / np.linalg.norm(kept, axis=1, keepdims=True)
     for query in (unit[0], -unit[0], *rng.normal(size=(20, 16))):
         query = query / np.linalg.norm(query)
-        highest = summaries.highest(np.array([slot, -1], np.int32), query.astype(np.float32))
+        highest = summaries.highest(np.array([slot, -1], np.int32), query.astype(np.float32), 0)
         assert highest[0] >= (unit @ query).max() - 1e-4 and highest[1] == 1.0
-    assert summaries.voxels(np.array([slot, -1], np.int32)) == (rows, 0)
+    assert summaries.voxels(np.array([slot, -1], np.int32)).tolist() == [[rows, 0], [0, 0]]
 
 
 def test_a_summary_rules_out_what_is_unlike():
     summaries = Summaries(10_000, 16, 1000)
     features = np.repeat(np.eye(16)[:2], 10, 0)
     summaries.write(summaries.new_slot(), block_of(features))
-    assert summaries.highest(np.array([0], np.int32), np.eye(16, dtype=np.float32)[5])[0] < 0.05
-    assert summaries.highest(np.array([0], np.int32), np.eye(16, dtype=np.float32)[1])[0] > 0.99
+    assert summaries.highest(np.array([0], np.int32), np.eye(16, dtype=np.float32)[5], 0)[0] < 0.05
+    assert summaries.highest(np.array([0], np.int32), np.eye(16, dtype=np.float32)[1], 0)[0] > 0.99
 
 
 def test_voxels_without_feature_are_counted_and_answer_nothing():
     summaries = Summaries(10_000, 16, 1000)
     summaries.write(summaries.new_slot(), block_of(np.zeros((9, 16)), np.zeros(9, np.uint8)))
-    assert summaries.voxels(np.array([0], np.int32)) == (9, 9)
-    assert summaries.highest(np.array([0], np.int32), np.eye(16, dtype=np.float32)[1])[0] == -1.0
+    assert summaries.voxels(np.array([0], np.int32)).tolist() == [[9, 9]]
+    assert summaries.highest(np.array([0], np.int32), np.eye(16, dtype=np.float32)[1], 0)[0] == -1.0
+
+
+def test_older_epochs_know_nothing_of_a_block_that_was_summarised_again():
+    summaries, query = Summaries(10_000, 16, 1000), np.eye(16, dtype=np.float32)[5]
+    slot = np.array([summaries.new_slot()], np.int32)
+    summaries.write(slot[0], block_of(np.repeat(np.eye(16)[5:6], 10, 0)))
+    assert summaries.highest(slot, query, 6)[0] > 0.99
+    summaries.write(slot[0], block_of(np.repeat(np.eye(16)[:2], 10, 0)), 7)
+    assert [bool(summaries.highest(slot, query, number)[0] > 0.99) for number in (6, 7, 8)] == [True, False, False]
 
 
 def test_slots_end_where_the_reserve_does():

@@ -43,9 +43,12 @@ class ShelvedSurface:
     """For one reader of one epoch; `close` when it leaves."""
 
     def __init__(
-        self, here: SurfaceReading, shelf: Shelf, summaries: Summaries, fetch: Fetch, table: threading.Lock
-    ) -> None:
-        """here: the blocks in RAM. table: lock of the blocks that are set aside: one reader at a time has them."""
+        self, here: SurfaceReading, shelf: Shelf, summaries: Summaries, number: int, fetch: Fetch,
+        table: threading.Lock,
+    ) -> None:  # fmt: skip
+        """here: the blocks in RAM. number: of the epoch. table: lock of the blocks that are set aside: one reader at a
+        time has them."""
+        self._number = number
         self._here, self._shelf, self._summaries, self._fetch = here, shelf, summaries, fetch
         self._lock, self._held = table, False
         self._found: tuple[SurfaceReading, NDArray[np.int64]] | None = None
@@ -239,9 +242,10 @@ class ShelvedSurface:
         slots = self._shelf.slot[self._shelf.places(self._keys[places])]
         surface, blind = 0, 0
         if query is not None:
-            highest = self._summaries.highest(slots, np.asarray(query, np.float32))
+            voxels = self._summaries.voxels(slots)  # before it is told whether they are those of this epoch
+            highest = self._summaries.highest(slots, np.asarray(query, np.float32), self._number)
             possible = highest + _SLACK >= least
-            surface, blind = self._summaries.voxels(slots[~possible])
+            surface, blind = voxels[~possible].sum(0).tolist()
             places, highest = places[possible], highest[possible]
             places = places[np.argsort(-highest, kind="stable")]
         blocks, pages = self._room()

@@ -31,6 +31,7 @@ class Summaries:
         self._centre = np.zeros((capacity, _BALLS, width), np.int8)
         self._radius = np.full((capacity, _BALLS), -1.0, np.float32)
         self._voxels = np.zeros((capacity, 2), np.uint16)
+        self._since = np.zeros(capacity, np.int64)
         self._used = 0
 
     def new_slot(self) -> int:
@@ -40,8 +41,9 @@ class Summaries:
         self._used += 1
         return self._used - 1
 
-    def write(self, slot: int, block: BlockArrays) -> None:
-        """Summarise a block."""
+    def write(self, slot: int, block: BlockArrays, number: int = 0) -> None:
+        """Summarise a block, for epoch `number` and those that follow; for older ones nothing is known any more."""
+        self._since[slot] = number  # first: see `highest`
         surface = (np.abs(block.dist.astype(np.int32)) <= self._near) & (block.weight > 0) & block.has_row
         blind = surface[block.has_row] & (block.feature_weight == 0)
         self._voxels[slot] = surface.sum(), blind.sum()
@@ -54,8 +56,9 @@ class Summaries:
             self._centre[slot, : len(centre)] = centre
             self._radius[slot, : len(centre)] = _radii(unit, centre)
 
-    def highest(self, slots: NDArray[np.int32], query: NDArray[np.float32]) -> NDArray[np.float32]:
-        """(N,) cosine with a unit vector (D,) that no voxel of the blocks exceeds; 1 where nothing is known."""
+    def highest(self, slots: NDArray[np.int32], query: NDArray[np.float32], number: int) -> NDArray[np.float32]:
+        """(N,) cosine with a unit vector (D,) that no voxel of the blocks exceeds in epoch `number`; 1 where nothing is
+        known."""
         out = np.ones(len(slots), np.float32)
         for start in range(0, len(slots), _AT_ONCE):
             some = slots[start : start + _AT_ONCE]
@@ -64,13 +67,13 @@ class Summaries:
             angle = np.arccos(np.clip(centre @ query / length, -1.0, 1.0))
             bound = np.cos(np.maximum(0.0, angle - self._radius[some] - _SLACK_RAD))
             best = np.where(self._radius[some] < 0, -1.0, bound).max(1)
-            out[start : start + _AT_ONCE] = np.where(some < 0, 1.0, best)
+            unknown = (some < 0) | (self._since[some] > number)  # last: what was read may have been written meanwhile
+            out[start : start + _AT_ONCE] = np.where(unknown, 1.0, best)
         return out
 
-    def voxels(self, slots: NDArray[np.int32]) -> tuple[int, int]:
-        """Surface voxels of the blocks, and how many of these have no feature."""
-        known = self._voxels[slots[slots >= 0]].sum(0, dtype=np.int64)
-        return int(known[0]), int(known[1])
+    def voxels(self, slots: NDArray[np.int32]) -> NDArray[np.int64]:
+        """(N, 2) surface voxels of the blocks, and how many of these have no feature; 0 where nothing is known."""
+        return np.where(slots[:, None] < 0, 0, self._voxels[slots]).astype(np.int64)
 
 
 def _centres(unit: NDArray[np.float32]) -> NDArray[np.int8]:
