@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from typing import final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -103,16 +103,18 @@ def unsettled(layers: Layers | None) -> Iterator[None]:
         raise
 
 
-@dataclass
-class _Left:
-    """Blocks that stay on file."""
+_LEFT = np.dtype(
+    [("key", np.int64), ("lsn", np.uint32), ("rows", np.int32), ("doubtful", np.bool_), ("slot", np.int32)]
+)
+"""of a block that stays on file; what a later frame than `lsn` changes is not summed up as it is any more"""
 
-    keys: list[int] = field(default_factory=list)
-    lsns: list[int] = field(default_factory=list)
-    """what a later frame changes is not summed up as it is any more"""
-    rows: list[int] = field(default_factory=list)
-    doubtful: list[bool] = field(default_factory=list)
-    slots: list[int] = field(default_factory=list)
+
+@final
+class _Left:
+    """Blocks that stay on file, without an object for each."""
+
+    def __init__(self) -> None:
+        self._blocks, self._count = np.zeros(_AT_ONCE, _LEFT), 0
 
     def note(self, row: BlockRow, block: SurfaceBlock, residence: Residence) -> None:
         """This one does, and is summed up."""
@@ -126,18 +128,15 @@ class _Left:
         self._add(row, 0, False, -1)
 
     def _add(self, row: BlockRow, rows: int, doubtful: bool, slot: int) -> None:
-        self.keys.append(row.key)
-        self.lsns.append(row.lsn)
-        self.rows.append(rows)
-        self.doubtful.append(doubtful)
-        self.slots.append(slot)
+        if self._count == len(self._blocks):
+            self._blocks = np.concatenate([self._blocks, np.zeros_like(self._blocks)])
+        self._blocks[self._count] = (row.key, row.lsn, rows, doubtful, slot)
+        self._count += 1
 
     def on(self, shelf: Shelf) -> Shelf:
         """The shelf with these, whose keys ascend."""
-        return shelf.put(
-            np.array(self.keys, np.int64), np.array(self.rows, np.int32), np.array(self.doubtful, np.bool_),
-            np.array(self.lsns, np.uint32), np.array(self.slots, np.int32),
-        )  # fmt: skip
+        left = self._blocks[: self._count]
+        return shelf.put(*(left[name].copy() for name in ("key", "rows", "doubtful", "lsn", "slot")))
 
 
 def load_blocks(layers: Layers, residence: Residence, file: MemoryFile) -> int:
@@ -183,8 +182,13 @@ def _those_that_fit(
     if pages is not None:
         number = min(number, int(np.searchsorted(np.cumsum(taken[order]), _most(pages, _FULL), "right")))
     chosen: NDArray[np.int64] = keys[order[:number]]
-    fitting = set(chosen.tolist())
-    return lambda key: key in fitting
+    chosen.sort()
+
+    def fits(key: int) -> bool:
+        at = int(np.searchsorted(chosen, key))
+        return at < len(chosen) and int(chosen[at]) == key
+
+    return fits
 
 
 def _most(capacity: int, share: float) -> int:

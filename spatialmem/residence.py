@@ -78,8 +78,7 @@ class Residence:
             return grid.look(view)
         rows, columns = look.expected_m(view, grid.config).shape
         cast = self._cast(view, (0, -(-rows // TILE), 0, -(-columns // TILE)))
-        doubtful = self.surface.doubtful_keys.tolist()
-        return grid.look(view, doubtful, cast, lambda keys: self.ready(self._known(keys), _NONE))
+        return grid.look(view, self.surface.doubtful_keys, cast, lambda keys: self.ready(self._known(keys), _NONE))
 
     def _cast(self, view: DepthView, part: Part) -> NDArray[np.float32]:
         """What the rays of a part of the view meet, put together of smaller parts where it is more than fits."""

@@ -235,17 +235,17 @@ def rewritten(layers: Layers, done: Corrected, examined: Mapping[int, bytes | No
 
 def _surface_rows(layers: Layers, done: Corrected) -> Iterator[BlockRow]:
     with layers.epochs.read() as epoch:
-        seen, now, away = epoch.surface.pools, layers.surface.pools, set(epoch.shelves[0].away_keys.tolist())
+        seen, now = epoch.surface.pools, layers.surface.pools
         for key in np.setdiff1d(done.surface, done.bare_surface):
-            if _changed(seen, key) or _changed(now, key) or key in away:
+            if _changed(seen, key) or _changed(now, key):
                 yield layers.surface_row(int(key), layers.last_lsn)
 
 
 def _free_rows(layers: Layers, done: Corrected) -> Iterator[BlockRow]:
     with layers.epochs.read() as epoch:
-        seen, now, away = epoch.free.pools, layers.free.pools, set(epoch.shelves[1].away_keys.tolist())
+        seen, now = epoch.free.pools, layers.free.pools
         for key in np.setdiff1d(done.free, done.bare_free):
-            if _changed(seen, key) or _changed(now, key) or key in away:
+            if _changed(seen, key) or _changed(now, key):
                 yield layers.free_row(int(key), layers.last_lsn)
 
 

@@ -18,6 +18,8 @@ from spatialmem.residence import Residence
 from spatialmem.store.block_store import Spilled
 from spatialmem.store.rows import BlockRow
 from spatialmem.voxels.freespace import FreeSpaceGrid
+from spatialmem.voxels.mesh import joined_meshes
+from spatialmem.voxels.shelved_surface import ShelvedSurface
 
 SMALL = 17 << 20
 NONE = np.zeros(0, np.int64)
@@ -102,6 +104,24 @@ def test_an_epoch_and_a_file_that_has_gone_on_are_taken_again(tmp_path, frames, 
         monkeypatch.setattr(Residence, "settled", property(settled, lambda residence, value: None), raising=False)
         with whole_epoch(lambda: layers) as epoch:
             assert epoch.surface is not None and len(asked) > 1
+
+
+def test_pieces_and_what_stays_on_file_make_up_the_whole(tmp_path, frames, monkeypatch):
+    path = tmp_path / "a.mem"
+    with mh.create(path, frames[:4]) as memory:
+        mesh, hashed = memory.mesh(), memory.canonical_hash()
+        assert memory._layers.residence.give_up_all()
+        monkeypatch.setattr(ShelvedSurface, "_fits", lambda away, places: len(places) <= 90)
+        pieces = list(memory.mesh_pieces())
+        assert len(pieces) > 8 and memory.canonical_hash() == hashed
+        whole = joined_meshes(pieces)
+        for name in ("vertices_m", "normals", "rgb", "triangles"):
+            np.testing.assert_array_equal(getattr(whole, name), getattr(mesh, name))
+    with monkeypatch.context() as patch:
+        patch.setattr("spatialmem.loading._most", lambda capacity, share: capacity // 100)
+        with SpatialMemory.open(path) as memory:
+            assert memory.info()["surface_blocks"] > 0 and memory.canonical_hash() == hashed
+            assert on_file_alone(memory) > 256
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a device that is full")

@@ -88,17 +88,20 @@ def _cell_vertex(d, out):
 
 
 @kernel
-def vertices_in(pools, order, min_weight, cell_vertex, position):
-    """Vertices of all cells, in block and voxel order; cell_vertex (B, 512) becomes the vertex number or -1."""
+def vertices_in(pools, order, min_weight, place, cell_vertex, position):
+    """Vertices of all cells, in block and voxel order; cell_vertex (N, 512) becomes the vertex number or -1.
+
+    place: (B,) where each block stands in `order` (N,) and in `cell_vertex`, -1 for the others.
+    """
     count = 0
     d, p = np.empty(8), np.empty(3)
     for block in order:
-        key = pools.keys[block]
+        key, at = pools.keys[block], place[block]
         bx = ((key >> 42) - KEY_OFFSET) * BLOCK
         by = (((key >> 21) & KEY_MASK) - KEY_OFFSET) * BLOCK
         bz = ((key & KEY_MASK) - KEY_OFFSET) * BLOCK
         for i in range(VOXELS):
-            cell_vertex[block, i] = -1
+            cell_vertex[at, i] = -1
             if pools.weight[block, i] < min_weight:
                 continue
             x, y, z = bx + i % BLOCK, by + i // BLOCK % BLOCK, bz + i // (BLOCK * BLOCK)
@@ -114,19 +117,20 @@ def vertices_in(pools, order, min_weight, cell_vertex, position):
                     y + 0.5 + p[1],
                     z + 0.5 + p[2],
                 )
-            cell_vertex[block, i] = count
+            cell_vertex[at, i] = count
             count += 1
     return count
 
 
 @leaf
-def _vertex_of(pools, cell_vertex, x, y, z):
+def _vertex_of(pools, place, cell_vertex, x, y, z):
     block = find(pools.table_keys, pools.table_blocks, pack_key(x >> 3, y >> 3, z >> 3))
-    return np.int32(-1) if block == NO_BLOCK else cell_vertex[block, ((z & 7) * BLOCK + (y & 7)) * BLOCK + (x & 7)]
+    at = place[block] if block != NO_BLOCK else np.int32(NO_BLOCK)
+    return np.int32(-1) if at == NO_BLOCK else cell_vertex[at, ((z & 7) * BLOCK + (y & 7)) * BLOCK + (x & 7)]
 
 
 @leaf
-def triangles_in(pools, order, min_weight, cell_vertex, triangles):
+def triangles_in(pools, order, min_weight, place, cell_vertex, triangles):
     """Two triangles for every voxel edge that crosses the surface and has a vertex in each of its four cells."""
     count = 0
     for block in order:
@@ -145,10 +149,10 @@ def triangles_in(pools, order, min_weight, cell_vertex, triangles):
                     continue
                 ux, uy, uz = int(axis == 1), int(axis == 2), int(axis == 0)  # the two other axes, in cyclic order
                 wx, wy, wz = int(axis == 2), int(axis == 0), int(axis == 1)
-                a = _vertex_of(pools, cell_vertex, x - ux - wx, y - uy - wy, z - uz - wz)
-                b = _vertex_of(pools, cell_vertex, x - wx, y - wy, z - wz)
-                c = _vertex_of(pools, cell_vertex, x, y, z)
-                e = _vertex_of(pools, cell_vertex, x - ux, y - uy, z - uz)
+                a = _vertex_of(pools, place, cell_vertex, x - ux - wx, y - uy - wy, z - uz - wz)
+                b = _vertex_of(pools, place, cell_vertex, x - wx, y - wy, z - wz)
+                c = _vertex_of(pools, place, cell_vertex, x, y, z)
+                e = _vertex_of(pools, place, cell_vertex, x - ux, y - uy, z - uz)
                 if a < 0 or b < 0 or c < 0 or e < 0:
                     continue
                 if here:
@@ -184,6 +188,13 @@ def dressed(pools: Pools, position: NDArray[np.float32]) -> tuple[NDArray[np.flo
     return normal, rgb
 
 
+def places_in(pools: Pools, order: NDArray[np.int64]) -> NDArray[np.int32]:
+    """(B,) where each block of the pool stands in `order` (N,), -1 for the others."""
+    place = np.full(pools.keys.shape[0], NO_BLOCK, np.int32)
+    place[order] = np.arange(len(order), dtype=np.int32)
+    return place
+
+
 def _by_key(pools: Pools, keys: NDArray[np.int64] | None = None) -> NDArray[np.int64]:
     if keys is not None:
         return distinct_blocks(pools, keys).astype(np.int64)
@@ -193,13 +204,13 @@ def _by_key(pools: Pools, keys: NDArray[np.int64] | None = None) -> NDArray[np.i
 
 def extract_mesh(pools: Pools, voxel_size_m: float, truncation_m: float) -> Mesh:
     """The surface as triangles; the same map gives the same mesh, in the same order."""
-    order = _by_key(pools)
-    cell_vertex = np.full((int(order.max(initial=-1)) + 1, VOXELS), -1, np.int32)
-    count = vertices_in(pools, order, MIN_WEIGHT, cell_vertex, np.empty((0, 3), np.float32))
-    position = np.empty((count, 3), np.float32)
-    vertices_in(pools, order, MIN_WEIGHT, cell_vertex, position)
-    triangles = np.empty((triangles_in(pools, order, MIN_WEIGHT, cell_vertex, np.empty((0, 3), np.int32)), 3), np.int32)
-    triangles_in(pools, order, MIN_WEIGHT, cell_vertex, triangles)
+    order, nothing, none = _by_key(pools), np.empty((0, 3), np.float32), np.empty((0, 3), np.int32)
+    cell_vertex = np.full((len(order), VOXELS), -1, np.int32)
+    place = places_in(pools, order)
+    position = np.empty((vertices_in(pools, order, MIN_WEIGHT, place, cell_vertex, nothing), 3), np.float32)
+    vertices_in(pools, order, MIN_WEIGHT, place, cell_vertex, position)
+    triangles = np.empty((triangles_in(pools, order, MIN_WEIGHT, place, cell_vertex, none), 3), np.int32)
+    triangles_in(pools, order, MIN_WEIGHT, place, cell_vertex, triangles)
     normal, rgb = dressed(pools, position)
     return Mesh(position * np.float32(voxel_size_m), normal, rgb, triangles)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import final
 
@@ -30,6 +30,8 @@ from spatialmem.voxels.summaries import Summaries
 from spatialmem.voxels.surface_reading import SurfaceReading, near_surface
 from spatialmem.voxels.versions import Versions, live_blocks
 from spatialmem.voxels.views import DepthView
+
+_NO_KEYS = np.zeros(0, np.int64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -234,7 +236,7 @@ class SurfaceGrid:
             self.note_doubts(blocks[np.isin(self.pools.keys[blocks], doubtful)])
 
     def look(
-        self, view: DepthView, doubtful: Iterable[int] = (), cast: NDArray[np.float32] | None = None,
+        self, view: DepthView, doubtful: NDArray[np.int64] = _NO_KEYS, cast: NDArray[np.float32] | None = None,
         fetch: Callable[[NDArray[np.int64]], None] | None = None,
     ) -> look.Look:  # fmt: skip
         """Compare a depth image with the map, before it is fused; blocks around those seen through are examined too.
@@ -247,10 +249,9 @@ class SurfaceGrid:
         if fetch is not None:
             fetch(change.around(found.examined))
         examined = change.with_neighbours(self.pools, found.examined)
-        doubted = self._doubtful.union(doubtful)
-        if doubted:
-            again = look.in_view(np.array(sorted(doubted), np.int64), self.grid, view)
-            examined = np.union1d(examined, again)
+        if self._doubtful or len(doubtful):
+            doubted = np.fromiter(self._doubtful, np.int64, len(self._doubtful))
+            examined = np.union1d(examined, look.in_view(np.concatenate([doubted, doubtful]), self.grid, view))
         return look.Look(found.outcome, examined)
 
     def judge(
