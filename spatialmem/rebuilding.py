@@ -35,7 +35,8 @@ def rebuilt(keeper: Keeper, old: Layers | None = None) -> Layers:
 
     Until they are there, `old` are still read from the file, so what finds no room in RAM goes to a temporary one.
     """
-    layers, file = Layers(keeper.config, keeper.feature_width, Spilled()), keeper.on_file()
+    file = keeper.on_file()
+    layers = Layers(keeper.config, keeper.feature_width, Spilled(folder=file.path.parent))
     assert layers.residence is not None
     rows = list(keeper.rows.values())
     gone = evicted(keeper)

@@ -165,8 +165,9 @@ class Rewind:
 
 
 def nothing_yet(log: Keeper) -> Layers:
-    """Layers before the first frame; what finds no room in RAM goes to a temporary file."""
-    return Layers(log.config, log.feature_width, Spilled())
+    """Layers before the first frame; what finds no room in RAM goes to a file of no name: beside that of the memory,
+    or to the temporary folder where nothing must be written there."""
+    return Layers(log.config, log.feature_width, Spilled(folder=None if log.read_only else log.on_file().path.parent))
 
 
 def go_on(layers: Layers, log: Keeper, cells: Mapping[int, bytes], departed: Iterable[DepartedRow], lsn: int) -> Layers:

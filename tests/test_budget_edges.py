@@ -124,6 +124,16 @@ def test_pieces_and_what_stays_on_file_make_up_the_whole(tmp_path, frames, monke
             assert on_file_alone(memory) > 256
 
 
+def test_a_reader_of_what_a_writer_has_erased_since_is_told_to_open_again(tmp_path, frames):
+    path = tmp_path / "a.mem"
+    mh.create(path, frames[:3]).close()
+    with SpatialMemory.open(path, "a") as writer, SpatialMemory.open(path) as reader:
+        assert reader._layers.residence.give_up_all()
+        writer.forget(frames=[1, 2, 3])
+        with pytest.raises(MemoryFileError, match="open it again"):
+            reader.points()
+
+
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a device that is full")
 def test_a_temporary_folder_that_is_full_is_told_when_blocks_are_put(monkeypatch):
     def full(buffering=-1, **options):
@@ -134,3 +144,23 @@ def test_a_temporary_folder_that_is_full_is_told_when_blocks_are_put(monkeypatch
     with pytest.raises(MemoryFileError, match="TMPDIR"):
         store.put([BlockRow(5, 1, 0, b"few bytes")], ())
     assert store.lacks("surface", np.array([5])).all()
+
+
+def test_what_is_put_aside_again_takes_the_place_of_what_nobody_reads(tmp_path):
+    store, rng = Spilled(folder=tmp_path), np.random.default_rng(3)
+
+    def put(number):
+        rows = [BlockRow(key, number, 0, rng.bytes(int(rng.integers(1000, 1200)))) for key in range(40)]
+        store.put(rows[:20], rows[20:])
+        return rows
+
+    first = put(1)
+    with store.snapshot() as read:
+        second = put(2)
+        assert read("surface", range(20)) == first[:20] and read("free", range(20, 40)) == first[20:]
+        assert store.read("surface", range(20)) == second[:20]
+    length = store._extents.end
+    for number in range(3, 20):
+        latest = put(number)
+        assert store.read("surface", range(20)) == latest[:20] and store.read("free", range(20, 40)) == latest[20:]
+    assert store._extents.end <= 1.3 * length and not any(tmp_path.iterdir())

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import IO, Literal, final
 
 import numpy as np
@@ -24,6 +25,7 @@ from spatialmem.store import schema as sch
 from spatialmem.store.access import connect
 from spatialmem.store.failures import explained
 from spatialmem.store.file import MemoryFile
+from spatialmem.store.places import PLACE, Extents, Places
 from spatialmem.store.rows import BlockRow
 
 Layer = Literal["surface", "free"]
@@ -75,15 +77,21 @@ class FileBlocks(BlockStore):
         self._last_lsn, self._revisions = last_lsn, file.revisions() if file.read_only else 0
 
     def read(self, layer: Layer, keys: Sequence[int]) -> list[BlockRow]:
-        found = self._file.read(lambda connection: _rows(connection, layer, keys))
-        if self._file.read_only:
-            newest = max((row.lsn for row in found), default=0)
-            if newest > self._last_lsn() or self._file.revisions() != self._revisions:
-                raise MemoryFileError(
-                    f"{self._file.path} has changed since it was opened for reading, and what it held then does not "
-                    "fit into ram_bytes; open it again"
-                )
+        try:
+            found = self._file.read(lambda connection: _rows(connection, layer, keys))
+        except MemoryFileError as error:  # a row that is missing may have been erased, which is no fault
+            self._require_unchanged(0, error)
+            raise
+        self._require_unchanged(max((row.lsn for row in found), default=0))
         return found
+
+    def _require_unchanged(self, newest: int, cause: MemoryFileError | None = None) -> None:
+        """Refuse what a writer elsewhere has changed since the log was read; newest: tag of what was read."""
+        if self._file.read_only and (newest > self._last_lsn() or self._file.revisions() != self._revisions):
+            raise MemoryFileError(
+                f"{self._file.path} has changed since it was opened for reading, and what it held then does not "
+                "fit into ram_bytes; open it again"
+            ) from cause
 
     def put(self, surface: Iterable[BlockRow], free: Iterable[BlockRow]) -> None:
         if self._within is None:
@@ -150,68 +158,99 @@ def _sizes(
 
 @final
 class Spilled(BlockStore):
-    """Blocks in a temporary file, in front of those of a memory file that must not be changed, or of nothing."""
+    """Blocks in a file of no name, in front of those of a memory file that must not be changed, or of nothing."""
 
-    def __init__(self, behind: FileBlocks | None = None) -> None:
-        self._behind = behind
+    def __init__(self, behind: FileBlocks | None = None, folder: Path | None = None) -> None:
+        """folder: where the file is; None: the folder for temporary files, which may lie in RAM."""
+        self._behind, self._folder = behind, folder
         self._guard = threading.Lock()
         self._data: IO[bytes] | None = None
-        self._places: dict[tuple[Layer, int], tuple[int, int, int, int]] = {}  # offset, bytes, lsn, codec
+        self._places: dict[Layer, Places] = {"surface": Places.none(), "free": Places.none()}
+        self._extents = Extents()
+        self._snapshots = 0
+        self._replaced: list[NDArray[np.void]] = []
+        """what only snapshots still read"""
 
     def read(self, layer: Layer, keys: Sequence[int]) -> list[BlockRow]:
         return self._read(self._places, layer, keys)
 
-    def _read(self, places: dict, layer: Layer, keys: Sequence[int]) -> list[BlockRow]:
+    def _read(self, places: dict[Layer, Places], layer: Layer, keys: Sequence[int]) -> list[BlockRow]:
         wanted = [int(key) for key in keys]
-        behind = [key for key in wanted if (layer, key) not in places]
+        here = places[layer].has(wanted)
+        behind = [key for key, is_here in zip(wanted, here.tolist(), strict=True) if not is_here]
         if behind and self._behind is None:
             raise MemoryFileError(f"{layer} block {behind[0]} was never put aside")
         rows = {row.key: row for row in self._behind.read(layer, behind)} if behind and self._behind else {}
-        for key in wanted:
-            if (layer, key) in places:
-                offset, size, lsn, codec = places[layer, key]
-                with self._guard:
-                    data = self._opened()
-                    data.seek(offset)
-                    rows[key] = BlockRow(key, lsn, codec, data.read(size))
+        for place in places[layer].of([key for key in wanted if key not in rows]):
+            with self._guard:
+                data = self._opened()
+                data.seek(int(place["offset"]))
+                content = data.read(int(place["size"]))
+            rows[int(place["key"])] = BlockRow(int(place["key"]), int(place["lsn"]), int(place["codec"]), content)
         return [rows[key] for key in wanted]
 
     def put(self, surface: Iterable[BlockRow], free: Iterable[BlockRow]) -> None:
-        added: dict[tuple[Layer, int], tuple[int, int, int, int]] = {}
+        self._put("surface", surface)
+        self._put("free", free)
+
+    def _put(self, layer: Layer, rows: Iterable[BlockRow]) -> None:
+        added: list[tuple[int, int, int, int, int, int]] = []
         try:
-            self._append("surface", surface, added)
-            self._append("free", free, added)
-        except OSError as error:
+            for row in rows:
+                offset, room = self._extents.take(len(row.data))
+                added.append((row.key, offset, room, len(row.data), row.lsn, row.codec))
+                self._write(offset, row.data)
+        except BaseException as error:
+            self._extents.give_back(np.array(added, PLACE))
+            if not isinstance(error, OSError):
+                raise
+            where = "the temporary folder" if self._folder is None else str(self._folder)
+            hint = ", or set TMPDIR" if self._folder is None else ""
             raise MemoryFileError(
-                f"blocks that do not fit into RAM cannot be put into the temporary folder ({error.strerror}); free "
-                "space there, or set TMPDIR"
+                f"blocks that do not fit into RAM cannot be put into {where} ({error.strerror}); free space there{hint}"
             ) from error
-        self._places = {**self._places, **added}  # a new one: snapshots keep the old
+        if not added:
+            return
+        new, before = np.array(added, PLACE), self._places[layer]
+        keys = new["key"].tolist()
+        old = before.of([key for key, known in zip(keys, before.has(keys).tolist(), strict=True) if known])
+        with self._guard:
+            self._places = {**self._places, layer: before.put(new)}  # a new one: snapshots keep the old
+            self._replaced.append(old)
+            self._give_back_replaced()
+
+    def _write(self, offset: int, content: bytes) -> None:
+        with self._guard:
+            data = self._opened()
+            data.seek(offset)
+            left = memoryview(content)
+            while len(left):
+                left = left[data.write(left) :]
+
+    def _give_back_replaced(self) -> None:
+        if not self._snapshots:
+            for places in self._replaced:
+                self._extents.give_back(places)
+            self._replaced = []
 
     def lacks(self, layer: Layer, keys: NDArray[np.int64]) -> NDArray[np.bool_]:
-        if self._behind is not None:
-            return np.zeros(len(keys), np.bool_)
-        return np.array([(layer, int(key)) not in self._places for key in keys], np.bool_)
+        return np.zeros(len(keys), np.bool_) if self._behind is not None else ~self._places[layer].has(keys)
 
     def _opened(self) -> IO[bytes]:
         """The file, made when it is first needed; it goes with this."""
         if self._data is None:
             # without a buffer: what does not fit is told at once, and nothing is left over that reading would write
-            self._data = tempfile.TemporaryFile(buffering=0, prefix="spatialmem-")  # noqa: SIM115  it lives with this
+            self._data = tempfile.TemporaryFile(buffering=0, prefix="spatialmem-", dir=self._folder)  # noqa: SIM115
             weakref.finalize(self, self._data.close)
         return self._data
 
-    def _append(self, layer: Layer, rows: Iterable[BlockRow], added: dict) -> None:
-        for row in rows:
-            with self._guard:
-                data = self._opened()
-                offset = data.seek(0, 2)
-                left = memoryview(row.data)
-                while len(left):
-                    left = left[data.write(left) :]
-            added[layer, row.key] = (offset, len(row.data), row.lsn, row.codec)
-
     @contextmanager
     def snapshot(self) -> Iterator[BlockReader]:
-        places = self._places
-        yield lambda layer, keys: self._read(places, layer, keys)
+        with self._guard:
+            places = self._places
+            self._snapshots += 1
+        try:
+            yield lambda layer, keys: self._read(places, layer, keys)
+        finally:
+            with self._guard:
+                self._snapshots -= 1
