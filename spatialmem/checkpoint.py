@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from spatialmem.errors import OutOfRoom
 from spatialmem.layers import Layers
 from spatialmem.residence import Residence, tag
+from spatialmem.sightings import FileSightings
 from spatialmem.store.file import MemoryFile
 from spatialmem.store.rows import BlockRow, CheckpointRow
 from spatialmem.voxels.blocks import block_of
@@ -123,7 +124,7 @@ class WholeRound:
             self._replace(file, residence, False)
         except OutOfRoom:  # nothing was written: more blocks than the file had so far make it grow
             self._replace(file, residence, True)
-        layers.departed = file.departed()
+        layers.departed, layers.cells = file.departed(), FileSightings(file, layers.cells)
         layers.publish()
 
     def _replace(self, file: MemoryFile, residence: Residence, grows: bool) -> None:

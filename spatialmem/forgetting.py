@@ -91,6 +91,7 @@ def forget(keeper: Keeper, layers: Layers, lsns: list[int], asked: str) -> Forgo
         change.ask_the_file()
 
         def write() -> None:
+            layers.keep_sightings(lsns)
             keeper.on_file().erase(tombstone, rewritten(layers, done, examined))
 
         within_budget(keeper, layers, done, write, set(lsns).__contains__)

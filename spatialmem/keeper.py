@@ -18,12 +18,14 @@ from spatialmem.errors import Evicted, InvalidValue, MemoryFileError, SpatialMem
 from spatialmem.layers import Layers, LoggedFrame, Prepared
 from spatialmem.loading import load_blocks, store_of
 from spatialmem.log_entry import Keyframe, LogEntry, decoded, ephemeral_entry, file_entry, keyframe_row
+from spatialmem.log_rows import LogRows
 from spatialmem.meta import MAP_FRAME, config_of, feature_width_of, meta_of, up_of
 from spatialmem.own_encoder import OwnEncoder
 from spatialmem.perception import Encoder, load_encoder
 from spatialmem.places import Places
 from spatialmem.rebuilding import rebuilt
 from spatialmem.sessions import CameraLog, require_place, require_same_recording
+from spatialmem.sightings import FileSightings
 from spatialmem.store.block_store import Spilled
 from spatialmem.store.file import MemoryFile
 from spatialmem.store.room import blocks_at_once
@@ -43,7 +45,7 @@ class Keeper:
         self.config = config
         self.feature_width = width
         self.closed = False
-        self.rows: dict[int, KeyframeRow] = {}
+        self.rows = LogRows()
         self.last_lsn = 0
         """number of the last frame that was ever stored"""
         self._encoder = OwnEncoder(file, encoder)
@@ -168,7 +170,7 @@ class Keeper:
         return file_entry(row, frame, map_from_camera, encoding, examined, self.config.jpeg_quality)
 
     def _log_of(self, session_id: str, camera_id: str) -> CameraLog:
-        return self._cameras.setdefault((session_id, camera_id), CameraLog())
+        return self._cameras.setdefault((session_id, camera_id), CameraLog(self.rows))
 
     def commit(self, entry: LogEntry, prepared: Prepared, layers: Layers) -> None:
         """Put a frame on disk; when this returns, it survives a crash. `layers` do not contain it yet."""
@@ -206,14 +208,14 @@ class Keeper:
         self._round.finish(layers, self.on_file())
 
     def _remember(self, row: KeyframeRow) -> None:
-        self.rows[row.lsn] = row
+        self.rows.add(row)
         self.last_lsn = max(self.last_lsn, row.lsn)
         self._log_of(row.session_id, row.camera_id).add(row, self.places.refined(row.lsn))
 
     def forget_frames(self, lsns: Iterable[int]) -> None:
         """These frames have been erased from the file."""
         gone = set(lsns)
-        self.rows = {lsn: row for lsn, row in self.rows.items() if lsn not in gone}  # who reads goes on with the old
+        self.rows = self.rows.without(gone)  # who reads goes on with the old
         self._cameras.clear()
         for row in self.rows.values():
             self._log_of(row.session_id, row.camera_id).add(row, self.places.refined(row.lsn))
@@ -225,8 +227,7 @@ class Keeper:
         if anchor is not None:
             self.places.add(anchor)
         for lsn, revision in used.items():
-            row = self.rows[lsn] = replace(self.rows[lsn], pose_revision=revision)
-            self._log_of(row.session_id, row.camera_id).revised(row)
+            self.rows.add(replace(self.rows[lsn], pose_revision=revision))
 
     def leave_out(self, surface: NDArray[np.int64], free: NDArray[np.int64]) -> None:
         """Blocks with these keys are no longer in the file."""
@@ -238,7 +239,7 @@ class Keeper:
         self._up = None
 
     def _drop_rows(self) -> None:
-        self.rows.clear()
+        self.rows = LogRows()
         self.last_lsn = 0
         self._cameras.clear()
         self.places = Places()
@@ -305,7 +306,8 @@ class Keeper:
                 f"{file.path}: the log ends with frame {self.last_lsn}, but its layers contain frame {newest}; "
                 "make them anew from the frames that are left with: spatialmem rebuild FILE"
             )
-        layers.cells = {lsn: blob for lsn, blob in file.all_cells() if lsn in self.rows}
+        cells = ((lsn, blob) for lsn, blob in file.all_cells() if lsn in self.rows)  # all are read, and so checked
+        layers.cells = dict(cells) if self.read_only else FileSightings(file, (lsn for lsn, _ in cells))
         layers.departed = [row for row in file.departed() if row.valid_from in self.rows]
         for row in list(self.rows.values()):
             layers.note(row.lsn, row.stamp_ns, self.places.map_from_camera(row))
@@ -321,6 +323,7 @@ class Keeper:
         if self.file is None:
             return Layers(self.config, self.feature_width)
         layers = Layers(self.config, self.feature_width, Spilled())
+        layers.cells = FileSightings(self.file)
         self.keep_on_file(layers)
         return layers
 

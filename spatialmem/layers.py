@@ -14,7 +14,9 @@ from typing import final
 import numpy as np
 from numpy.typing import NDArray
 
+from spatialmem import sightings
 from spatialmem.config import MemoryConfig
+from spatialmem.departed_log import DepartedLog
 from spatialmem.derived_rows import cells_blob, departed_rows
 from spatialmem.epochs import Epochs
 from spatialmem.errors import OutOfRoom
@@ -88,8 +90,8 @@ class Layers:
         self.residence: Residence | None = None
         if store is not None:
             self.residence = Residence(self, store, self.surface.new_summaries(shares))
-        self.cells: dict[int, bytes] = {}
-        self.departed: list[DepartedRow] = []
+        self.cells: sightings.Sightings = {}
+        self._departed = DepartedLog(feature_width)
         self.last_lsn = 0
         self.sound = True
         """False when a change was interrupted"""
@@ -112,6 +114,15 @@ class Layers:
             raise
         finally:
             self.epochs.give_back()
+
+    @property
+    def departed(self) -> DepartedLog:
+        """Departed regions, oldest first."""
+        return self._departed
+
+    @departed.setter
+    def departed(self, rows: Iterable[DepartedRow]) -> None:
+        self._departed = DepartedLog(self.surface.feature_width, rows)
 
     # --- readers
 
@@ -203,8 +214,7 @@ class Layers:
     def note(self, lsn: int, stamp_ns: int, map_from_camera: NDArray[np.float64]) -> None:
         """Remember when and from where frame `lsn` was taken. Harmless when the frame is then refused."""
         if lsn >= len(self._stamps):
-            self._stamps = np.concatenate([self._stamps, np.zeros_like(self._stamps)])
-            self._poses = np.concatenate([self._poses, np.zeros_like(self._poses)])
+            self._stamps, self._poses = _twice(self._stamps), _twice(self._poses)
         self._stamps[lsn] = stamp_ns
         self._poses[lsn] = np.concatenate([map_from_camera[:3, 3], map_from_camera[:3, 2]])
 
@@ -214,16 +224,21 @@ class Layers:
 
     def take(self, cells: Mapping[int, bytes], departed: Iterable[DepartedRow], of: Container[int]) -> None:
         """Sightings, and departed regions in place of those of the frames `of`. Epochs that are read keep theirs."""
-        self.cells = {**self.cells, **cells}
+        self.cells = sightings.changed(self.cells, cells)
         kept = [row for row in self.departed if row.valid_from not in of]
         self.departed = sorted([*kept, *departed], key=lambda row: row.valid_from)
+
+    def keep_sightings(self, lsns: Iterable[int]) -> None:
+        """Before the file replaces or erases those of these frames: epochs that are read keep them."""
+        if isinstance(self.cells, sightings.FileSightings):
+            self.cells.keep(lsns)
 
     def erase(self, lsns: Iterable[int], last_lsn: int) -> None:
         """Nothing is known any more of when and from where these frames were taken; epochs that are read keep it."""
         gone = list(lsns)
         self._stamps, self._poses = self._stamps.copy(), self._poses.copy()
         self._stamps[gone], self._poses[gone] = 0, 0.0
-        self.cells = {lsn: blob for lsn, blob in self.cells.items() if lsn not in set(gone)}
+        self.cells = sightings.changed(self.cells, {}, gone)
         self.last_lsn = last_lsn
 
     def look(self, frame: Frame, map_from_camera: NDArray[np.float64]) -> tuple[Outcome, NDArray[np.int64]]:
@@ -338,7 +353,7 @@ class Layers:
         if not replay:
             self.departed.extend(prepared.departed)
             if prepared.cells is not None:
-                self.cells[frame.lsn] = prepared.cells
+                sightings.note(self.cells, frame.lsn, prepared.cells)
 
     # --- the file
 
@@ -397,3 +412,10 @@ def block_arrays(block: SurfaceBlock) -> BlockArrays:
         block.dist, block.weight, block.has_row, block.features, block.colour,
         block.colour_weight, block.feature_weight, block.first, block.last, block.doubt,
     )  # fmt: skip
+
+
+def _twice(values: NDArray) -> NDArray:
+    """The same with as many rows again; these take no RAM before they are written."""
+    grown = np.zeros((2 * len(values), *values.shape[1:]), values.dtype)
+    grown[: len(values)] = values
+    return grown

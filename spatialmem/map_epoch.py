@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from spatialmem.departed_log import DepartedLog
+from spatialmem.sightings import Sightings, until
 from spatialmem.store.rows import DepartedRow
 from spatialmem.voxels.free_reading import FreeReading
 from spatialmem.voxels.shelf import Shelf
@@ -23,9 +26,9 @@ class MapEpoch:
     last_lsn: int
     stamps_ns: NDArray[np.int64]
     """(last_lsn + 1,) stamp of each stored frame; entry 0 is none"""
-    _departed: list[DepartedRow]
+    _departed: DepartedLog
     _departed_count: int
-    _cells: dict[int, bytes]
+    _cells: Sightings
     shelves: tuple[Shelf, Shelf]
     """surface and free-space blocks that are on file alone"""
 
@@ -39,6 +42,6 @@ class MapEpoch:
         return self._departed[: self._departed_count]
 
     @property
-    def cells(self) -> dict[int, bytes]:
-        """Sightings blob of each stored frame."""
-        return {lsn: self._cells[lsn] for lsn in list(self._cells) if lsn <= self.last_lsn}
+    def cells(self) -> Mapping[int, bytes]:
+        """Sightings blob of each stored frame, ascending."""
+        return until(self._cells, self.last_lsn)

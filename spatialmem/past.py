@@ -43,7 +43,8 @@ def horizon_of(keeper: Keeper) -> Horizon | None:
 
 def last_until(keeper: Keeper, stamp_ns: int) -> int:
     """The last frame of the log that was taken at or before a stamp; 0 when there is none."""
-    return max((row.lsn for row in list(keeper.rows.values()) if row.stamp_ns <= stamp_ns), default=0)
+    lsns, stamps = keeper.rows.stamps_ns()
+    return int(lsns[stamps <= stamp_ns].max(initial=0))
 
 
 @final

@@ -69,6 +69,7 @@ def correct_poses(
         change.ask_the_file()
 
         def write() -> None:
+            layers.keep_sightings(() if done is None else done.cells)
             changes = None if done is None else rewritten(layers, done)
             keeper.on_file().correct(wanted.poses, used, wanted.anchor, changes)
 

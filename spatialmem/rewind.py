@@ -36,7 +36,7 @@ _NONE = np.zeros(0, np.int64)
 def log_until(keeper: Keeper, lsn: int) -> Keeper:
     """The log up to a frame as it is now; what is stored, revised or erased later does not change it."""
     log = Keeper(keeper.file, keeper.config, None, keeper.feature_width)
-    log.rows = {row.lsn: row for row in list(keeper.rows.values()) if row.lsn <= lsn}
+    log.rows = keeper.rows.until(lsn)
     log.last_lsn = max(log.rows, default=0)
     log.places = keeper.places.copy()
     return log

@@ -7,7 +7,8 @@ comes from another recording, whose place in the map is not known.
 
 from __future__ import annotations
 
-from bisect import bisect
+from array import array
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Mapping
 from typing import final
@@ -26,25 +27,26 @@ _POSE_TOLERANCE = 1e-6  # entries of the matrix: a logged pose is the frame's ow
 class CameraLog:
     """What has been stored of one camera of one session: what numbering, cadence and the gate go by."""
 
-    def __init__(self) -> None:
+    def __init__(self, rows: Mapping[int, KeyframeRow]) -> None:
+        """rows: of the log, by lsn."""
         self.stamp_ns: int | None = None
         self.next_seq = 0
         self.counted = {False: 0, True: 0}
         """stored frames without and with depth"""
         self.residuals_m: deque[float | None] = deque(maxlen=8)
         """of its frames with depth, oldest first"""
-        self._rows: dict[int, KeyframeRow] = {}
+        self._rows = rows
         self._refined: set[int] = set()
-        self._seqs: list[int] = []
+        self._seqs, self._lsns = array("q"), array("q")
         self._rising = True  # earlier releases also stored frames whose numbers fell
 
     def add(self, row: KeyframeRow, refined: bool = False) -> None:
         """Take in the camera's next stored frame; `refined`: its pose was revised as it was stored."""
         self._rising &= row.seq >= self.next_seq
-        self._rows[row.seq] = row
         if refined:
-            self._refined.add(row.seq)
+            self._refined.add(row.lsn)
         self._seqs.append(row.seq)
+        self._lsns.append(row.lsn)
         self.stamp_ns = row.stamp_ns
         self.next_seq = max(self.next_seq, row.seq + 1)
         looked = row.agrees is not None  # it had depth readings to compare with the map
@@ -52,25 +54,29 @@ class CameraLog:
         if looked:
             self.residuals_m.append(row.residual_m)
 
-    def revised(self, row: KeyframeRow) -> None:
-        """A stored frame has another pose now."""
-        self._rows[row.seq] = row
-
     def holds(self, seq: int | None) -> bool:
         """Whether a frame of this number is stored."""
-        return seq in self._rows
+        return seq is not None and self._place(seq) is not None
+
+    def _place(self, seq: int) -> int | None:
+        """Which of the camera's frames has this number; the last of several; None when none has."""
+        if not self._rising:
+            return max((n for n, other in enumerate(self._seqs) if other == seq), default=None)
+        place = bisect_left(self._seqs, seq)
+        return place if place < len(self._seqs) and self._seqs[place] == seq else None
 
     def contradiction(self, frame: Frame) -> str | None:
         """What shows that a frame is not of the recording whose frames are stored here; None when nothing does."""
         if frame.seq is None:
             return None
-        held = self._rows.get(frame.seq)
-        if held is not None:
-            return _difference(held, frame, held.pose_revision > (frame.seq in self._refined))
+        place = self._place(frame.seq)
+        if place is not None:
+            held = self._rows[self._lsns[place]]
+            return _difference(held, frame, held.pose_revision > (held.lsn in self._refined))
         if not self._rising or frame.seq >= self.next_seq:
             return None
-        place = bisect(self._seqs, frame.seq)
-        around = [self._rows[seq] for seq in self._seqs[max(0, place - 1) : place + 1]]
+        place = bisect_left(self._seqs, frame.seq)
+        around = [self._rows[lsn] for lsn in self._lsns[max(0, place - 1) : place + 1]]
         if all((frame.stamp_ns - row.stamp_ns) * (frame.seq - row.seq) > 0 for row in around):
             return None
         others = " and ".join(f"frame {row.seq} ({row.stamp_ns} ns)" for row in around)

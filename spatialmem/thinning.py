@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING, final
 
 import numpy as np
@@ -275,8 +276,8 @@ class Thinning:
 
     def _evict_vectors(self) -> bool:
         """The image vectors of the oldest frames that have no images any more; False when there are none."""
-        rows = [row.lsn for row in self._keeper.rows.values() if row.encoded and row.lsn in self.frames]
-        lsns = [lsn for lsn in rows if lsn not in self.vectors][:_VECTORS_AT_ONCE]
+        rows, waiting = self._keeper.rows, self.frames - self.vectors
+        lsns = list(islice((lsn for lsn in rows if lsn in waiting and rows[lsn].encoded), _VECTORS_AT_ONCE))
         if not lsns:
             return False
         n_bytes = sum(self._file.read(partial(evictions.size, table=VECTOR_TABLE, lsn=lsn)) for lsn in lsns)

@@ -31,7 +31,8 @@ class Worth:
     """Ranks frames. Keeps what it has decoded of those that are still stored."""
 
     def __init__(self) -> None:
-        self._occupied: dict[int, tuple[bytes | None, NDArray[np.int64]]] = {}
+        self._cells: Mapping[int, bytes] = {}
+        self._occupied: dict[int, NDArray[np.int64]] = {}
 
     def least(
         self, stored: Sequence[KeyframeRow], spare: Iterable[int], count: int, cells: Mapping[int, bytes],
@@ -41,10 +42,11 @@ class Worth:
 
         Args:
             stored: all frames whose images are on file, in log order; `spare` are among them.
-            cells: encoded sightings of frames.
+            cells: encoded sightings of frames; another mapping once any of them has been replaced.
             departed: what was seen to leave.
         """
-        self._occupied = {row.lsn: self._decoded(row.lsn, cells.get(row.lsn)) for row in stored}
+        known, self._cells = self._occupied if cells is self._cells else {}, cells
+        self._occupied = {row.lsn: known[row.lsn] if row.lsn in known else _occupied(cells, row.lsn) for row in stored}
         evidence = _evidence(departed)
         left, chosen, waiting = list(stored), [], set(spare)
         while waiting and len(chosen) < count:
@@ -58,20 +60,9 @@ class Worth:
             left = [row for row in left if row.lsn not in set(turn)]
         return chosen
 
-    def _decoded(self, lsn: int, blob: bytes | None) -> tuple[bytes | None, NDArray[np.int64]]:
-        """Keys of the cells that a frame saw occupied, beside the sightings they were decoded from."""
-        known = self._occupied.get(lsn)
-        if known is not None and known[0] is blob:
-            return known
-        if blob is None:
-            return None, np.zeros(0, np.int64)
-        decoded = codec.decode_cells(blob)
-        x, y, z = decoded.cell[decoded.occupied > 0].astype(np.int64).T
-        return blob, np.asarray(block_key(x, y, z), np.int64)
-
     def _figures(self, rows: Sequence[KeyframeRow], evidence: Mapping[int, int]) -> NDArray[np.float64]:
         """(n,) what each frame is worth among these, which are in log order."""
-        seen = [self._occupied[row.lsn][1] for row in rows]
+        seen = [self._occupied[row.lsn] for row in rows]
         frame = np.repeat(np.arange(len(rows)), [len(keys) for keys in seen])
         _, cell = np.unique(np.concatenate([np.zeros(0, np.int64), *seen]), return_inverse=True)
         cell = cell.reshape(-1)
@@ -82,6 +73,16 @@ class Worth:
         lsns = np.array([row.lsn for row in rows], np.float64)
         figure *= np.where([row.encoded for row in rows], _ENCODED, 1.0) * (0.5 + 0.5 * lsns / lsns[-1])
         return figure + _EVIDENCE * np.array([evidence.get(row.lsn, 0) for row in rows])
+
+
+def _occupied(cells: Mapping[int, bytes], lsn: int) -> NDArray[np.int64]:
+    """Keys of the cells that a frame saw occupied."""
+    blob = cells.get(lsn)
+    if blob is None:
+        return np.zeros(0, np.int64)
+    decoded = codec.decode_cells(blob)
+    x, y, z = decoded.cell[decoded.occupied > 0].astype(np.int64).T
+    return np.asarray(block_key(x, y, z), np.int64)
 
 
 def _evidence(departed: Iterable[DepartedRow]) -> dict[int, int]:

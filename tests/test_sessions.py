@@ -19,6 +19,7 @@ from spatialmem import SpatialMemory, read
 from spatialmem.errors import AnotherRecording, UnplacedSession
 from spatialmem.io import FramesReader, StreamReader
 from spatialmem.io.recording_id import first_frame_id
+from spatialmem.log_rows import LogRows
 from spatialmem.sessions import CameraLog, require_same_recording
 from spatialmem.store.rows import KeyframeRow
 from spatialmem.types import Camera, Frame, Skipped, Stored
@@ -50,15 +51,18 @@ def tiny(seq: int | None, stamp_ns: int, x_m: float = 0.0, recording_id: str | N
     return Frame(RGB, None, CAMERA, pose, stamp_ns, seq=seq, recording_id=recording_id)
 
 
-def keep(log: CameraLog, frame: Frame) -> None:
+def keep(log: CameraLog, frame: Frame, rows: LogRows, **values) -> None:
     seq = log.next_seq if frame.seq is None else frame.seq
-    log.add(KeyframeRow(1, "main", "camera", seq, frame.stamp_ns, CAMERA, frame.pose, "every"))
+    row = KeyframeRow(len(rows) + 1, "main", "camera", seq, frame.stamp_ns, CAMERA, frame.pose, "every", **values)
+    rows.add(row)
+    log.add(row)
 
 
-def log_of(*kept: Frame) -> CameraLog:
-    log = CameraLog()
+def log_of(*kept: Frame, rows: LogRows | None = None) -> CameraLog:
+    rows = LogRows() if rows is None else rows
+    log = CameraLog(rows)
     for frame in kept:
-        keep(log, frame)
+        keep(log, frame, rows)
     return log
 
 
@@ -96,11 +100,12 @@ def test_a_recording_read_again_is_never_taken_for_another(recording, data):
 @given(recordings(), recordings(shift_ns=7))
 @settings(max_examples=300)
 def test_what_shows_that_a_recording_is_another_comes_before_any_of_its_frames_is_taken(one, other):
-    log, fused = log_of(*one), 0
+    rows, fused = LogRows(), 0
+    log = log_of(*one, rows=rows)
     try:
         for frame in other:
             if taken(log, frame):
-                keep(log, frame)
+                keep(log, frame, rows)
                 fused += 1
     except AnotherRecording:
         assert fused == 0
@@ -116,12 +121,13 @@ def test_later_stamps_under_numbers_that_the_log_has_passed_are_another_recordin
 
 @given(recordings(), st.lists(st.tuples(st.booleans(), st.integers(1, 50)), max_size=8))
 def test_a_robot_that_goes_on_is_taken_whether_it_numbers_on_or_not_at_all(one, later):
-    log, stamp_ns = log_of(*one), one[-1].stamp_ns
+    rows, stamp_ns = LogRows(), one[-1].stamp_ns
+    log = log_of(*one, rows=rows)
     for numbered, step_ns in later:
         stamp_ns += step_ns
         frame = tiny(log.next_seq + step_ns if numbered else None, stamp_ns)
         assert taken(log, frame, "anything")
-        keep(log, frame)
+        keep(log, frame, rows)
 
 
 def test_a_number_names_one_frame():
@@ -156,8 +162,9 @@ def test_numbers_that_fell_in_a_log_of_an_earlier_release_show_nothing():
 
 
 def test_a_corrected_pose_is_not_compared_with_the_observed_one():
-    log = CameraLog()
-    log.add(KeyframeRow(1, "main", "camera", 0, FIRST_NS, CAMERA, tiny(0, 0, 5.0).pose, "every", pose_revision=1))
+    rows = LogRows()
+    log = CameraLog(rows)
+    keep(log, tiny(0, FIRST_NS, 5.0), rows, pose_revision=1)
     assert not taken(log, tiny(0, FIRST_NS)) and log.holds(0)
 
 

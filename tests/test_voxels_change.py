@@ -55,6 +55,31 @@ def test_judging_and_clearing_a_removed_box_equals_the_reference():
     assert kinds[1:].min() > 50, f"every kind of verdict occurs often: {kinds}"
 
 
+def test_a_block_is_passed_over_only_where_none_of_its_voxels_can_be_seen_through():
+    rng, kinds, grid = np.random.default_rng(5), [0, 0], room_watch().grid
+    voxel = grid.grid.voxel
+    centres = np.stack(np.meshgrid(*[np.arange(8)] * 3, indexing="ij"), -1).reshape(-1, 3) * np.float64(voxel)
+    for _ in range(400):
+        pose = np.eye(4)
+        pose[:3, :3] = np.linalg.qr(rng.normal(size=(3, 3)))[0]
+        pose[:3, :3] *= np.linalg.det(pose[:3, :3])
+        depth = rng.choice([0.6, 1.5, 3.0], (ROOM_CAM.height // 8, ROOM_CAM.width // 8)).repeat(8, 0).repeat(8, 1)
+        depth = (depth + rng.normal(0, 0.01, depth.shape)).astype(np.float32)
+        depth[rng.random(depth.shape) < 0.05] = np.nan
+        view = view_of(grid, depth, pose, ROOM_CAM)
+        origin, rows = rng.uniform((-1, -1, 0), (1, 1, 3)), view.camera_from_map
+        hidden = change._hidden(view.packed.reshape(-1), view.pinhole, tuple(origin), rows, voxel)
+        kinds[hidden] += 1
+        local = origin + centres @ rows[:, :3].T
+        local = local[local[:, 2] >= 0.01]
+        u = np.floor(local[:, 0] / local[:, 2] * ROOM_CAM.fx + ROOM_CAM.cx + 0.5).astype(int)
+        v = np.floor(local[:, 1] / local[:, 2] * ROOM_CAM.fy + ROOM_CAM.cy + 0.5).astype(int)
+        inside = (u >= 0) & (v >= 0) & (u < ROOM_CAM.width) & (v < ROOM_CAM.height)
+        behind = np.nan_to_num(depth[v[inside], u[inside]], nan=0.0) - local[inside, 2] > voxel
+        assert not (hidden and behind.any())
+    assert min(kinds) > 50, f"both happen often: {kinds}"
+
+
 def assert_carried_out(grid, verdicts, expected):
     """On a copy of the grid, the verdicts leave the expected contents, and mark the blocks they change."""
     copy = SurfaceGrid(grid.config, WIDTH)

@@ -90,6 +90,10 @@ class Contents(ABC):
         found = self._rows(sch.SIGHTINGS, "WHERE lsn = ?", (lsn,))
         return found[0][1] if found else None
 
+    def cells_between(self, first_lsn: int, last_lsn: int) -> dict[int, bytes]:
+        """Encoded sightings by lsn, of the frames from one to another, both included."""
+        return {row[0]: row[1] for row in self._rows(sch.SIGHTINGS, "WHERE lsn BETWEEN ? AND ?", (first_lsn, last_lsn))}
+
     def all_cells(self, after_lsn: int = 0) -> Iterator[tuple[int, bytes]]:
         """(lsn, encoded sightings) of the frames after `after_lsn`, in log order."""
         return ((lsn, data) for lsn, data in self._in_chunks(sch.SIGHTINGS, after_lsn))

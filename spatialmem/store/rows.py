@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from spatialmem.types import Camera
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, slots=True)
 class KeyframeRow:
     """What the log says of a stored frame, blobs apart."""
 
@@ -75,7 +75,7 @@ class BlockRow:
     data: bytes
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class DepartedRow:
     """A region whose surface was seen through and cleared. Positions in the map frame, metres."""
 

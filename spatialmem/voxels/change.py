@@ -16,6 +16,7 @@ DOUBT_CYCLE = 65535
 """a doubt is kept as 1 + lsn modulo this; one older than so many stored frames is taken for a later one"""
 AGREES, SEEN_THROUGH, OCCLUDED, NO_RETURN = 0, 1, 2, 3
 DOUBT, CLEAR, CLEAR_ROWLESS = 1, 2, 3
+_MOST_PIXELS = 4096  # in the outline of a block, beyond which its voxels are looked at one by one at once
 
 
 @leaf
@@ -152,6 +153,32 @@ def _seen_through(readings, camera, px, py, pz, residual, margin):
 
 
 @leaf
+def _hidden(readings, camera, origin, r, voxel):
+    """Whether no reading in a block's outline lies behind its nearest corner by more than a voxel, so that no voxel of
+    it is seen through: so it is with doubted blocks in view but in another room. False where looking is more work."""
+    span, nearest = (BLOCK - 1) * voxel, np.inf
+    low_u, low_v, high_u, high_v = np.inf, np.inf, -np.inf, -np.inf
+    for corner in range(8):
+        x, y, z = (corner & 1) * span, (corner >> 1 & 1) * span, (corner >> 2) * span
+        pz = origin[2] + r[2, 0] * x + r[2, 1] * y + r[2, 2] * z
+        if pz < 0.1:
+            return False
+        u = (origin[0] + r[0, 0] * x + r[0, 1] * y + r[0, 2] * z) / pz * camera.fx + camera.cx + 0.5
+        v = (origin[1] + r[1, 0] * x + r[1, 1] * y + r[1, 2] * z) / pz * camera.fy + camera.cy + 0.5
+        nearest = min(nearest, pz)
+        low_u, low_v, high_u, high_v = min(low_u, u), min(low_v, v), max(high_u, u), max(high_v, v)
+    first_u, last_u = int(max(low_u - 1.0, 0.0)), int(min(high_u + 1.0, camera.width - 1.0))
+    first_v, last_v = int(max(low_v - 1.0, 0.0)), int(min(high_v + 1.0, camera.height - 1.0))
+    if (last_u - first_u + 1) * (last_v - first_v + 1) > _MOST_PIXELS:
+        return False
+    for at_v in range(first_v, last_v + 1):
+        for at_u in range(first_u, last_u + 1):
+            if (readings[at_v * camera.width + at_u] >> 8) * DEPTH_UNIT_M - nearest > voxel:
+                return False
+    return True
+
+
+@leaf
 def judge_blocks(
     start, stop, pools, blocks, readings, camera, camera_from_map, voxel, truncation, residual, lsn, poses, verdicts
 ):
@@ -168,6 +195,8 @@ def judge_blocks(
         if lsn <= pools.contains[block]:
             continue
         origin = block_origin(pools.keys[block], voxel, r)
+        if _hidden(readings, camera, origin, r, voxel):
+            continue
         cleared = False
         for i in range(VOXELS):
             if pools.weight[block, i] == 0:

@@ -182,6 +182,7 @@ class SurfaceGrid:
         fresh = np.empty(len(old), np.int64)
         fresh_blocks(self.pools, old, fresh)
         self._versions.replace(old, fresh)
+        self._doubtful.difference_update(self.pools.keys[fresh].tolist())
 
     def abandon(self, seen: SurfaceReading) -> None:
         """Go back to what readers see, after `step_aside`."""
@@ -267,7 +268,7 @@ class SurfaceGrid:
     def carry_out(self, verdicts: look.Verdicts) -> None:
         """Doubt and clear what `judge` said."""
         look.carry_out(self.pools, verdicts)
-        self.note_doubts(verdicts.blocks)
+        self.note_doubts(verdicts.blocks[verdicts.verdicts.any(1)])
 
     def note_all_doubts(self) -> None:
         """`note_doubts` for every block."""
