@@ -13,6 +13,8 @@ import importlib.metadata
 import json
 import os
 import platform
+import re
+import shlex
 import statistics
 import subprocess
 import sys
@@ -204,11 +206,14 @@ class Bench:
         if options is not None:
             options(parser)
         self.options = parser.parse_args()
+        given = _given(parser, self.options)
+        self._stem = "-".join([self.name, *(re.sub(r"[^A-Za-z0-9]+", "", word) for word in given)])
         self.quick: bool = self.options.quick
         self.runs = 2 if self.quick else RUNS
         self._started = clock()
         self._record: dict[str, Any] = {
-            "name": self.name, "claim": claim, "about": about, "command": f".venv/bin/python benchmarks/{self.name}.py",
+            "name": self.name, "claim": claim, "about": about, "options": given,
+            "command": shlex.join([".venv/bin/python", f"benchmarks/{self.name}.py", *given]),
             "quick": self.quick, "seed": SEED, "runs": self.runs,
             "started": datetime.now(timezone.utc).isoformat("T", "seconds"), "machine": machine(),
             "code": code_identity(Path(script).resolve(), parts), "claims": [], "tables": [], "missing": [],
@@ -246,10 +251,22 @@ class Bench:
         self._record["duration_s"] = round(clock() - self._started, 1)
         print_record(self._record)
         folder = QUICK_RESULTS if self.quick else RESULTS
-        path = self.options.json or folder / f"{self.name}.json"
+        path = (
+            self.options.json or folder / f"{self._stem}.json"
+        )  # another run must not take the place of the usual one
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(self._record, indent=1) + "\n", encoding="utf-8")
         print(f"written: {path.relative_to(ROOT) if path.is_relative_to(ROOT) else path.name}")
+
+
+def _given(parser: argparse.ArgumentParser, options: argparse.Namespace) -> list[str]:
+    """The words of a benchmark's own options that are not as usual."""
+    words = []
+    for name, value in sorted(vars(options).items()):
+        if name not in ("quick", "json") and value != parser.get_default(name):
+            several = value if isinstance(value, list) else [] if value is True else [value]
+            words += [f"--{name.replace('_', '-')}", *map(str, several)]
+    return words
 
 
 def claim_rows(record: Mapping[str, Any]) -> Iterator[list[str]]:

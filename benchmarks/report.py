@@ -26,9 +26,14 @@ run, and a ratio is taken within each run. `measured / wanted` is to the must, w
 
 
 def load(folder: Path) -> dict[str, dict[str, Any]]:
-    """The results that are there, in the order of the scripts."""
-    paths = {name: folder / f"{name}.json" for name in SCRIPTS}
-    return {name: json.loads(path.read_text(encoding="utf-8")) for name, path in paths.items() if path.is_file()}
+    """The results that are there, in the order of the scripts; after each those that were taken with its options."""
+    paths = [path for name in SCRIPTS for path in [folder / f"{name}.json", *sorted(folder.glob(f"{name}-*.json"))]]
+    return {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in paths if path.is_file()}
+
+
+def of_script(name: str, results: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """The results of one script, those with the usual options first."""
+    return [found for found in results if found.partition("-")[0] == name]
 
 
 def markdown_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Iterator[str]:
@@ -46,12 +51,12 @@ def overview(results: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
     for name in SCRIPTS:
         if name not in results:
             rows.append([f"`{name}`", "not measured yet", "", ""])
-            continue
-        record = results[name]
-        claims = record["claims"]
-        met = sum(entry["verdict"] == "met" for entry in claims)
-        worst = [entry["what"] for entry in claims if entry["verdict"] != "met"]
-        rows.append([f"`{name}`", record["claim"], f"{met} of {len(claims)} met", "; ".join(worst)])
+        for record in (results[found] for found in of_script(name, results)):
+            claims = record["claims"]
+            met = sum(entry["verdict"] == "met" for entry in claims)
+            worst = [entry["what"] for entry in claims if entry["verdict"] != "met"]
+            called = " ".join([name, *record.get("options", ())])
+            rows.append([f"`{called}`", record["claim"], f"{met} of {len(claims)} met", "; ".join(worst)])
     yield from markdown_table(["script", "claim", "verdict", "missed"], rows)
     yield ""
 
@@ -68,7 +73,8 @@ def remarks(record: Mapping[str, Any], library: str | None) -> Iterator[str]:
 
 def section(record: Mapping[str, Any], library: str | None) -> Iterator[str]:
     """One script."""
-    yield f"## {record['claim']}\n"
+    options = record.get("options", ())
+    yield f"## {record['claim']}" + (f", `{' '.join(options)}`\n" if options else "\n")
     yield f"    {record['command']}\n"
     yield f"{record['about']}\n"
     yield f"Taken {record['started'][:10]} in {record['duration_s']:.0f} s: {machine_line(record)}.\n"
@@ -92,9 +98,9 @@ def lines(results: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
     yield _HEAD
     yield from overview(results)
     for name in SCRIPTS:
-        if name in results:
-            yield from section(results[name], library)
-        else:
+        for found in of_script(name, results):
+            yield from section(results[found], library)
+        if name not in results:
             yield f"## {name}\n"
             yield f"Not measured yet: there is no `results/{name}.json`.\n\n    .venv/bin/python benchmarks/{name}.py\n"
     if results:

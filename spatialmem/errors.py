@@ -67,10 +67,6 @@ class TooMuchAtOnce(OutOfRoom):
     """What is needed at once is more than fits into RAM; parts of it may fit one after the other."""
 
 
-class HeldByReader(OutOfRoom):
-    """A change does not fit within the file budget as long as a reader holds what was written before."""
-
-
 class Evicted(SpatialMemError):
     """Images or depth of a frame were given up to keep the file within its budget; the message says when."""
 

@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,7 +42,7 @@ def frames_to_forget(
     times_ns: tuple[int, int] | None,
 ) -> tuple[list[int], str]:  # fmt: skip
     """Stored frames that match every condition given, and the conditions in JSON."""
-    keeper.on_file().scrub()  # what an earlier call was cut short of
+    _scrub(keeper, layers)  # what an earlier call was cut short of
     rows, asked = list(keeper.rows.values()), {}
     if frames is not None:
         wanted = set(frames)
@@ -53,12 +54,15 @@ def frames_to_forget(
         rows = [row for row in rows if times_ns[0] <= row.stamp_ns <= times_ns[1]]
         asked["times_ns"] = list(times_ns)
     if box_m is not None:
-        rows = [row for row in rows if _looked_into(keeper, layers, row, box_m)]
+        gone = evicted(keeper)
+        rows = [row for row in rows if _looked_into(keeper, layers, row, box_m, row.lsn in gone)]
         asked["box_m"] = box_m.tolist()
     return [row.lsn for row in rows], json.dumps(asked)
 
 
-def _looked_into(keeper: Keeper, layers: Layers, row: KeyframeRow, box_m: NDArray[np.float64]) -> bool:
+def _looked_into(
+    keeper: Keeper, layers: Layers, row: KeyframeRow, box_m: NDArray[np.float64], without_depth: bool
+) -> bool:
     """Whether anything of the box can be in the image: the frame measured in a cell of it, or its image may show it."""
     blob = layers.cells.get(row.lsn)
     if blob is not None:
@@ -69,7 +73,7 @@ def _looked_into(keeper: Keeper, layers: Layers, row: KeyframeRow, box_m: NDArra
     pose, config = keeper.places.map_from_camera(row), keeper.config
     if not could_show(box_m, pose, row.camera):
         return False
-    if row.lsn in evicted(keeper):
+    if without_depth:
         return True  # what its depth would rule out is not known any more
     depth = keeper.on_file().blobs(row.lsn).depth
     depth_m = None if depth is None else codec.decode_depth(depth)
@@ -87,22 +91,29 @@ def forget(keeper: Keeper, layers: Layers, lsns: list[int], asked: str) -> Forgo
     tombstone, change = TombstoneRow(keeper.last_lsn, asked, tuple(lsns)), Change(layers)
     try:
         done = worked_out(keeper, layers, lambda: Correction(layers, log_of(keeper, layers, {}, poses), (), erased))
-        examined = _examined_left(keeper, lsns, done.bare_surface)
+        examined, thinned = _examined_left(keeper, lsns, done.bare_surface), evicted(keeper)
         change.ask_the_file()
 
         def write() -> None:
             layers.keep_sightings(lsns)
-            keeper.on_file().erase(tombstone, rewritten(layers, done, examined))
+            left = examined
+            if evicted(keeper) != thinned:  # for the room of this change, and they left more than they examined
+                left = _examined_left(keeper, lsns, done.bare_surface)
+            keeper.on_file().erase(tombstone, rewritten(layers, done, left))
 
-        within_budget(keeper, layers, done, write, set(lsns).__contains__)
+        within_budget(keeper, layers, done, write, set(lsns).__contains__, [*lsns, *examined])
         keeper.forget_frames(lsns)
         layers.erase(lsns, max(keeper.rows, default=0))
         take_over(keeper, layers, done)
     except BaseException as error:
         change.fail(error, lambda: None)
         raise
-    keeper.on_file().scrub()
+    _scrub(keeper, layers)
     return Forgotten(len(lsns), done.replayed, len(done.surface), len(done.free))
+
+
+def _scrub(keeper: Keeper, layers: Layers) -> None:
+    (keeper.on_file().scrub if keeper.thinning is None else partial(keeper.thinning.scrub, layers))()
 
 
 def _examined_left(keeper: Keeper, lsns: list[int], bare: NDArray[np.int64]) -> dict[int, bytes | None]:

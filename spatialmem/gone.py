@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Set
+from collections.abc import Callable, Iterable, Sequence, Set
 from typing import TYPE_CHECKING, final
 
 import numpy as np
@@ -16,11 +16,24 @@ from spatialmem.voxels.keys import BLOCK, unpack_keys
 
 if TYPE_CHECKING:
     from spatialmem.keeper import Keeper
+    from spatialmem.store.file import MemoryFile
 
 
 def evicted(keeper: Keeper) -> Set[int]:
     """Stored frames (lsn) whose images and depth were given up, of a memory that is open for appending."""
     return frozenset() if keeper.thinning is None else keeper.thinning.frames & keeper.rows.keys()
+
+
+def exact_from(lsns: Sequence[int], file: MemoryFile | None) -> int:
+    """Of the frames of a log, the one from which on every map can be made again; 0 for an empty log.
+
+    The first, or, once any was evicted, the latest that a block on file contains, for what came before may be needed to
+    make it without. That one may have been forgotten, or be unknown to a reader beside a live writer: then it is the
+    last one before.
+    """
+    gone = frozenset() if file is None else file.evicted_frames().intersection(lsns)
+    latest = max(file.newest_tag, *gone) if file is not None and gone else 0
+    return max((lsn for lsn in lsns if lsn <= latest), default=min(lsns, default=0))
 
 
 @final

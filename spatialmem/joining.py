@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from itertools import chain
 
@@ -62,8 +62,9 @@ class Joining(Whereabouts):
         return found
 
     def merge(
-        self, other: Joining, *, map_from_other: NDArray[np.float64] | None = None, name: str | None = None
-    ) -> Merged:
+        self, other: Joining, *, map_from_other: NDArray[np.float64] | None = None, name: str | None = None,
+        progress: Callable[[int, int], object] | None = None,
+    ) -> Merged:  # fmt: skip
         """Take over the frames of another memory, one transaction each; its sessions are called NAME/SESSION here.
 
         Images and features are taken as they are, at the poses by which the frames stand in the other memory's map.
@@ -74,9 +75,10 @@ class Joining(Whereabouts):
             map_from_other: (4, 4) where its map lies in this one; None: its frames are localised until they agree,
                 unless an earlier merge has placed it.
             name: of the other memory; None: that of its file.
+            progress: called after each frame with how many have been looked at, and how many of them were stored.
 
-        Raises `UnplacedSession` when it is not sure where the other map lies, `EncoderMismatch`, and `AnotherRecording`
-        when another memory was merged by that name.
+        Frames whose images the other memory has given up are skipped. Raises `UnplacedSession` when it is not sure
+        where the other map lies, `EncoderMismatch`, and `AnotherRecording` when another memory was merged by that name.
         """
         given = None if map_from_other is None else checked_transform(map_from_other)
         source = self._source(other, name)
@@ -86,8 +88,14 @@ class Joining(Whereabouts):
             found = place_of_world(source.frames(), self._pose_of)
             place = source.sure_place(found)
         with self._changing():
-            source.place_sessions(place, "given" if found is None else "localised")
-        counted = Counter(self._take_over(source, row) for row in source.rows)
+            source.place_sessions(place, "given" if found is None else "localised", given is not None)
+        counted: Counter[str] = Counter()
+        for row in source.rows:
+            counted[self._take_over(source, row)] += 1
+            if progress is not None:
+                progress(counted.total(), counted[TAKEN])
+        with self._changing():
+            source.done()
         return Merged(place, found, source.sessions, counted.pop(TAKEN, 0), dict(counted))
 
     def _source(self, other: Joining, name: str | None) -> Source:

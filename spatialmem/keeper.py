@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from spatialmem.checkpoint import CheckpointRound
 from spatialmem.config import MemoryConfig
 from spatialmem.errors import Evicted, InvalidValue, MemoryFileError, SpatialMemError
+from spatialmem.gone import exact_from
 from spatialmem.layers import Layers, LoggedFrame, Prepared
 from spatialmem.loading import load_blocks, store_of
 from spatialmem.log_entry import Keyframe, LogEntry, decoded, ephemeral_entry, file_entry, keyframe_row
@@ -77,7 +78,7 @@ class Keeper:
             keeper = cls(file, config_of(meta, path), None, feature_width_of(meta, path))
             keeper._up = up_of(meta, path)
             if mode == "a":
-                file.scrub()  # what erasing was cut short of
+                file.try_scrub()  # what erasing was cut short of
         except BaseException:
             file.close()
             raise
@@ -384,10 +385,8 @@ class Keeper:
 
     @property
     def horizon_lsn(self) -> int:
-        """Frame from which on every map can be made again: the first, or, once any was evicted, the latest that a block
-        on file contains, for what came before may be needed to make it without. 0 for an empty log."""
-        first = min(self.rows, default=0)
-        return max(first, self.file.newest_tag) if self.file is not None and self.file.evictions() else first
+        """Frame from which on every map can be made again (`gone.exact_from`); 0 for an empty log."""
+        return exact_from(list(self.rows), self.file)
 
     def check(self) -> list[str]:
         """Problems of the file."""

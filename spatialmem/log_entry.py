@@ -7,10 +7,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from spatialmem.errors import MemoryFileError
 from spatialmem.layers import LoggedFrame
 from spatialmem.perception import Encoding
 from spatialmem.store import codec
 from spatialmem.store.rows import FrameBlobs, KeyframeRow, PoseRow
+from spatialmem.store.schema import LOG_ADVICE
 from spatialmem.types import Camera, Frame, Outcome
 
 
@@ -82,13 +84,20 @@ def file_entry(
 def decoded(row: KeyframeRow, blobs: FrameBlobs, map_from_camera: NDArray[np.float64]) -> LoggedFrame:
     """A log row as the layers read it; its blobs must not have been given up."""
     assert blobs.colour is not None
+    rgb = codec.decode_colour(blobs.colour)
+    depth_m = None if blobs.depth is None else codec.decode_depth(blobs.depth)
+    size = (row.camera.height, row.camera.width)
+    if rgb.shape[:2] != size or (depth_m is not None and depth_m.shape != size):  # kernels go by the camera's size
+        raise MemoryFileError(
+            f"the images of frame {row.lsn} are not as large as its camera says, {size[1]} x {size[0]}; {LOG_ADVICE}"
+        )
     return LoggedFrame(
         lsn=row.lsn,
         stamp_ns=row.stamp_ns,
         camera=row.camera,
         map_from_camera=map_from_camera,
-        rgb=codec.decode_colour(blobs.colour),
-        depth_m=None if blobs.depth is None else codec.decode_depth(blobs.depth),
+        rgb=rgb,
+        depth_m=depth_m,
         valid=codec.decode_mask(blobs.mask, row.camera.height, row.camera.width),
         features=None if blobs.features is None else codec.decode_features(blobs.features),
         examined=codec.decode_examined(blobs.examined),

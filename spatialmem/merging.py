@@ -7,7 +7,9 @@ leaves a sound memory of whole frames; the next one skips those and takes the re
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import final
 
@@ -15,12 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spatialmem.arrival import compared
-from spatialmem.errors import AnotherRecording, EncoderMismatch, InvalidValue, UnplacedSession
+from spatialmem.errors import AnotherRecording, EncoderMismatch, Evicted, InvalidValue, UnplacedSession
 from spatialmem.gate import has_reading
 from spatialmem.geometry import inverse
 from spatialmem.keeper import Keeper
 from spatialmem.layers import Layers
-from spatialmem.localise.consensus import WorldPlace, spread_order
+from spatialmem.localise.consensus import Views, WorldPlace, spread_order
 from spatialmem.log_entry import LogEntry, decoded, keyframe_row
 from spatialmem.sessions import require_unknown
 from spatialmem.store import codec
@@ -28,6 +30,8 @@ from spatialmem.store.rows import KeyframeRow
 from spatialmem.types import Frame
 
 TAKEN = "stored"
+_NOTED = "merged_by_name:"
+"""before a name in `meta`: a frame of the memory that is being merged by it (`_told`)"""
 _TOLERANCE = 1e-6  # entries of a matrix: within it two poses are one
 
 
@@ -65,19 +69,39 @@ class Source:
         return tuple(self._sessions.values())
 
     def frames(self) -> Iterator[Frame]:
-        """Its frames with depth and with their poses in its map; the first few lie all over its log."""
+        """Its frames with depth and with their poses in its map, each of a view of its own; the first few lie all over
+        its log. Frames whose images were given up are passed over."""
+        views = Views()
         for index in spread_order(len(self.rows)):
             row = self.rows[index]
-            if row.agrees is not None:
-                yield self._other.frame(row.lsn).with_pose(self._other.places.map_from_camera(row))
+            pose = self._other.places.map_from_camera(row)
+            if row.agrees is not None and not views.has(pose):  # before it is decoded
+                with suppress(Evicted):
+                    frame = self._other.frame(row.lsn).with_pose(pose)
+                    views.add(pose)
+                    yield frame
 
     def known_place(self) -> NDArray[np.float64] | None:
-        """(4, 4) map_from_other, where one of its sessions has a place here, or this memory has no map yet."""
+        """(4, 4) map_from_other, where an earlier merge of it placed one of its sessions here, or this memory has no
+        map yet. Raises `AnotherRecording` where another memory's sessions have these names."""
         here, there = self._keeper.places, self._other.places
-        for session, name in self._sessions.items():
-            if name in here.sessions:
-                return here.map_from_session(name) @ inverse(there.map_from_session(session))
-        return None if here.sessions else np.eye(4)
+        placed = [(session, name) for session, name in self._sessions.items() if name in here.sessions]
+        if not placed:
+            return None if here.sessions else np.eye(4)
+        if not self._came_before():
+            raise AnotherRecording(
+                f"session {placed[0][1]!r} of this memory holds none of the frames of {self._other.on_file().path}: it "
+                "may be another memory's. Merge under another name: name=, or --name; or say where the map lies: "
+                "map_from_other="
+            )
+        session, name = placed[0]
+        return here.map_from_session(name) @ inverse(there.map_from_session(session))
+
+    def _came_before(self) -> bool:
+        """Whether an earlier merge was of this memory: a frame of it is here, or is the one noted by that merge."""
+        noted = self._keeper.on_file().get_meta(_NOTED + self._name)
+        held = ((self._held.get((self._sessions[row.session_id], row.camera_id, row.seq)), row) for row in self.rows)
+        return any((was is not None and _same(was, row)) or _told(row) == noted for was, row in held)
 
     def sure_place(self, found: WorldPlace) -> NDArray[np.float64]:
         """(4, 4) the place that was found, or `UnplacedSession`."""
@@ -88,11 +112,11 @@ class Source:
             )
         return found.map_from_world
 
-    def place_sessions(self, map_from_other: NDArray[np.float64], reason: str) -> None:
-        """Place the sessions that are new here. Raises `InvalidValue` where one lies elsewhere already."""
+    def place_sessions(self, map_from_other: NDArray[np.float64], reason: str, given: bool) -> None:
+        """Place the sessions that are new here. Raises `InvalidValue` where one lies elsewhere than is given."""
         here, there = self._keeper.places, self._other.places
         wanted = {name: map_from_other @ there.map_from_session(session) for session, name in self._sessions.items()}
-        for name, place in wanted.items():
+        for name, place in wanted.items() if given else ():
             if name in here.sessions and not np.allclose(here.map_from_session(name), place, rtol=0, atol=_TOLERANCE):
                 raise InvalidValue(
                     f"session {name!r} has another place in this map already; leave map_from_other out, move the "
@@ -102,6 +126,8 @@ class Source:
         for session in new:
             recording_id = self._other.recordings.get(session)
             require_unknown(recording_id, self._keeper.recordings, f"session {session!r} of the other memory")
+        if new and len(new) == len(wanted):  # a merge may be cut short before any of its frames is here
+            self._keeper.on_file().set_meta(_NOTED + self._name, _told(self.rows[0]))
         for name in new.values():
             self._keeper.add_session(name, wanted[name], reason)
 
@@ -117,7 +143,10 @@ class Source:
             return "duplicate"
         pose = self._other.places.world_from_camera(row)
         map_from_camera = self._keeper.places.map_from_session(session) @ pose
-        blobs = self._other.on_file().blobs(row.lsn)
+        try:
+            blobs = self._other.on_file().blobs(row.lsn)
+        except Evicted:
+            return "evicted"
         content = decoded(row, blobs, map_from_camera)
         frame = replace(self._other.as_observed(row, content), session_id=session)
         refusal = self._refusal(frame)
@@ -130,6 +159,13 @@ class Source:
         blobs = replace(blobs, examined=codec.encode_examined(seen.examined))
         entry = LogEntry(own, blobs, self._other.on_file().vector(row.lsn), logged, frame.recording_id)
         return entry if np.array_equal(pose, row.world_from_camera) else entry.standing_at(pose, "merged")
+
+    def done(self) -> None:
+        """All frames have been looked at: by those that are here the other memory is known again."""
+        file = self._keeper.on_file()
+        if file.get_meta(_NOTED + self._name) is not None:
+            forget_note = ("DELETE FROM meta WHERE key = ?", (_NOTED + self._name,))
+            file.change("changing", lambda connection: connection.execute(*forget_note))
 
     def _refusal(self, frame: Frame) -> str | None:
         if frame.depth_m is not None and not has_reading(frame.depth_m, frame.valid, self._keeper.config.min_depth_m):
@@ -147,6 +183,12 @@ def _same(held: KeyframeRow, row: KeyframeRow) -> bool:
     """Whether two rows of one number are of one frame, by what was observed."""
     near = np.allclose(held.world_from_camera, row.world_from_camera, rtol=0, atol=_TOLERANCE)
     return held.stamp_ns == row.stamp_ns and near
+
+
+def _told(row: KeyframeRow) -> str:
+    """By which a frame is known again, in another process, too."""
+    what = (row.session_id, row.camera_id, row.seq, row.stamp_ns, row.world_from_camera.tobytes().hex())
+    return hashlib.sha256(repr(what).encode()).hexdigest()
 
 
 def _check_encoders(keeper: Keeper, other: Keeper) -> None:

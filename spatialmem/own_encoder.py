@@ -26,6 +26,8 @@ class OwnEncoder:
 
     def use(self, encoder: Encoder) -> Encoder:
         """Take this encoder; it must be the one the memory was made with."""
+        if encoder is self._encoder:
+            return encoder
         assert self._file is not None
         wanted = self._file.get_meta("encoder_fingerprint")
         if encoder.fingerprint != wanted:

@@ -37,8 +37,11 @@ class Horizon:
 
 def horizon_of(keeper: Keeper) -> Horizon | None:
     """How far back the log goes; None while it is empty. Before its first frame a map is empty, which is exact too."""
-    lsn = keeper.horizon_lsn
-    return None if lsn == 0 else Horizon(lsn, keeper.rows[lsn].stamp_ns)
+    while (lsn := keeper.horizon_lsn) != 0:
+        row = keeper.rows.get(lsn)
+        if row is not None:  # else it has been erased meanwhile
+            return Horizon(lsn, row.stamp_ns)
+    return None
 
 
 def last_until(keeper: Keeper, stamp_ns: int) -> int:

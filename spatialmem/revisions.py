@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import final
@@ -156,14 +156,19 @@ def settle(keeper: Keeper, layers: Layers) -> None:
 
 
 def within_budget(
-    keeper: Keeper, layers: Layers, done: Corrected | None, write: Callable[[], None], spared: Callable[[int], bool]
-) -> None:
-    """Call `write`, which puts what was made anew into the file, once there is room; spared: frames (lsn) to leave."""
+    keeper: Keeper, layers: Layers, done: Corrected | None, write: Callable[[], None], spared: Callable[[int], bool],
+    overwritten: Iterable[int] = (),
+) -> None:  # fmt: skip
+    """Call `write`, which puts what was made anew into the file, once there is room.
+
+    spared: frames (lsn) to leave; overwritten: frames whose rows in the log it erases or replaces.
+    """
     if keeper.thinning is None:
         write()
     else:
         blocks = 0 if done is None else len(done.surface) + len(done.free)
-        keeper.thinning.rewrite(write, blocks, layers, spared)
+        lengths = keeper.on_file().frame_lengths(overwritten)
+        keeper.thinning.rewrite(write, blocks, layers, spared, lengths)
 
 
 def reach_m(row: KeyframeRow, config: MemoryConfig) -> float:

@@ -118,7 +118,8 @@ class Rewind:
     def make_anew(self) -> Layers:
         """Make the other blocks of those in the file that are early enough, and of frames; the layers, finished."""
         file, surface, free = self._log.on_file(), self._surface, self._free
-        take_in(self._layers, surface.on_file(file, self._lsn), free.on_file(file, self._lsn))
+        tag = min((n for n in self._log.rows if n > self._lsn), default=self._lsn + 1) - 1  # those between were erased
+        take_in(self._layers, surface.on_file(file, tag), free.on_file(file, tag))
         for row in list(self._log.rows.values()):
             if row.lsn <= self._lsn:
                 self._replay(row, surface.without(row.lsn), free.without(row.lsn))

@@ -8,21 +8,21 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, final
 
 import numpy as np
 
-from spatialmem.errors import HeldByReader, OutOfRoom
+from spatialmem.errors import OutOfRoom
 from spatialmem.footprint import Footprint
 from spatialmem.layers import Layers, Prepared
 from spatialmem.store import codec, evictions
 from spatialmem.store.block_store import Within
 from spatialmem.store.evictions import FRAMES, VECTORS, EvictionRow
 from spatialmem.store.file import MemoryFile
-from spatialmem.store.room import blocks_at_once, wal_bytes_of
+from spatialmem.store.room import HeldByReader, blocks_at_once, wal_bytes_of
 from spatialmem.store.schema import FRAMES as FRAME_TABLE
 from spatialmem.store.schema import PAGE_SIZE
 from spatialmem.store.schema import VECTORS as VECTOR_TABLE
@@ -71,9 +71,9 @@ class Thinning:
 
     @classmethod
     def of(cls, keeper: Keeper) -> Thinning | None:
-        """For a memory whose file has a budget and is open for appending."""
+        """For a memory whose file has a budget and is open for appending; the first keeper of the file has it."""
         file, limit = keeper.file, keeper.config.file_bytes
-        return None if file is None or file.read_only or limit is None else cls(keeper, file, limit)
+        return None if file is None or file.read_only or file.bounded or limit is None else cls(keeper, file, limit)
 
     # --- what has to fit
 
@@ -100,8 +100,8 @@ class Thinning:
             wal_bytes: what the change appends to the wal.
             spared: frames (lsn) that must not be given up for it; with it, no checkpoint is made either.
 
-        Raises `OutOfRoom`, naming the figures, when nothing is left to give up; then nothing has changed. At once
-        where a reader is why: `HeldByReader`.
+        Raises `OutOfRoom`, naming the figures, when nothing is left to give up; then nothing has changed. Nothing is
+        given up where it is a reader that keeps the room.
         """
         more = 0
         for attempt in range(_TRIES):
@@ -115,8 +115,10 @@ class Thinning:
             except OutOfRoom as error:  # the estimate was too low
                 if attempt == _TRIES - 1:
                     raise self._refusal(need_bytes) from error
-                more += max(need_bytes, self._limit // 32)
-                wal_bytes += wal_bytes // 2
+                if self._room.lacks_wal:
+                    wal_bytes += max(wal_bytes, self._room.wal_bytes) // 2
+                else:
+                    more += max(need_bytes, self._limit // 32)
 
     def within(self, layers: Layers) -> Within:
         """How blocks of these layers that leave RAM are written; `make_room` has kept the room for them."""
@@ -136,11 +138,27 @@ class Thinning:
         finally:
             self._sparing = False
 
-    def rewrite(self, write: Callable[[], object], blocks: int, layers: Layers, spared: Callable[[int], bool]) -> None:
-        """`carry_out` for a change that writes so many blocks in one transaction, most of which are on file already."""
+    def rewrite(
+        self, write: Callable[[], object], blocks: int, layers: Layers, spared: Callable[[int], bool],
+        overwritten: Sequence[int] = (),
+    ) -> None:  # fmt: skip
+        """`carry_out` for a change that writes so many blocks in one transaction, most of which are on file already.
+
+        overwritten: bytes of rows of the log that it overwrites.
+        """
         every = _FILL * self._mean * layers.every_block  # no page is written twice
         wal_bytes = int(min(wal_bytes_of([int(self._mean)] * blocks), 4 * wal_bytes_of([]) + 1.1 * every))
+        long = [size for size in overwritten if size >= PAGE_SIZE]  # the others share their pages
+        wal_bytes += wal_bytes_of([*long, sum(overwritten) - sum(long)])
         self.carry_out(write, int(_FILL * _REPLACED * self._mean * blocks), wal_bytes, layers, spared)
+
+    def scrub(self, layers: Layers) -> None:
+        """`MemoryFile.scrub`, once there is room for writing the longest row anew."""
+        wal_bytes = self._file.scrub_wal_bytes()
+        if wal_bytes:
+            with suppress(OutOfRoom):  # then scrubbing says what is left to do
+                self.make_room(0, wal_bytes, layers)
+        self._file.scrub()
 
     def settle(self, layers: Layers) -> None:
         """Move the base up where most frames are after it, so that a change can have them given up."""
@@ -188,10 +206,13 @@ class Thinning:
         elif len(layers.surface) + len(layers.free):
             self._mean = max(_sampled(layers), 0.5 * self._mean)
 
-    def _log_bytes(self) -> int:
+    def _log_bytes(self, spared: Callable[[int], bool] | None) -> int:
         """What could be given up at most."""
-        sizes = self._file.sizes()
-        return sizes["frames"] + sizes["vectors"]
+        sizes, kept = self._file.sizes(), [lsn for lsn in self._with_images() if spared is not None and spared(lsn)]
+        return sizes["frames"] + sizes["vectors"] - sum(map(self._frame_bytes, kept))
+
+    def _frame_bytes(self, lsn: int) -> int:
+        return self._file.read(partial(evictions.size, table=FRAME_TABLE, lsn=lsn))
 
     def _refusal(self, need_bytes: int) -> OutOfRoom:
         sizes = self._file.sizes()
@@ -207,7 +228,7 @@ class Thinning:
 
     def _give_up(self, short: int, layers: Layers, spared: Callable[[int], bool] | None) -> bool:
         """One step towards `short` bytes less; False when there is none left."""
-        hopeless = short > self._limit // 16 and short > self._log_bytes()  # then nothing is given up in vain
+        hopeless = short > self._limit // 16 and short > self._log_bytes(spared)  # then nothing is given up in vain
         news = layers.last_lsn > self._keeper.base_lsn
         if spared is None and news and (hopeless or self._is_base_behind()):
             try:
@@ -259,7 +280,7 @@ class Thinning:
                 passed.append(lsn)
                 continue
             chosen.append(lsn)
-            wanted -= self._file.read(partial(evictions.size, table=FRAME_TABLE, lsn=lsn))
+            wanted -= self._frame_bytes(lsn)
             if len(chosen) >= 64:
                 break
         self._next = [*passed, *self._next]
@@ -268,7 +289,7 @@ class Thinning:
     def _evict(self, lsns: list[int]) -> None:
         left, n_bytes = {}, 0
         for lsn in lsns:
-            n_bytes += self._file.read(partial(evictions.size, table=FRAME_TABLE, lsn=lsn))
+            n_bytes += self._frame_bytes(lsn)
             left[lsn] = codec.encode_examined(self._footprint.of(self._keeper.rows[lsn]))
         row = EvictionRow(self._keeper.base_lsn, FRAMES, tuple(lsns), n_bytes, self._reason)
         self._file.change("thinning", partial(evictions.drop_frames, row=row, left=left))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import weakref
 from collections.abc import Callable, Mapping
@@ -68,22 +69,26 @@ class Pasts:
 
 
 def _made(log: Keeper, now: MapEpoch, lsn: int, kept: _Kept | None, let_go: Callable[[], None]) -> Layers:
-    """The layers after a frame, by the way that takes least work."""
+    """The layers after a frame, by the way that takes least work, of those that replay no frame that was given up."""
+    gone = log.on_file().evicted_frames() & log.rows.keys()
 
     def frames(after: int, until: int) -> int:
         return sum(after < n <= until for n in log.rows)
+
+    def on(after: int) -> float:
+        return math.inf if any(after < n <= lsn for n in gone) else frames(after, lsn)
 
     def back(later: int) -> float:
         return _LOOK_UP * frames(lsn, later) + (_SHARE * frames(0, lsn) if frames(lsn, later) else 0.0)
 
     ways: list[tuple[float, Callable[[], Layers]]] = [
         (back(now.last_lsn), lambda: _gone_back(log, now, lsn, let_go)),
-        (frames(0, lsn), lambda: _gone_on(nothing_yet(log), log, now, lsn, let_go)),
+        (on(0), lambda: _gone_on(nothing_yet(log), log, now, lsn, let_go)),
     ]
     if kept is not None and kept.layers.last_lsn > lsn:
         ways.append((back(kept.layers.last_lsn), lambda: _gone_back_from(kept.layers, log, lsn)))
     if kept is not None and kept.layers.last_lsn < lsn and kept.at_leisure():
-        ways.append((frames(kept.layers.last_lsn, lsn), lambda: _gone_on(kept.layers, log, now, lsn, let_go)))
+        ways.append((on(kept.layers.last_lsn), lambda: _gone_on(kept.layers, log, now, lsn, let_go)))
     return min(ways, key=lambda way: way[0])[1]()
 
 
@@ -146,7 +151,8 @@ class Travelling(Whereabouts):
             with self._observing:  # a correction changes the file before it changes what is in RAM
                 now = reading.enter_context(self._reading())
                 _require_current(self._keeper)
-                log, horizon = log_until(self._keeper, now.last_lsn), horizon_of(self._keeper)
+                log = log_until(self._keeper, now.last_lsn)
+            horizon = horizon_of(log)  # reads through the blocks on file, while `observe` goes on
             if lsn is None:
                 lsn = last_until(log, stamp_ns)
             elif lsn and lsn not in log.rows:
@@ -157,7 +163,7 @@ class Travelling(Whereabouts):
             try:
                 kept = self._pasts.layers(log, now, lsn, reading.close)
             except Evicted:  # given up meanwhile
-                return Past(self, known, None, departed, horizon_of(self._keeper))
+                return Past(self, known, None, departed, horizon_of(log))
             past = Past(self, known, kept.layers, departed, horizon)
             kept.asked_by.add(past)
             return past
@@ -198,8 +204,7 @@ def _require_current(keeper: Keeper) -> None:
     """Who reads beside a live writer does not see what that one changes of the past."""
     file, rows = keeper.on_file(), keeper.rows
     if keeper.read_only and (
-        any(lsn in rows for row in file.tombstones() for lsn in row.lsns)
-        or file.revisions() % 1_000_000 != keeper.places.revised
+        any(lsn in rows for row in file.tombstones() for lsn in row.lsns) or file.revised() != keeper.places.revised
     ):
         raise SpatialMemError(
             "the writer of this memory has corrected poses or erased frames since it was opened here; open it again"

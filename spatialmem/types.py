@@ -103,12 +103,16 @@ class Camera:
         return Camera(self.fx * sx, self.fy * sy, (self.cx + 0.5) * sx - 0.5, (self.cy + 0.5) * sy - 0.5, width, height)
 
 
+_MOST_PIXELS = 65_500
+"""on a side: what JPEG holds, in which the log keeps colour"""
+
+
 def _checked_size(width: int, height: int) -> tuple[int, int]:
     columns, rows = whole_number(width), whole_number(height)
-    if columns is None or rows is None or columns < 1 or rows < 1:
+    if columns is None or rows is None or not (1 <= columns <= _MOST_PIXELS and 1 <= rows <= _MOST_PIXELS):
         raise InvalidValue(
             f"camera needs a positive integer size; given {described(width)} x {described(height)}; "
-            "give the width and height of its images, in pixels"
+            f"give the width and height of its images, in pixels, {_MOST_PIXELS} at most"
         )
     return columns, rows
 

@@ -10,6 +10,7 @@ from cli_helpers import run, run_json
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from spatialmem.correction import cell_keys
 from spatialmem.errors import InvalidValue
 from spatialmem.memory import SpatialMemory
 from spatialmem.retrieval.changes import Appeared, Change, Departed, NewlySeen
@@ -92,6 +93,25 @@ def test_a_thing_that_was_moved(tmp_path):
         for change in found:
             standing = boxes if isinstance(change, Appeared) else room.BOXES
             assert_of(change, next(b for b in standing if b.name == "blue"))
+
+
+def test_frames_may_arrive_while_changes_are_looked_for(tmp_path, monkeypatch):
+    """A frame is stored between any two that are asked what they saw."""
+    with remember(tmp_path / "a.mem", lap(room.BOXES)) as memory:
+        middle, frames = room.FIRST_STAMP_NS + 7 * room.FRAME_STEP_NS, iter(lap(room.BOXES, 1))
+        expected, asked = [kind_and_stamp(change) for change in memory.changes(middle)], []
+
+        def cells_of(blob):
+            asked.append(mh.observe_all(memory, [next(frames)]))
+            return cell_keys(blob)
+
+        monkeypatch.setattr("spatialmem.travelling.cell_keys", cells_of)
+        assert [kind_and_stamp(change) for change in memory.changes(middle)] == expected
+        assert len(asked) == 8 and len(memory.trajectory()) == LAP + 8
+
+
+def kind_and_stamp(change) -> tuple[str, int]:
+    return change.kind, change.stamp_ns
 
 
 def test_what_came_and_went_is_no_change(tmp_path):

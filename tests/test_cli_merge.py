@@ -84,7 +84,11 @@ def test_a_memory_is_merged_where_it_is_found(folder, recordings, capsys):
     assert other.read_bytes() == before
     assert_in_place(path, recordings[1])
     run("merge", path, other)
-    told = " ".join(capsys.readouterr().out.split())
+    captured = capsys.readouterr()
+    told = " ".join(captured.out.split())
+    assert "frame 1 of 12: 0 stored" in captured.err
+    run("merge", path, other, "--quiet")
+    assert capsys.readouterr().err == ""
     assert "0 frames of" in told and "12 duplicate" in told and "known" in told
 
 

@@ -20,6 +20,7 @@ from spatialmem.geometry import make_transform
 from spatialmem.keeper import Keeper
 from spatialmem.memory import SpatialMemory
 from spatialmem.past import Horizon, Past
+from spatialmem.store.file import MemoryFile
 
 COUNT = 20
 STAMPS = [room.FIRST_STAMP_NS + i * room.FRAME_STEP_NS for i in range(COUNT)]
@@ -191,6 +192,36 @@ def test_a_reader_beside_a_writer(tmp_path, reference):
             writer.forget(frames=[7])
             with pytest.raises(SpatialMemError, match="open it again"):
                 again.at(lsn=10)
+
+
+def test_a_reader_of_a_memory_with_very_many_revisions(path):
+    many = "WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 1000001) "
+    with SpatialMemory.open(path, "a") as writer, SpatialMemory.open(path) as reader:
+        connection = writer._keeper.file._writer._connection
+        connection.execute(many + "INSERT INTO pose_revisions SELECT 3, n, x'', 21, NULL, '', 0 FROM n")
+        with pytest.raises(SpatialMemError, match="open it again"):
+            reader.at(lsn=COUNT)
+        reader._keeper.places._revisions[3] = 1_000_001  # as one that is opened now would have it
+        assert reader._keeper.places.revised == 1_000_001 and reader.at(lsn=COUNT).exact
+
+
+def test_the_encoder_is_checked_once(path, monkeypatch):
+    with SpatialMemory.open(path) as memory, memory.at(lsn=5) as then:
+        first, read = then.encoder, []
+        meta = MemoryFile.meta
+        monkeypatch.setattr(MemoryFile, "meta", lambda file: read.append(1) or meta(file))
+        assert then.encoder is first is memory.encoder and not read
+
+
+def test_the_horizon_is_looked_up_while_frames_arrive(path, monkeypatch):
+    """It reads through the blocks on file, and `observe` must not wait for that."""
+    with SpatialMemory.open(path, "a") as memory:
+        held: list[bool] = []
+        looked_up = travelling.horizon_of
+        monkeypatch.setattr(
+            travelling, "horizon_of", lambda log: held.append(memory._observing.locked()) or looked_up(log)
+        )
+        assert memory.at(lsn=4).exact and held == [False]
 
 
 def test_the_past_stays_while_the_memory_grows(tmp_path, reference):

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import store_helpers as sh
 
-from spatialmem.errors import HeldByReader, OutOfRoom
+from spatialmem.errors import OutOfRoom
 from spatialmem.store import schema as sch
 from spatialmem.store.file import MemoryFile
 from spatialmem.store.queries import disk_sizes
-from spatialmem.store.room import wal_bytes_of
+from spatialmem.store.room import HeldByReader, wal_bytes_of
 
 LIMIT = 8 << 20
 
@@ -76,7 +76,7 @@ def test_a_reader_that_holds_the_wal_is_named(file):
     reader = sqlite3.connect(file.path)
     reader.execute("BEGIN")
     reader.execute("SELECT count(*) FROM vectors").fetchone()
-    with pytest.raises(HeldByReader, match="of which a reader holds"):
+    with pytest.raises(HeldByReader, match="from being folded into it"):
         for n in range(1000):
             put(file, 4, 0.02, first=1000 + 4 * n)
     reader.close()

@@ -56,6 +56,8 @@ def pose(scale: float = 1.0, **entries: float) -> bytes:
         ("keyframes", "stamp_ns", "noon", "stamp_ns is str, not int"),
         ("keyframes", "stamp_ns", -1, "stamp_ns is -1"),
         ("keyframes", "residual_m", float("inf"), "residual_m is inf"),
+        ("free_blocks", "lsn", 2**63 - 1, "lsn is 9223372036854775807"),
+        ("surface_blocks", "lsn", 2**32, "lsn is 4294967296"),
         ("keyframes", "reason", b"x", "reason is bytes, not str"),
         ("keyframes", "world_from_camera", pose(m03=float("nan")), "pose of frame 12 .* no rigid transform"),
         ("keyframes", "world_from_camera", pose(scale=1.1), "no rigid transform"),
@@ -65,6 +67,7 @@ def pose(scale: float = 1.0, **entries: float) -> bytes:
         ("anchors", "map_from_session", pose(m13=float("inf")), "anchor of main .* no rigid transform"),
         ("anchors", "revision", 0.5, "revision is float, not int"),
         ("cameras", "fx", "wide", "fx is str, not float"),
+        ("cameras", "width", 2**63 - 1, "given 9223372036854775807 x .* 65500 at most"),
         ("surface_blocks", "data", "text", "data is str, not bytes"),
         ("surface_blocks", "lsn", -1, "lsn is -1"),
         ("sightings", "cells", "text", "cells is str, not bytes"),
@@ -104,6 +107,29 @@ def test_a_frame_that_cannot_be_is_named(sound, tmp_path, column, value, words):
         assert any(column in line and words in line for line in memory.check())
         with pytest.raises(MemoryFileError, match=words):
             memory.keyframe(12)
+
+
+def test_images_are_as_large_as_their_camera(sound, tmp_path):
+    """Kernels go by the camera's size: images of another would be read beyond their end."""
+    path = Path(shutil.copyfile(sound, tmp_path / "a.mem"))
+    write(path, "cameras", "width", 4096)
+    with SpatialMemory.open(path) as memory, pytest.raises(MemoryFileError, match="not as large as its camera says"):
+        memory.keyframe(12)
+    with pytest.raises(MemoryFileError, match="not as large as its camera says, 4096 x"):
+        SpatialMemory.repair(path)
+
+
+@pytest.mark.parametrize("tag", ["late", b"", 2**40])
+def test_a_rebuild_within_a_budget_replaces_tags_that_cannot_be(tmp_path, tag):
+    path = tmp_path / "a.mem"
+    with mh.create(path, walk(6), file_bytes=64 << 20) as memory:
+        hashed = memory.canonical_hash()
+    write(path, "surface_blocks", "lsn", tag)
+    with pytest.raises(MemoryFileError, match="lsn is"):
+        SpatialMemory.open(path)
+    SpatialMemory.repair(path)
+    with SpatialMemory.open(path) as memory:
+        assert memory.canonical_hash() == hashed and memory.check() == []
 
 
 def test_what_opening_does_not_need_is_named_by_the_check(sound, tmp_path):

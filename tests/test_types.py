@@ -43,7 +43,7 @@ def test_camera_refuses_impossible_lenses(changes):
         dataclasses.replace(CAMERA, **changes)
 
 
-@pytest.mark.parametrize("changes", [{"width": 0}, {"height": -3}, {"width": 8.5}])
+@pytest.mark.parametrize("changes", [{"width": 0}, {"height": -3}, {"width": 8.5}, {"width": 65_501}])
 def test_camera_refuses_impossible_sizes(changes):
     with pytest.raises(InvalidValue, match="positive integer size; given"):
         dataclasses.replace(CAMERA, **changes)

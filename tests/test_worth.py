@@ -72,3 +72,48 @@ def test_the_choice_is_a_function_of_the_log(seen, count):
         chosen == worth.least(rows, reversed(spare), count, blobs, ()) == Worth().least(rows, spare, count, blobs, ())
     )
     assert len(chosen) == min(count, len(spare)) == len(set(chosen)) and set(chosen) <= set(spare)
+
+
+def plainly(rows, spare, count, seen):
+    """The same by the formula, in plain words and with nothing kept."""
+    left, chosen = [row.lsn for row in rows], []
+    encoded = {row.lsn: row.encoded for row in rows}
+    while len(chosen) < min(count, len(spare)):
+        saw = {cell: [lsn for lsn in left if cell in seen[lsn]] for cells in seen.values() for cell in cells}
+
+        def worth(lsn, saw=saw, last=left[-1]):
+            figure = 1 + sum(1 / len(saw[cell]) + (saw[cell][-1] == lsn) for cell in seen[lsn])
+            return figure * (1.5 if encoded[lsn] else 1.0) * (0.5 + 0.5 * lsn / last)
+
+        order = sorted((round(worth(lsn), 9), lsn) for lsn in left if lsn in spare)
+        turn = [lsn for _, lsn in order[: min(-(-count // 8), count - len(chosen))]]
+        chosen, left = chosen + turn, [lsn for lsn in left if lsn not in turn]
+    return chosen
+
+
+@given(
+    st.lists(st.lists(st.integers(0, 7), unique=True, max_size=5), min_size=3, max_size=24),
+    st.lists(st.tuples(st.integers(1, 9), st.integers(1, 6)), min_size=1, max_size=4),
+)
+def test_what_is_kept_from_call_to_call_changes_nothing(seen, calls):
+    """Frames come, and those that were chosen go."""
+    seen = dict(enumerate(seen, start=1))
+    worth, blobs, gone, last = Worth(), {lsn: sightings(*cells) for lsn, cells in seen.items()}, set(), 2
+    for count, more in calls:
+        last = min(len(seen), last + more)
+        rows = [row(lsn, lsn % 3 > 0) for lsn in range(1, last + 1) if lsn not in gone]
+        spare = {r.lsn for r in rows if r.lsn % 4 > 0}
+        chosen = worth.least(rows, spare, count, blobs, ())
+        ranked = plainly(rows, spare, count, {r.lsn: seen[r.lsn] for r in rows})
+        assert chosen == ranked
+        gone |= set(chosen)
+
+
+def test_only_cells_of_new_frames_are_sorted(monkeypatch):
+    """A memory of a day asks hundreds of times, and a frame waits meanwhile."""
+    sizes, unique = [], np.unique
+    monkeypatch.setattr("spatialmem.worth.np.unique", lambda a, **k: sizes.append(len(a)) or unique(a, **k))
+    worth, blobs = Worth(), {lsn: sightings(lsn, lsn + 1, lsn + 2) for lsn in range(1, 41)}
+    worth.least([row(lsn) for lsn in range(1, 31)], range(1, 31), 16, blobs, ())
+    worth.least([row(lsn) for lsn in range(10, 41)], range(10, 41), 16, blobs, ())
+    assert sum(sizes) == 3 * 40

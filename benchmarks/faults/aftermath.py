@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -20,12 +20,29 @@ _LOG = (
     "FROM keyframes k JOIN frames f USING (lsn) LEFT JOIN vectors v USING (lsn) ORDER BY lsn"
 )
 """a row a frame: what was observed, with the checksums of its images, features and vector"""
-_OBSERVED = "SELECT lsn, seq, stamp_ns, hex(world_from_camera) FROM keyframes ORDER BY lsn"
+_OBSERVED = 8
+"""how many of these columns a frame keeps that is evicted"""
 _WHOLE = "SELECT lsn FROM frames WHERE colour IS NOT NULL"
 _GIVEN_UP = "SELECT what FROM evictions WHERE kind = 'frames'"
+_ROOM_BYTES = 256 << 20
 _PIECE = 40  # bytes of an image by which it is looked for in a file
 _MOVED = {2: (0.2, 0, 0, 0, 0, 0.1), 5: (0, 0.15, 0, 0.05, 0, 0), 9: (0, 0, -0.1, 0, 0.1, 0)}
 """frames that are corrected, and how far: metres and radians; the second time twice as far"""
+
+
+class Bulky:
+    """A memory with room for all bulky frames, as far as it was asked for."""
+
+    def __init__(self, path: Path, options: dict[str, float]) -> None:
+        self._memory = made(path, [], ram_bytes=_ROOM_BYTES, **options)
+        self._hashes = [self._memory.canonical_hash()]
+
+    def after(self, count: int) -> tuple[str, list[tuple]]:
+        """Canonical hash and rows of `_LOG` after so many frames."""
+        while len(self._hashes) <= count:
+            store(self._memory, bulky(len(self._hashes) - 1))
+            self._hashes.append(self._memory.canonical_hash())
+        return self._hashes[count], self._memory.sql(_LOG)[:count]
 
 
 @dataclass
@@ -38,8 +55,10 @@ class Known:
     """canonical hash after 0, 1, 2 ... frames"""
     pieces: dict[int, list[bytes]]
     """bytes that are in a file only while it holds the frame, by lsn"""
-    corrected: list[str]
+    corrected: list[str] = field(default_factory=list)
     """hashes of the memory that is corrected, after 0, 1 and 2 corrections; after 3 it is the first again"""
+    bulky: dict[str, Bulky] = field(default_factory=dict)
+    """of frames that are more than a budget holds, by the deed that observes them"""
 
     @classmethod
     def of(cls, folder: Path, frames: list[Frame]) -> Known:
@@ -51,7 +70,7 @@ class Known:
                 store(memory, frame)
                 hashes.append(memory.canonical_hash())
             log = memory.sql(_LOG)
-        return cls(log, hashes, _pieces(path), [])
+        return cls(log, hashes, _pieces(path))
 
     def sides(self, path: Path) -> list[dict[int, list]]:
         """Three sets of poses for the memory at `path`, the last one those it has; notes its hashes with each."""
@@ -102,8 +121,8 @@ def wrong_after(path: Path, deed: str, begun: int, facts: dict[str, int], known:
     """
     wrong: list[str] = []
     try:
-        if deed == "evict":
-            return _wrong_after_evicting(path, max(begun, facts.get("stored", 0)))
+        if deed in known.bulky:
+            return _wrong_after_evicting(path, max(begun, facts.get("stored", 0)), known.bulky[deed])
         state = _looked_at(path, wrong)
         judge = {"correct": _judge_correction, "forget": _judge_forgetting}.get(deed, _judge_observing)
         wrong += judge(path, state, {"stored": begun, **facts}, known)
@@ -132,27 +151,32 @@ def _looked_at(path: Path, wrong: list[str]) -> State:
     return state
 
 
-def _wrong_after_evicting(path: Path, said: int) -> list[str]:
-    """Every acknowledged frame has its row and at most one more has; images are there, or given up on record; within
-    its budget; read and opened layers are one, and so are those made anew, as far as the log still goes."""
+def _wrong_after_evicting(path: Path, said: int, undisturbed: Bulky) -> list[str]:
+    """Every acknowledged frame has its row and at most one more has; images are those observed, or given up on record;
+    within its budget; the layers, read, opened and made anew, are those of a memory that gave nothing up."""
     wrong, size = [], sum(size for _, size in _folder(path))
     with SpatialMemory.open(path) as memory:
         read, limit = memory.canonical_hash(), memory.config.file_bytes
     with SpatialMemory.open(path, "a") as memory:
-        rows, whole = memory.sql(_OBSERVED), {lsn for (lsn,) in memory.sql(_WHOLE)}
+        log, whole = memory.sql(_LOG), {lsn for (lsn,) in memory.sql(_WHOLE)}
         given_up = {lsn for (what,) in memory.sql(_GIVEN_UP) for lsn in _ranges(what)}
         wrong += [f"check: {line}" for line in memory.check()]
-        if memory.canonical_hash() != read:
-            wrong.append("the layers read and opened differ")
+        opened = memory.canonical_hash()
         memory.rebuild()
-        if memory.canonical_hash() != read:
-            wrong.append("the layers made anew differ")
-    if not said <= len(rows) <= said + 1:
-        wrong.append(f"{said} frames were acknowledged, {len(rows)} are there")
-    expected = [bulky(number) for number in range(len(rows))]
-    seen = [(f.seq, f.stamp_ns, f.pose.tobytes().hex().upper()) for f in expected]
-    if [row[1:] for row in rows] != seen or whole | given_up != {row[0] for row in rows}:
-        wrong.append("rows of frames differ from what was observed, or images are missing that nothing gave up")
+        rebuilt = memory.canonical_hash()
+        wrong += [f"check after the rebuild: {line}" for line in memory.check()]
+    if not said <= len(log) <= said + 1:
+        wrong.append(f"{said} frames were acknowledged, {len(log)} are there")
+    hashed, expected = undisturbed.after(len(log))
+    for what, found in (("read", read), ("opened", opened), ("made anew", rebuilt)):
+        if found != hashed:
+            wrong.append(f"the layers {what} are not those of the first {len(log)} frames")
+    if [row for row in log if row[0] in whole] != [row for row in expected if row[0] in whole]:
+        wrong.append("frames whose images are there differ from what was observed")
+    if [row[:_OBSERVED] for row in log] != [row[:_OBSERVED] for row in expected]:
+        wrong.append("rows of frames differ from what was observed")
+    if whole & given_up or whole | given_up != {row[0] for row in log}:
+        wrong.append("images are missing that nothing gave up, or there that something gave up")
     if limit is not None and size > limit:
         wrong.append(f"the files took {size} bytes, the budget is {limit}")
     return wrong

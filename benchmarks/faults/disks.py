@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import resource
 import shutil
-import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -25,7 +23,7 @@ Row = tuple[str, str, bool]
 
 @contextmanager
 def small_disk(folder: Path) -> Iterator[str | None]:
-    """Mount a file system of 3 MiB at `folder` for the block; None when that is not permitted."""
+    """Mount a file system of 8 MiB at `folder` for the block; None when that is not permitted."""
     folder.mkdir(parents=True, exist_ok=True)
     command = ["mount", "-t", "tmpfs", "-o", f"size={_DISK_BYTES}", "tmpfs", str(folder)]
     with _mounted(command, folder) as done:
@@ -52,18 +50,6 @@ def _mounted(command: list[str], folder: Path) -> Iterator[bool]:
         yield True
     finally:
         subprocess.run(["umount", "--lazy", str(folder)], check=True)  # a file may be open where a case failed
-
-
-@contextmanager
-def limited_size(size: int) -> Iterator[None]:
-    """No file may grow beyond `size` bytes in the block: what is left where no disk can be mounted."""
-    before, handler = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-        signal.signal(signal.SIGXFSZ, handler)
 
 
 class FullDisk:
@@ -222,9 +208,9 @@ def shifted(by_m: float) -> np.ndarray:
 def _short(text: str) -> str:
     """Without what differs from run to run."""
     text = " ".join(text.split())
-    for part in text.split():
+    for part in (word.strip("'\"()[]:;,") for word in text.split()):
         if part.startswith(os.sep):
-            text = text.replace(part, Path(part.rstrip(":;,")).name)
+            text = text.replace(part, Path(part).name)
     return text[:160]
 
 

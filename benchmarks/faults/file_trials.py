@@ -5,6 +5,8 @@ Outcomes of a trial:
   repaired       the same, and a rebuild from the log gave the sound memory again
   named          it opens, and verifying says what is wrong
   mended         the same, and a rebuild gave the sound memory again
+  remade         refused or named, and a rebuild gave another memory without a word: WRONG, unless somebody who wrote
+                 the value and its checksum could have meant it
   harmless       it opens, verifying finds nothing, and it holds exactly what the sound one holds
   earlier        it opens, verifying finds nothing, and it holds the first frames of the sound one, whole (wal only)
   could not be   SQLite refused to write the value in the first place
@@ -35,14 +37,17 @@ from spatialmem.store.schema import TABLES
 FRAMES, FORGOTTEN, CORRECTED = 12, 11, (2, 9)
 LOG = ("keyframes", "frames", "vectors")
 _QUESTIONS = ("red", "blue", "green")
-WRONG = ("taken", "raised", "died", "hung")
+FILE_BYTES, BLIND = 64 << 20, 4
+"""of the templates; a frame without depth, which left nothing in the map that a rebuild would lack"""
+WRONG = ("taken", "remade", "raised", "died", "hung")
 
 
 def make_templates(folder: Path) -> None:
-    """A closed memory in which every table has rows (sound.mem), and what a killed writer leaves (killed.mem, -wal)."""
+    """A closed memory in which every table has rows (sound.mem), one whose log was thinned (thinned.mem), and what a
+    killed writer leaves (killed.mem, -wal)."""
     frames = walk(FRAMES + 4)
     path = folder / "sound.mem"
-    memory = made(path, frames[:FRAMES], checkpoint_frames=4)
+    memory = made(path, frames[:FRAMES], checkpoint_frames=4, file_bytes=FILE_BYTES)
     poses = {k.lsn: k.map_from_camera for k in memory.trajectory()}
     memory.correct_poses({lsn: poses[lsn] @ exp_se3(np.array([0.1, 0, 0, 0, 0, 0.05])) for lsn in CORRECTED})
     memory.forget(frames=[FORGOTTEN])
@@ -51,16 +56,28 @@ def make_templates(folder: Path) -> None:
     place[:3, 3] = (0.1, 0.0, 0.0)
     memory.add_session("evening", place)
     memory.correct_poses(anchor=("evening", np.eye(4)))
+    thin(memory, [BLIND])
     memory.close()
+    with made(folder / "thinned.mem", frames[:FRAMES], checkpoint_frames=4, file_bytes=FILE_BYTES) as memory:
+        thin(memory, [1, 2, 7])
     live = folder / "live.mem"
     with made(live, [], checkpoint_frames=5) as memory:
         for frame in frames[:FRAMES]:
             store(memory, frame)
         for suffix in ("", "-wal"):
             shutil.copyfile(f"{live}{suffix}", f"{folder / 'killed.mem'}{suffix}")
-    empty = [table.name for table in TABLES if table.name != "evictions" and not _count(path, table.name)]
+    empty = [table.name for table in TABLES if not _count(path, table.name)]
     if empty:
         raise RuntimeError(f"the template has nothing in {', '.join(empty)}")
+
+
+def thin(memory: SpatialMemory, lsns: list[int]) -> None:
+    """Give up images and depth of frames, as a file budget does where there is no room for more."""
+    keeper, layers = memory._keeper, memory._layers
+    if keeper.thinning is None:
+        raise RuntimeError("a memory without a file budget gives nothing up")
+    keeper.complete_round(layers)
+    keeper.thinning._evict(lsns)
 
 
 def _count(path: Path, table: str) -> int:
@@ -82,16 +99,20 @@ def _answer(memory: SpatialMemory, text: str) -> list[tuple]:
     return [(*hit.position_m.tolist(), hit.score, hit.last_seen_ns) for hit in memory.query(text)]
 
 
+def _read(path: Path) -> list[Any]:
+    with SpatialMemory.open(path) as memory:
+        return everything(memory)
+
+
 class Trials:
     """For faults.worker: one damaged file after the other."""
 
     def __init__(self, folder: Path) -> None:
-        self._sound, self._killed = folder / "sound.mem", folder / "killed.mem"
-        self._content = self._sound.read_bytes()
+        self._killed = folder / "killed.mem"
+        self._content = {name: (folder / f"{name}.mem").read_bytes() for name in ("sound", "thinned")}
         self._file, self._wal = self._killed.read_bytes(), folder.joinpath("killed.mem-wal").read_bytes()
         self._path = folder / f"trial-{os.getpid()}" / "a.mem"
-        with SpatialMemory.open(self._sound) as memory:
-            self._expected = everything(memory)
+        self._expected = {name: _read(folder / f"{name}.mem") for name in self._content}
         self._earlier = _prefixes(folder)
 
     def trial(self, spec: Spec) -> dict[str, str]:
@@ -101,38 +122,41 @@ class Trials:
         try:
             if spec["of"] in ("wal", "file with wal"):
                 return self._crashed(spec)
+            of = "thinned" if spec["of"] == "thinned" else "sound"
             if spec["of"] == "sql":
-                self._path.write_bytes(self._content)
+                self._path.write_bytes(self._content[of])
                 write_hostile(self._path, spec)
             else:
-                self._path.write_bytes(damaged(self._content, spec))
-            return self._judged()
+                self._path.write_bytes(damaged(self._content[of], spec))
+            return self._judged(self._expected[of])
         except Unwritable as error:
             return {"outcome": "could not be", "detail": str(error)}
         except Exception as error:  # noqa: BLE001  that there is none but the library's own is what is tested
             return {"outcome": "raised", "detail": f"{type(error).__name__}: {error}"}
 
-    def _judged(self) -> dict[str, str]:
+    def _judged(self, expected: list[Any]) -> dict[str, str]:
         try:
             with SpatialMemory.open(self._path) as memory:
                 lines = memory.check()
-                same = everything(memory) == self._expected
+                same = everything(memory) == expected
         except SpatialMemError as error:
-            return {"outcome": "repaired" if self._mended() else "refused", "detail": str(error)}
+            return {"outcome": self._rebuilt(expected, "repaired", "refused"), "detail": str(error)}
         if lines:
-            outcome = "mended" if self._mended() else "named"
-            return {"outcome": outcome, "detail": lines[0], "same": str(same)}
+            return {"outcome": self._rebuilt(expected, "mended", "named"), "detail": lines[0], "same": str(same)}
         return {"outcome": "harmless" if same else "taken", "detail": ""}
 
-    def _mended(self) -> bool:
-        """Whether a rebuild gives the sound memory. One that succeeds and gives another is `taken`: an exception."""
+    def _rebuilt(self, expected: list[Any], well: str, not_at_all: str) -> str:
+        """Which outcome a rebuild makes of it: `well` where it gives the sound memory again, `not_at_all` where it is
+        refused, or what is wrong is still said; it must not give another memory and be silent."""
         try:
             SpatialMemory.repair(self._path)
             with SpatialMemory.open(self._path) as memory:
                 found, lines = everything(memory), memory.check()
         except SpatialMemError:
-            return False
-        return found[0] == self._expected[0] and found[2] == self._expected[2] and not lines
+            return not_at_all
+        if lines:
+            return not_at_all
+        return well if (found[0], found[2]) == (expected[0], expected[2]) else "remade"
 
     def _crashed(self, spec: Spec) -> dict[str, str]:
         """What a killed writer left, damaged: some first frames, whole, or an error."""

@@ -71,7 +71,8 @@ def _possible(table: str, column: str, kind: str, name: str, held: tuple) -> boo
     if name in OWN:
         return name == "a byte changed"
     if table == "meta":  # a configuration without keys is that of the defaults
-        return column == "key" or held[0] not in (*_NEEDED, "up_in_map") or (held[0], name) == ("config", "{}")
+        meant = (("config", "{}"), ("up_in_map", "NULL"))  # the defaults, and an up that is not known
+        return column == "key" or held[0] not in (*_NEEDED, "up_in_map") or (held[0], name) in meant
     value = VALUES[name]
     if value is None:
         return "NOT NULL" not in kind and (table, column) != ("frames", "colour")

@@ -10,15 +10,16 @@ from time import perf_counter as clock
 
 import numpy as np
 
-from faults.aftermath import Known, wrong_after
-from faults.marks import can_evict
-from faults.scene import bulky, made, store, walk
+from faults.aftermath import Bulky, Known, wrong_after
+from faults.marks import can_leave_ram
+from faults.scene import CROWDED, FINE, bulky, made, store, walk
 from faults.server import Aim, Death, Server
 from faults.victim import FRAMES
-from spatialmem.budget import ByteBudget
 
-BEGUN, WHOLE, MOST_BULKY = 6, 14, 400
+BEGUN, WHOLE = 6, 14
 """frames in a memory that goes on observing, and in one that is corrected or forgets"""
+MOST_BULKY, SMALL = 400, 12
+"""frames after which a memory must have given one up; in one whose RAM does not hold its blocks"""
 
 
 @dataclass(frozen=True)
@@ -41,11 +42,12 @@ PHASES = (
     Phase("correction", "correct", ("correction", "correction:file"), "whole"),
     Phase("forget", "forget", ("forget", "forget:erase", "forget:rewrite"), "whole", 2),
     Phase("close", "close", ("close", "close:blocks", "close:fold"), "begun", 2),
+    Phase("eviction", "evict", ("eviction",), "crowded", 3),
     Phase("opening", "recover", ("opening",), "killed", 1),
     Phase("rebuild", "rebuild", ("rebuild", "rebuild:file"), "whole", 2),
 )
-EVICTION = Phase("eviction", "evict", ("eviction:frames", "eviction:blocks"), "crowded", 2)
-"""counts with releases that keep a budget (marks.can_evict)"""
+LEAVING = Phase("leaving", "leave", ("leaving",), "small", 3)
+"""blocks on their way from RAM to the file, in releases where they do that (marks.can_leave_ram)"""
 
 
 @dataclass
@@ -60,7 +62,10 @@ class Tally:
     """of those that landed in it, by the innermost place"""
     frames: int = 0
     """frames that had to be there afterwards, or erased on record, over all kills"""
+    lost: int = 0
+    """kills after which something was wrong, in the phase or beside it"""
     wrong: list[str] = field(default_factory=list)
+    """what that was, and children that ended by an error"""
     checking_ms: list[float] = field(default_factory=list)
 
 
@@ -77,8 +82,9 @@ class Templates:
         made(self._path("checkpointing"), self.frames[:BEGUN], checkpoint_frames=2).close()
         made(self._path("whole"), self.frames[:WHOLE]).close()
         self._leave_killed()
-        if can_evict():
-            self._crowd()
+        self._crowd(folder)
+        if can_leave_ram():
+            self._overfill(folder)
         self.sides = folder / "sides.json"
         self.sides.write_text(json.dumps(self.known.sides(self._path("whole"))))
 
@@ -100,15 +106,25 @@ class Templates:
         shutil.copytree(path.parent, aside)
         return aside / path.name
 
-    def _crowd(self) -> None:
-        """A memory of the least budget, filled until frames or blocks had to go."""
-        least, fine = ByteBudget(16 << 20, 16 << 20), {"voxel_size_m": 0.02, "free_voxel_m": 0.08}
-        with made(self._path("crowded"), [], least, **fine) as memory:
+    def _crowd(self, folder: Path) -> None:
+        """A memory of the least file, filled until frames had to go."""
+        with made(self._path("crowded"), [], CROWDED) as memory:
             for number in range(MOST_BULKY):
                 store(memory, bulky(number))
-                if memory.sql("SELECT count(*) FROM evictions")[0][0] and number % 8 == 7:
+                if memory.sql("SELECT count(*) FROM evictions")[0][0]:
                     break
+            else:
+                raise RuntimeError(f"{MOST_BULKY} frames went into {CROWDED.file} bytes, and none was given up")
             self.count["crowded"] = len(memory.trajectory())
+        self.known.bulky["evict"] = Bulky(folder / "reference" / "crowded.mem", {})
+
+    def _overfill(self, folder: Path) -> None:
+        """A memory of the least RAM, with more blocks than that holds."""
+        with made(self._path("small"), [bulky(number) for number in range(SMALL)], **FINE) as memory:
+            if not memory.info()["surface_blocks_on_file_alone"]:
+                raise RuntimeError(f"the blocks of {SMALL} frames found room in RAM")
+        self.count["small"] = SMALL
+        self.known.bulky["leave"] = Bulky(folder / "reference" / "small.mem", FINE)
 
     def copy(self, name: str, into: Path) -> Path:
         """A copy, alone in a new folder."""
@@ -135,6 +151,7 @@ def campaign(
         path = templates.set_aside(path)
         found = wrong_after(path, phase.deed, begun, death.facts, templates.known)
         tally.checking_ms.append(1e3 * (clock() - start))
+        tally.lost += bool(found)
         tally.wrong += [f"{phase.name} {number}, killed in {death.step}: {line}" for line in found]
     return tally
 

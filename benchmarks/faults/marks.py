@@ -16,6 +16,10 @@ from typing import Any
 from spatialmem.memory import SpatialMemory
 from spatialmem.store.file import MemoryFile
 from spatialmem.store.writer import Writer
+from spatialmem.thinning import Thinning
+
+_entered: list[str] = []
+"""places that this process is in, outermost first"""
 
 
 def say(line: str) -> None:
@@ -23,26 +27,19 @@ def say(line: str) -> None:
     os.write(1, f"{line}\n".encode())
 
 
-_EVICTION = (
-    ("spatialmem.thinning", "Thinning", "_evict", "eviction:frames"),
-    ("spatialmem.thinning", "Thinning", "_evict_vectors", "eviction:vectors"),
-    ("spatialmem.store.block_store", "FileBlocks", "put", "eviction:blocks"),
-)
-"""module, class, method and place; what a release does not have is left out"""
-
-
-def can_evict() -> bool:
-    """Whether this release keeps a budget at all."""
-    return any(importlib.util.find_spec(module) is not None for module, *_ in _EVICTION)
+def can_leave_ram() -> bool:
+    """Whether blocks that find no room in RAM go to the file in this release, rather than be refused."""
+    return importlib.util.find_spec("spatialmem.store.block_store") is not None
 
 
 def mark_all() -> None:
     """Let the methods in which memory and file are changed say so."""
-    for module, owner, name, place in _EVICTION:
-        if importlib.util.find_spec(module) is not None:
-            _mark(getattr(importlib.import_module(module), owner), name, lambda given, place=place: place)
+    _mark(Thinning, "_evict", lambda given: "eviction")
+    if can_leave_ram():
+        store = importlib.import_module("spatialmem.store.block_store")
+        _mark(store.FileBlocks, "put", lambda given: "leaving")
     _mark(MemoryFile, "append_frame", lambda given: "checkpoint" if _has_blocks(given) else "commit")
-    _mark(MemoryFile, "write_checkpoint", lambda given: "close:blocks")
+    _mark(MemoryFile, "write_checkpoint", lambda given: "leaving:file" if "leaving" in _entered else "close:blocks")
     _mark(Writer, "close", lambda given: "close:fold")
     _mark(MemoryFile, "correct", lambda given: "correction:file")
     _mark(MemoryFile, "erase", lambda given: "forget:erase")
@@ -63,10 +60,12 @@ def _mark(owner: type, name: str, place_of: Callable[[dict[str, Any]], str]) -> 
     @functools.wraps(inner)
     def outer(*args: Any, **given: Any) -> Any:
         place = place_of(given)
+        _entered.append(place)
         say(f"+{place}")
         try:
             return inner(*args, **given)
         finally:
             say(f"-{place}")
+            _entered.remove(place)
 
     setattr(owner, name, outer)

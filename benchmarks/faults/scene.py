@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,10 @@ from spatialmem.types import Frame, Stored
 SIZE, BULKY_SIZE = (64, 48), (240, 180)
 NEVER = 100_000
 """checkpoint_frames of a memory that writes blocks only when it is closed"""
+CROWDED = ByteBudget(64 << 20, 8 << 20)
+"""the least file: of bulky frames it holds some fifty"""
+FINE = {"voxel_size_m": 0.02, "free_voxel_m": 0.08}
+"""with these, blocks of a few bulky frames are more than the least RAM holds"""
 _FLOATING = Box("red", (1.5, -0.3, 0.5), (2.0, 0.3, 1.1), (200, 25, 30))
 _WITHOUT = [box for box in BOXES if box.name != "red"]
 _WITH = [*_WITHOUT, _FLOATING]
@@ -47,9 +52,10 @@ def view(
     return Frame(rgb, depth, camera, pose, FIRST_STAMP_NS + number * FRAME_STEP_NS, seq=number)
 
 
+@cache
 def bulky(number: int) -> Frame:
-    """Frame `number` of a camera that turns, of noise that does not compress: some hundred kilobytes of log, and many
-    small voxels, so that a memory of the least budget has to give something up soon."""
+    """Frame `number` of a camera that turns, of noise that does not compress: some hundred kilobytes of log, so that a
+    memory of the least budget has to give something up soon."""
     angle = 0.35 * number
     position = np.array([0.3 * np.cos(angle), 0.3 * np.sin(angle), 1.3])
     frame = view(number, position, position + [np.cos(angle), np.sin(angle), -0.2], BOXES, BULKY_SIZE)

@@ -84,8 +84,13 @@ def evict(path: Path, frames: list[Frame]) -> None:
         say(f"=stored {store(memory, bulky(number))}")
 
 
+def leave(path: Path, frames: list[Frame]) -> None:
+    """Go on observing where every frame has blocks leave RAM."""
+    evict(path, frames)
+
+
 DEEDS: dict[str, Callable[[Path, list[Frame]], None]] = {
-    deed.__name__: deed for deed in (observe, close, correct, forget, recover, rebuild, evict)
+    deed.__name__: deed for deed in (observe, close, correct, forget, recover, rebuild, evict, leave)
 }
 
 

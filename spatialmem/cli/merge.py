@@ -11,6 +11,7 @@ import tyro
 
 from spatialmem.cli.codes import OK
 from spatialmem.cli.output import pairs_table, write_json
+from spatialmem.cli.progress import progress_for
 
 if TYPE_CHECKING:
     from spatialmem.merging import Merged
@@ -28,6 +29,8 @@ class Merge:
     """of the other memory: its sessions are called NAME/SESSION here (default: the name of its file)"""
     same_world: bool = False
     """the two maps share their world; without, the other's frames are looked for in this map"""
+    quiet: bool = False
+    """no progress"""
     json: bool = False
     """one JSON object on standard output"""
 
@@ -39,7 +42,8 @@ class Merge:
 
         started, given = time.monotonic(), np.eye(4) if self.same_world else None
         with SpatialMemory.open(self.other) as other, SpatialMemory.open(self.memory, "a") as memory:
-            done = memory.merge(other, map_from_other=given, name=self.name)
+            with progress_for(len(other.trajectory()), self.quiet) as progress:
+                done = memory.merge(other, map_from_other=given, name=self.name, progress=progress.step)
             frames = len(memory.trajectory())
         seconds = time.monotonic() - started
         if self.json:

@@ -8,8 +8,9 @@ chordal one (Hartley, Trumpf, Dai and Li, IJCV 2013), and the translation that b
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -133,20 +134,31 @@ def _doubt(asked: int, agreed: NDArray[np.bool_]) -> str:
 
 def _apart(frames: Iterable[Frame]) -> Iterator[Frame]:
     """Frames with pose and depth whose view is new beside those before."""
-    before: list[NDArray[np.float64]] = []
+    before = Views()
     for frame in frames:
         pose = frame.world_from_camera
-        if pose is None or frame.depth_m is None or _beside(pose, before):
-            continue
-        before.append(pose)
-        yield frame
+        if pose is not None and frame.depth_m is not None and not before.has(pose):
+            before.add(pose)
+            yield frame
 
 
-def _beside(pose: NDArray[np.float64], others: Sequence[NDArray[np.float64]]) -> bool:
-    if not others:
-        return False
-    distance_m, angle = pose_difference(np.array(others), pose)
-    return bool(((distance_m < APART_M) & (angle < np.deg2rad(APART_DEG))).any())
+@final
+class Views:
+    """Poses that lie apart from each other, by `APART_M` and `APART_DEG`."""
+
+    def __init__(self) -> None:
+        self._poses: list[NDArray[np.float64]] = []
+
+    def has(self, pose: NDArray[np.float64]) -> bool:
+        """Whether one of them is beside this pose (4, 4)."""
+        if not self._poses:
+            return False
+        distance_m, angle = pose_difference(np.array(self._poses), pose)
+        return bool(((distance_m < APART_M) & (angle < np.deg2rad(APART_DEG))).any())
+
+    def add(self, pose: NDArray[np.float64]) -> None:
+        """One that is beside none of them."""
+        self._poses.append(pose)
 
 
 def spread_order(count: int) -> list[int]:

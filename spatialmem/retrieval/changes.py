@@ -268,7 +268,7 @@ def _newly_seen(before: Instant, after: Instant, cells_of: Callable[[int], NDArr
     new = before.free.states((voxels + 0.5) * voxel_m) == UNKNOWN
     voxels, states = voxels[new], states[new]
     regions, changes = connected_regions(voxels, gap=1), []
-    frames = {lsn: cells_of(lsn) for lsn in after.scene.rows if before.lsn < lsn <= after.lsn}
+    frames = {lsn: cells_of(lsn) for lsn in list(after.scene.rows) if before.lsn < lsn <= after.lsn}
     for number in range(len(regions)):
         chosen = regions.members(number)
         if len(chosen) * voxel_m**3 < LEAST_VOLUME_M3:

@@ -118,6 +118,10 @@ class Contents(ABC):
         """What was given up to keep within the budget, oldest first."""
         return self.read(evictions.listed)
 
+    def evicted_frames(self) -> frozenset[int]:
+        """Frames whose images and depth were given up, those that were erased since among them."""
+        return frozenset(lsn for row in self.evictions() if row.kind == evictions.FRAMES for lsn in row.lsns)
+
     def left_by(self, lsn: int) -> NDArray[np.int64]:
         """(n,) keys of the surface blocks that an evicted frame touched or examined."""
         return codec.decode_examined(self._one(sch.FRAMES, lsn)[5])

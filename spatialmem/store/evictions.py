@@ -116,5 +116,6 @@ def problems(connection: sqlite3.Connection) -> Iterator[str]:
             yield f"{len(lsns)} frames {words}, frame {min(lsns)} among them"
     base = queries.base_lsn(connection)
     for row in rows:
-        if row.at_lsn > base:
+        query = "SELECT ifnull(max(lsn), 0) FROM keyframes WHERE lsn <= ?"  # the frame at the base may have been erased
+        if connection.execute(query, (row.at_lsn,)).fetchone()[0] > base:
             yield f"frames were evicted at base {row.at_lsn}, but the last checkpoint is {base}; {sch.REBUILD_ADVICE}"

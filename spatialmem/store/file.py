@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeVar, final
 
-from spatialmem.errors import InvalidValue, MemoryFileError, ReadOnlyMemory
-from spatialmem.store import integrity, maintenance, queries
+from spatialmem.errors import InvalidValue, MemoryFileError, OutOfRoom, ReadOnlyMemory
+from spatialmem.store import evictions, integrity, maintenance, queries
+from spatialmem.store import records as rec
 from spatialmem.store import schema as sch
 from spatialmem.store.access import BesideWriter, Reading
 from spatialmem.store.contents import Contents
@@ -32,6 +34,7 @@ from spatialmem.store.writer import Writer
 
 Mode = Literal["r", "a"]
 T = TypeVar("T")
+_log = logging.getLogger(__name__)
 
 
 @final
@@ -139,6 +142,7 @@ class MemoryFile(Contents):
             pose: by which the frame stands in the layers, where that is not the observed one.
         """
         writer = self._for_writing()
+        length = sum(len(blob) for blob in rec.frame_values(row.lsn, blobs) if isinstance(blob, bytes))
         if row.lsn != self._last_lsn + 1:
             raise InvalidValue(f"the next frame of {self._path} has lsn {self._last_lsn + 1}; given {row.lsn}")
         try:
@@ -147,10 +151,11 @@ class MemoryFile(Contents):
                     maintenance.insert_session(connection, *session)
                 if recording_id is not None:
                     maintenance.put_recording(connection, row.session_id, recording_id)
+                writer.look(length)
                 maintenance.insert_frame(connection, row, blobs, vector, cells, pose)
                 maintenance.insert_departed(connection, departed)
                 maintenance.close_departed(connection, closed_departed, row.lsn)
-                maintenance.put_blocks(connection, surface, free, checkpoint)
+                maintenance.put_blocks(connection, surface, free, checkpoint, writer.look)
         finally:
             self._last_lsn = self._lsn_on_disk()
 
@@ -158,8 +163,9 @@ class MemoryFile(Contents):
         self, surface: Iterable[BlockRow] = (), free: Iterable[BlockRow] = (), checkpoint: CheckpointRow | None = None
     ) -> None:
         """Blocks outside a frame's transaction (closing, eviction); `checkpoint` when they finish a round."""
-        with self._for_writing().transaction("writing blocks to") as connection:
-            maintenance.put_blocks(connection, surface, free, checkpoint)
+        writer = self._for_writing()
+        with writer.transaction("writing blocks to") as connection:
+            maintenance.put_blocks(connection, surface, free, checkpoint, writer.look)
 
     def replace_layers(
         self,
@@ -179,12 +185,12 @@ class MemoryFile(Contents):
         wal_bytes = 0 if writer.room is None else writer.room.spare_bytes // (2 if grows else 1)
         with writer.transaction("rebuilding", wal_bytes) as connection:
             if writer.room is not None:
-                renew_layers(connection, surface, free, cells, departed, checkpoint)
+                renew_layers(connection, surface, free, cells, departed, checkpoint, writer.look)
                 return
             maintenance.clear_layers(connection)
             connection.executemany(sch.SIGHTINGS.insert, (sch.with_crc(pair) for pair in cells))
             maintenance.insert_departed(connection, departed)
-            maintenance.put_blocks(connection, surface, free, checkpoint)
+            maintenance.put_blocks(connection, surface, free, checkpoint, writer.look)
 
     def close_departed(self, ids: Sequence[int], valid_to: int) -> None:
         """Departed rows that hold no longer from lsn `valid_to` on."""
@@ -212,29 +218,34 @@ class MemoryFile(Contents):
 
         used: revision by which each frame (lsn) stands in the layers from now on; layers: None when nothing changes.
         """
-        with self._for_writing().transaction("correcting poses in") as connection:
+        writer = self._for_writing()
+        with writer.transaction("correcting poses in") as connection:
             maintenance.insert_poses(connection, poses)
             maintenance.use_poses(connection, used)
             if anchor is not None:
                 maintenance.insert_anchor(connection, anchor)
             if layers is not None:
-                maintenance.put_corrected(connection, layers)
+                maintenance.put_corrected(connection, layers, writer.look)
 
     def erase(self, row: TombstoneRow, layers: CorrectedLayers) -> None:
         """Erase frames and all that came of them, in one transaction; `scrub` is to follow."""
-        with self._for_writing().erasing("erasing frames from") as connection:
-            maintenance.erase_frames(connection, row)
-            maintenance.put_corrected(connection, layers)
+        writer = self._for_writing()
+        with writer.erasing("erasing frames from") as connection:
+            maintenance.erase_frames(connection, row, writer.look)
+            maintenance.put_corrected(connection, layers, writer.look)
         self._last_lsn = self._lsn_on_disk()
 
     def scrub(self) -> None:
-        """See to it that nothing erased is left in the file's free pages or its wal; does nothing when that is so."""
+        """See to it that nothing erased is left in the file's free pages or its wal; does nothing when that is so.
+
+        `MemoryFileError` when it cannot be done now; the frames are erased all the same.
+        """
         if self.get_meta(sch.SCRUB_PENDING) is None:
             return
         writer = self._for_writing()
         try:
             writer.rewrite()
-        except MemoryFileError as error:
+        except (MemoryFileError, OutOfRoom) as error:
             raise MemoryFileError(
                 f"the frames are erased, but bytes of them may be left in free pages of {self._path} or in its log: "
                 f"{error}; then call forget() again, or open the memory with mode='a'"
@@ -242,9 +253,24 @@ class MemoryFile(Contents):
         with writer.transaction("changing") as connection:
             connection.execute("DELETE FROM meta WHERE key = ?", (sch.SCRUB_PENDING,))
 
+    def try_scrub(self) -> None:
+        """`scrub`; where it cannot be done now, a warning in the log says what is left to do."""
+        try:
+            self.scrub()
+        except MemoryFileError as error:
+            _log.warning("%s", error)
+
+    def scrub_wal_bytes(self) -> int:
+        """What the wal must be able to take for `scrub`; 0 when nothing is to be done, or there is room anyway."""
+        return 0 if self.get_meta(sch.SCRUB_PENDING) is None else self._for_writing().wal_bytes_to_rewrite()
+
     def revisions(self) -> int:
         """Grows whenever the past is changed: poses revised, sessions moved, frames erased."""
         return self.read(queries.revisions)
+
+    def revised(self) -> int:
+        """How many revisions of poses and places of sessions it has, but for those that came with their frame."""
+        return self.read(queries.revised)
 
     def set_meta(self, key: str, value: str | None) -> None:
         """Write one row of `meta`."""
@@ -254,6 +280,11 @@ class MemoryFile(Contents):
     def keep_within(self, limit_bytes: int) -> Room:
         """From now on file, wal and shm never take more: what would raises `OutOfRoom`, and nothing is changed."""
         return self._for_writing().keep_within(limit_bytes)
+
+    @property
+    def bounded(self) -> bool:
+        """Whether `keep_within` was called."""
+        return self._writer is not None and self._writer.room is not None
 
     def change(self, doing: str, function: Callable[[sqlite3.Connection], object]) -> None:
         """Call `function(connection)` in one transaction."""
@@ -283,6 +314,11 @@ class MemoryFile(Contents):
     def sizes(self) -> dict[str, int]:
         """Bytes by table, of free pages ("free"), and on disk: "file", "wal", "shm" and their sum "total"."""
         return {**self.read(queries.table_sizes), **queries.disk_sizes(self._path)}
+
+    def frame_lengths(self, lsns: Iterable[int]) -> list[int]:
+        """Bytes of the blobs that each of these frames has in the log, its image vector left out."""
+        wanted = list(lsns)
+        return self.read(lambda connection: [evictions.size(connection, sch.FRAMES, lsn) for lsn in wanted])
 
     # --- inside
 

@@ -12,6 +12,8 @@ from spatialmem.store import schema as sch
 from spatialmem.types import Camera
 
 _MOST_LINES = 50
+_AT_ONCE = 16
+"""rows that are read in one transaction"""
 _COMPANIONS = (
     ("keyframes", "lsn NOT IN (SELECT lsn FROM frames)", "have a row in keyframes but none in frames"),
     ("frames", "lsn NOT IN (SELECT lsn FROM keyframes)", "have a row in frames but none in keyframes"),
@@ -48,10 +50,23 @@ def _structure(connection: sqlite3.Connection) -> Iterator[str]:
 
 def _checksums(connection: sqlite3.Connection) -> Iterator[str]:
     for table in sch.TABLES:
-        for row in connection.execute(table.select()):
+        for _, *row in _rows(connection, f"SELECT rowid, {', '.join(table.names)}, crc FROM {table.name}"):
             wrong = table.wrong(row)
             if wrong is not None:
                 yield f"row {row[0]!r:.60} of {table.name}: {wrong}"
+
+
+def _rows(connection: sqlite3.Connection, query: str, rowid: str = "rowid") -> Iterator[tuple]:
+    """Rows of a query whose first column is the rowid, by that: a few at a time, and none is held while one of them is
+    looked at. A writer beside it that is bound to a size can go on meanwhile: only in between can it empty its wal."""
+    after: tuple[int, ...] = ()
+    while True:
+        where = f" WHERE {rowid} > ?" if after else ""
+        some = connection.execute(f"{query}{where} ORDER BY {rowid} LIMIT {_AT_ONCE}", after).fetchall()
+        yield from some
+        if len(some) < _AT_ONCE or (after and some[-1][0] <= after[0]):  # out of order where the file is damaged
+            return
+        after = (some[-1][0],)
 
 
 def _log(connection: sqlite3.Connection) -> Iterator[str]:
@@ -86,18 +101,17 @@ def _layers(connection: sqlite3.Connection) -> Iterator[str]:
 
 def _blobs(connection: sqlite3.Connection) -> Iterator[str]:
     cameras = queries.cameras(connection)
-    (evicted,) = connection.execute("SELECT count(*) FROM evictions").fetchone()
     query = "SELECT f.lsn, camera_ref, colour, depth, mask, features, examined FROM frames f JOIN keyframes USING (lsn)"
-    for lsn, camera_ref, *blobs in connection.execute(query):
+    for lsn, camera_ref, *blobs in _rows(connection, query, "f.lsn"):
         if not _are_bytes(*blobs):
             continue
-        if blobs[0] is None and not evicted:
+        if blobs[0] is None and connection.execute("SELECT count(*) FROM evictions").fetchone() == (0,):
             yield f"frame {lsn}: its colour is missing, and no eviction is recorded"
         try:
             yield from (f"frame {lsn}: {line}" for line in _frame(cameras.get(camera_ref), *blobs))
         except SpatialMemError as error:
             yield f"frame {lsn}: {error}"
-    for lsn, cells in connection.execute("SELECT lsn, cells FROM sightings"):
+    for lsn, cells in _rows(connection, "SELECT lsn, cells FROM sightings", "lsn"):
         if not _are_bytes(cells):
             continue
         try:
@@ -136,7 +150,7 @@ def _frame(
 def _blocks(connection: sqlite3.Connection) -> Iterator[str]:
     unpack = {"surface_blocks": block_codec.unpack_surface_block, "free_blocks": block_codec.unpack_free_block}
     for table, function in unpack.items():
-        for key, number, data in connection.execute(f"SELECT key, codec, data FROM {table}"):
+        for key, number, data in _rows(connection, f"SELECT key, codec, data FROM {table}", "key"):
             if not _are_bytes(data):
                 continue
             if number != block_codec.CODEC_EXACT:

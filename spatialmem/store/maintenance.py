@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from spatialmem.errors import InvalidValue
-from spatialmem.store import queries
+from spatialmem.store import evictions, queries
 from spatialmem.store import records as rec
 from spatialmem.store import schema as sch
 from spatialmem.store.rows import (
@@ -76,25 +76,30 @@ def put_blocks(
     surface: Iterable[BlockRow],
     free: Iterable[BlockRow],
     checkpoint: CheckpointRow | Callable[[], CheckpointRow] | None,
+    look: Callable[[int], None],
 ) -> None:
-    """Blocks in place of those with the same key; the checkpoint row, asked for last, when they finish a round."""
+    """Blocks in place of those with the same key; the checkpoint row, asked for last, when they finish a round.
+
+    look: called before a statement with the bytes that it writes or overwrites; what it raises ends the transaction.
+    """
     for table, blocks in ((sch.SURFACE_BLOCKS, surface), (sch.FREE_BLOCKS, free)):
-        _put_counted(connection, table, blocks)
+        _put_counted(connection, table, blocks, look)
     if callable(checkpoint):
         checkpoint = checkpoint()
     if checkpoint is not None:
         connection.execute(sch.CHECKPOINTS.replace, sch.with_crc(rec.checkpoint_values(checkpoint)))
 
 
-def put_corrected(connection: sqlite3.Connection, layers: CorrectedLayers) -> None:
-    """What a change of the past does to the layers, and to what the log says of them."""
+def put_corrected(connection: sqlite3.Connection, layers: CorrectedLayers, look: Callable[[int], None]) -> None:
+    """What a change of the past does to the layers, and to what the log says of them; look: see `put_blocks`."""
     put_cells(connection, layers.cells)
     replace_departed(connection, layers.departed_of, layers.departed)
     for table, keys in ((sch.SURFACE_BLOCKS, layers.bare_surface), (sch.FREE_BLOCKS, layers.bare_free)):
         _drop_blocks(connection, table, keys)
     for lsn, blob in layers.examined.items():
+        look(2 * evictions.size(connection, sch.FRAMES, lsn))
         _put_examined(connection, lsn, blob)
-    put_blocks(connection, layers.surface, layers.free, None)
+    put_blocks(connection, layers.surface, layers.free, None, look)
 
 
 def _drop_blocks(connection: sqlite3.Connection, table: sch.Table, keys: Iterable[int]) -> None:
@@ -109,10 +114,13 @@ def _put_examined(connection: sqlite3.Connection, lsn: int, blob: bytes | None) 
     connection.execute(sch.FRAMES.replace, sch.with_crc(rec.frame_values(int(lsn), blobs)))
 
 
-def _put_counted(connection: sqlite3.Connection, table: sch.Table, blocks: Iterable[BlockRow]) -> None:
+def _put_counted(
+    connection: sqlite3.Connection, table: sch.Table, blocks: Iterable[BlockRow], look: Callable[[int], None]
+) -> None:
     added, is_there = 0, f"SELECT 1 FROM {table.name} WHERE key = ?"
     for block in blocks:
         added += connection.execute(is_there, (int(block.key),)).fetchone() is None
+        look(2 * len(block.data))  # there may be as long a row that is replaced
         connection.execute(table.replace, sch.with_crc(rec.block_values(block)))
     _count_more(connection, table, added)
 
@@ -183,9 +191,11 @@ def replace_departed(connection: sqlite3.Connection, of: Iterable[int], departed
     insert_departed(connection, departed)
 
 
-def erase_frames(connection: sqlite3.Connection, row: TombstoneRow) -> None:
-    """Delete every row of these frames, and say so; for a connection that overwrites what it deletes."""
+def erase_frames(connection: sqlite3.Connection, row: TombstoneRow, look: Callable[[int], None]) -> None:
+    """Delete every row of these frames, and say so; for a connection that overwrites what it deletes; look: see
+    `put_blocks`."""
     for lsn in row.lsns:
+        look(evictions.size(connection, sch.FRAMES, int(lsn)))
         for table in (sch.KEYFRAMES, sch.FRAMES, sch.VECTORS, sch.SIGHTINGS, sch.POSE_REVISIONS):
             connection.execute(f"DELETE FROM {table.name} WHERE lsn = ?", (int(lsn),))
     connection.execute("DELETE FROM cameras WHERE camera_ref NOT IN (SELECT camera_ref FROM keyframes)")

@@ -45,13 +45,20 @@ def last_lsn(connection: sqlite3.Connection) -> int:
     return connection.execute(f"SELECT {LAST_LSN}").fetchone()[0]
 
 
+_REVISED = (
+    "(SELECT count(*) FROM pose_revisions WHERE valid_from > lsn)"  # not those that came with their frame
+    " + (SELECT count(*) FROM anchors WHERE revision > 0)"
+)
+
+
+def revised(connection: sqlite3.Connection) -> int:
+    """How many revisions of poses and of places of sessions came after what they revise was stored."""
+    return connection.execute(f"SELECT {_REVISED}").fetchone()[0]
+
+
 def revisions(connection: sqlite3.Connection) -> int:
-    """How often the past has been changed."""
-    return connection.execute(
-        "SELECT (SELECT count(*) FROM pose_revisions WHERE valid_from > lsn)"  # not those that came with their frame
-        " + (SELECT count(*) FROM anchors WHERE revision > 0)"
-        " + 1000000 * (SELECT count(*) FROM tombstones)"  # erasing takes revisions away
-    ).fetchone()[0]
+    """How often the past has been changed; erasing counts for more than the revisions that it takes away."""
+    return connection.execute(f"SELECT {_REVISED} + ((SELECT count(*) FROM tombstones) << 40)").fetchone()[0]
 
 
 def base_lsn(connection: sqlite3.Connection) -> int:

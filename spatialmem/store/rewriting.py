@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from spatialmem.store import schema as sch
@@ -30,18 +31,36 @@ def rewrite_in_place(writer: Writer) -> None:
         writer.room.give_back()
 
 
+def wal_bytes_to_rewrite(connection: sqlite3.Connection) -> int:
+    """What the wal must take for it at least: the longest row of all."""
+    return _wal_bytes([max(_longest(connection, table) for table in sch.TABLES)])
+
+
 def _rewrite_table(writer: Writer, table: sch.Table, first_bytes: int) -> None:
-    after, wanted, longest = None, first_bytes, _longest(writer, table)
-    while True:
-        pages = 4 * ((wanted + longest) // sch.PAGE_SIZE + 4)  # each is overwritten, then written; leaves and index
-        with writer.erasing("writing anew", pages * WAL_PAGE) as connection:
-            rows = _portion(connection, table, after, wanted)
-            for ident, _ in rows:
+    after, wanted = None, first_bytes
+    while rows := writer.read(partial(_portion, table=table, after=after, wanted=wanted, most=_most_bytes(writer))):
+        with writer.erasing("writing anew", _wal_bytes(_length(row) for _, row in rows)) as connection:
+            for ident, row in rows:
+                writer.look(_length(row))
                 connection.execute(f"DELETE FROM {table.name} WHERE rowid = ?", (ident,))
-            connection.executemany(_insert(table), [(ident, *row) for ident, row in rows])
-        if not rows:
-            return
+            for ident, row in rows:
+                writer.look(_length(row))
+                connection.execute(_insert(table), (ident, *row))
         after, wanted = rows[-1][0], _PORTION_BYTES
+
+
+def _most_bytes(writer: Writer) -> float:
+    """What the wal has room for beside the file as it is."""
+    return float("inf") if writer.room is None else writer.room.at_hand_bytes
+
+
+def _wal_bytes(lengths: Iterable[int]) -> int:
+    """What the wal takes of rows that are deleted and inserted again: their pages are overwritten, then written."""
+    in_leaves, beyond = 0, 0
+    for length in lengths:
+        in_leaves += min(length, sch.PAGE_SIZE)
+        beyond += 0 if length <= sch.PAGE_SIZE else 1 + length // sch.PAGE_SIZE
+    return (2 * beyond + 4 * (in_leaves // sch.PAGE_SIZE + 4)) * WAL_PAGE  # leaves are shared out, and have an index
 
 
 def _insert(table: sch.Table) -> str:
@@ -51,27 +70,36 @@ def _insert(table: sch.Table) -> str:
 
 
 def _portion(
-    connection: sqlite3.Connection, table: sch.Table, after: int | None, wanted_bytes: int
+    connection: sqlite3.Connection, table: sch.Table, after: int | None, wanted: int, most: float
 ) -> list[tuple[int, Sequence]]:
-    """Rows (rowid, columns) that follow `after`, until they are as long as wanted."""
+    """Rows (rowid, columns) that follow `after`, until they fill so many bytes of leaves; at least one, and no more
+    than the wal can take."""
     names = table.names[1:] if _is_keyed(table) else table.names
     where = "" if after is None else "WHERE rowid > ?"
     query = f"SELECT rowid, {', '.join(names)}, crc FROM {table.name} {where} ORDER BY rowid"
-    return list(_until(connection.execute(query, () if after is None else (after,)), wanted_bytes))
+    return list(_until(connection.execute(query, () if after is None else (after,)), wanted, most))
 
 
-def _until(rows: Iterable[Sequence], wanted_bytes: int) -> Iterator[tuple[int, Sequence]]:
-    left = wanted_bytes
+def _until(rows: Iterable[Sequence], wanted: int, most: float) -> Iterator[tuple[int, Sequence]]:
+    lengths: list[int] = []
     for ident, *row in rows:
+        lengths.append(_length(row))
+        if len(lengths) > 1 and _wal_bytes(lengths) > most:
+            return
         yield ident, row
-        left -= 32 + sum(len(value) for value in row if isinstance(value, (bytes, str)))
-        if left <= 0:
+        wanted -= min(lengths[-1], sch.PAGE_SIZE)  # SQLite keeps the rest of a long row in pages of its own
+        if wanted <= 0:
             return
 
 
-def _longest(writer: Writer, table: sch.Table) -> int:
+def _length(row: Sequence) -> int:
+    return 32 + sum(len(value) for value in row if isinstance(value, (bytes, str)))
+
+
+def _longest(connection: sqlite3.Connection, table: sch.Table) -> int:
     lengths = [f"ifnull(length({name}), 0)" for name, kind in table.columns if kind.startswith(("BLOB", "TEXT"))]
-    return writer.read_one(f"SELECT ifnull(max({' + '.join(lengths) or 0}), 0) FROM {table.name}")[0]
+    query = f"SELECT ifnull(max({' + '.join(lengths) or 0}), 0) FROM {table.name}"
+    return 32 + connection.execute(query).fetchone()[0]
 
 
 def _is_keyed(table: sch.Table) -> bool:

@@ -1,8 +1,8 @@
 """Keeping file, wal and shm of a writer within a bound at every instant (docs/format.md, section 9).
 
 Two hard limits hold a transaction: `max_page_count` for the file it will be folded into, and a look at the wal every
-few instructions of SQLite for what it appends there. What passes one of them is rolled back. Together they leave room
-for the file to take in the whole wal, which happens while the wal still stands beside it.
+few instructions of SQLite, and before each long row, for what it appends there. What passes one of them is rolled
+back. Together they leave room for the file to take in the whole wal, which happens while that still stands beside it.
 """
 
 from __future__ import annotations
@@ -15,19 +15,24 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import final
 
-from spatialmem.errors import HeldByReader, OutOfRoom
+from spatialmem.errors import OutOfRoom
 from spatialmem.store.schema import PAGE_SIZE
 
 WAL_PAGE = PAGE_SIZE + 24
 _LEAST_WAL, _MOST_WAL = 2 << 20, 8 << 20
 _SHM_STEP, _SHM_FRAMES = 32768, 4062  # sqlite.org/walformat.html: an index of 32 KiB for so many pages of the wal
 _CACHE_PAGES = 16  # changed pages that SQLite holds back from the wal until it commits
-_SPARE_PAGES = 8  # what one statement may change beyond the cache before the next look
+_SPARE_PAGES = 8  # what one statement may change beyond the cache before the next look; longer rows are told before
 _HELD = (_CACHE_PAGES + _SPARE_PAGES) * WAL_PAGE  # bytes that may come into the wal after the last look
 _PATIENCE_MS = 500  # for a reader that holds the wal; one that takes longer has the change refused
 _STEPS = 50  # instructions between two looks
 _FULL = "SQLITE_FULL"
 _DISK_IS_FULL = 16 << 20  # with less free than this, it was the disk that had no room
+
+
+@final
+class HeldByReader(OutOfRoom):
+    """There is no room because somebody reads: giving something up would not help, waiting does."""
 
 
 @final
@@ -43,12 +48,15 @@ class Room:
         self._stop: int | None = None
         """size of the wal at which the transaction that runs is broken off"""
         self._stopped, self._expected = False, 0
+        self._raised: BaseException | None = None
+        self.lacks_wal = False
+        """whether it was the wal that had no room when a transaction was refused or broken off"""
         for pragma in (
             f"cache_size = {_CACHE_PAGES}", "wal_autocheckpoint = 0", "secure_delete = FAST",
             f"journal_size_limit = {self.wal_bytes}",
         ):  # fmt: skip
             connection.execute(f"PRAGMA {pragma}").fetchall()
-        connection.set_progress_handler(self._is_too_long, _STEPS)
+        connection.set_progress_handler(self._looks().__next__, _STEPS)
 
     # --- what there is
 
@@ -66,6 +74,11 @@ class Room:
         """What a transaction may append to the wal when the file does not grow."""
         return max(0, self.limit - self._file_bytes() - _HELD - _shm_bytes(self.limit))
 
+    @property
+    def at_hand_bytes(self) -> int:
+        """What a transaction may append to the wal beside the file as it is."""
+        return max(self.spare_bytes, self.wal_bytes - _HELD)
+
     # --- a transaction
 
     @contextmanager
@@ -80,8 +93,10 @@ class Room:
     def prepare(self, wal_bytes: int = 0) -> None:
         """Before a transaction that appends up to `wal_bytes`: see to it that wal and file have the room.
 
-        Raises `OutOfRoom` when they have not, even without the file's free pages: `HeldByReader` where a reader is why.
+        Raises `OutOfRoom` when they have not, even without the file's free pages; `HeldByReader` when a reader that
+        keeps the wal from being folded did not end within half a second.
         """
+        self.lacks_wal = True
         need = max(max(wal_bytes, self._expected) + _HELD, self.wal_bytes // 2)
         if _size(self._wal) + need > self.wal_bytes:
             self.fold(0)
@@ -89,15 +104,29 @@ class Room:
             self.give_back(self._ceiling(max(self.wal_bytes, need)), _PATIENCE_MS)
         wal = max(self.wal_bytes, _size(self._wal) + need)
         if self._file_bytes() > self._ceiling(wal):
-            held = _size(self._wal)
-            note = f", {held:,} of which a reader holds until it is done," if held else ""
-            kind = HeldByReader if held else OutOfRoom
-            raise kind(
+            if _size(self._wal):
+                raise HeldByReader(
+                    f"{self._path} may take {self.limit:,} bytes with its -wal and -shm, and somebody who reads it "
+                    f"(check(), a query, another process) keeps {_size(self._wal):,} bytes of the -wal from being "
+                    "folded into it; nothing was changed: wait until that has ended, then do this again"
+                )
+            raise OutOfRoom(
                 f"{self._path} may take {self.limit:,} bytes with its -wal and -shm, and a change that needs a -wal of "
-                f"{wal:,} bytes{note} does not fit beside the {self._file_bytes():,} of the file"
+                f"{wal:,} bytes does not fit beside the {self._file_bytes():,} of the file"
             )
+        self.lacks_wal = False
         self._connection.execute(f"PRAGMA max_page_count = {self._ceiling(wal) // PAGE_SIZE}").fetchall()
         self._stop, self._stopped = wal - _HELD, False
+
+    def look(self, n_bytes: int) -> None:
+        """Before a statement that writes or overwrites a row of so many bytes, which SQLite does in one instruction.
+
+        Raises `OutOfRoom` when the wal might become too long.
+        """
+        pages = 2 + n_bytes // PAGE_SIZE
+        if pages > _SPARE_PAGES and self._stop is not None and _size(self._wal) + pages * WAL_PAGE > self._stop:
+            self._stopped = self.lacks_wal = True
+            raise self.refusal("writing to")
 
     def before_commit(self) -> None:
         """The last look: a commit itself must not be broken off, it might have been done."""
@@ -116,6 +145,11 @@ class Room:
         if not isinstance(error, sqlite3.Error) or getattr(error, "sqlite_errorname", _FULL) != _FULL:
             return False
         return shutil.disk_usage(self._path.parent).free > _DISK_IS_FULL
+
+    def interruption(self) -> BaseException | None:
+        """What was raised, once, while SQLite asked for a look: Ctrl-C, say."""
+        raised, self._raised = self._raised, None
+        return raised
 
     def refusal(self, doing: str) -> OutOfRoom:
         """The error for a transaction that was broken off."""
@@ -150,16 +184,33 @@ class Room:
 
     def fits_twice(self) -> bool:
         """Whether the whole file can be written anew through its wal."""
-        wal = self.used_bytes // PAGE_SIZE * WAL_PAGE + (1 << 16)
+        self.fold()
+        wal = _size(self._wal) + self.used_bytes // PAGE_SIZE * WAL_PAGE + (1 << 16)
         return self._file_bytes() + wal + _shm_bytes(wal) <= self.limit
 
     # --- inside
 
+    def _looks(self) -> Iterator[bool]:
+        """What SQLite asks between instructions; True breaks off what it does.
+
+        It drops what is raised meanwhile. Signals strike when Python is entered, so from the second call on that
+        happens inside `try`, which a function could not give.
+        """
+        too_long = False
+        while True:
+            try:
+                while True:
+                    yield too_long
+                    too_long = self._is_too_long()
+            except GeneratorExit:
+                return
+            except BaseException as error:  # noqa: BLE001  goes on from `interruption`
+                self._raised, too_long = error, True
+
     def _is_too_long(self) -> bool:
-        """Called by SQLite between instructions; True breaks the transaction off."""
         if self._stop is None or _size(self._wal) <= self._stop:
             return False
-        self._stopped = True
+        self._stopped = self.lacks_wal = True
         return True
 
     def _ceiling(self, wal_bytes: int) -> int:

@@ -26,6 +26,10 @@ _MAY_BE_NULL = frozenset(
 )  # fmt: skip
 """columns of any table; what else NULL stands in is damaged, also where the table would take it"""
 
+LAST_LSN = 2**32 - 2
+"""voxels hold numbers of frames in 32 bits"""
+_NUMBERS_OF_FRAMES = frozenset(("lsn", "at_lsn", "valid_from", "valid_to", "first_lsn", "last_lsn"))
+
 REBUILD_ADVICE = "the layers can be made anew from the log: spatialmem rebuild FILE"
 LOG_ADVICE = "see what else is damaged with `spatialmem info FILE --verify`, and restore the file from a copy"
 
@@ -85,7 +89,10 @@ class Table:
                     return f"{name} is NULL"
             elif type(value) is not wanted:
                 return f"{name} is {type(value).__name__}, not {wanted.__name__}"
-            elif (isinstance(value, int) and value < 0) or (isinstance(value, float) and not math.isfinite(value)):
+            elif (
+                (isinstance(value, int) and (value < 0 or (value > LAST_LSN and name in _NUMBERS_OF_FRAMES)))
+                or (isinstance(value, float) and not math.isfinite(value))
+            ):  # fmt: skip
                 return f"{name} is {value}"
         return None
 

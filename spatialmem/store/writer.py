@@ -6,10 +6,10 @@ import logging
 import os
 import sqlite3
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import final
+from typing import TypeVar, final
 
 from spatialmem.errors import MemoryFileError
 from spatialmem.store.access import check_tables, connect, fold_log
@@ -17,10 +17,11 @@ from spatialmem.store.failures import explained
 from spatialmem.store.header import check_header
 from spatialmem.store.lock import WriterLock
 from spatialmem.store.migrate import migrate_in_place
-from spatialmem.store.rewriting import rewrite_in_place
+from spatialmem.store.rewriting import rewrite_in_place, wal_bytes_to_rewrite
 from spatialmem.store.room import Room
 from spatialmem.store.schema import FORMAT_VERSION, META, create_schema, set_writer_pragmas, with_crc
 
+T = TypeVar("T")
 _log = logging.getLogger(__name__)
 
 
@@ -56,7 +57,7 @@ class Writer:
 
     def keep_within(self, limit_bytes: int) -> Room:
         """From now on file, wal and shm together never take more than this."""
-        with self._guard, explained(self._path, "opening"):
+        with self._guard, self._explained("opening"):
             self.room = Room(self._path, self._connection, limit_bytes)
         return self.room
 
@@ -67,7 +68,7 @@ class Writer:
         wal_bytes: what it appends to the wal, where that may be much. Raises `OutOfRoom` when it would take the files
         beyond their bound.
         """
-        with self._guard, explained(self._path, doing):
+        with self._guard, self._explained(doing):
             if self.room is not None:
                 self.room.prepare(wal_bytes)
             try:
@@ -103,7 +104,7 @@ class Writer:
 
         Where that does not fit the bound on the file, its pages are written anew a few at a time.
         """
-        with self._guard, explained(self._path, "writing anew"):
+        with self._guard, self._explained("writing anew"):
             if self.room is None or self.room.fits_twice():
                 self._connection.execute("VACUUM")
             else:
@@ -112,16 +113,32 @@ class Writer:
         if busy:
             raise MemoryFileError(f"a reader holds the log of {self._path}; close the reader")
 
+    def wal_bytes_to_rewrite(self) -> int:
+        """What the wal must take for `rewrite` at least; 0 without a bound, or where a whole new file fits it."""
+        with self._guard, self._explained("reading"):
+            if self.room is None or self.room.fits_twice():
+                return 0
+            return wal_bytes_to_rewrite(self._connection)
+
+    def look(self, n_bytes: int) -> None:
+        """Before a row of so many bytes is written or overwritten; `OutOfRoom` when it might not fit the bound."""
+        if self.room is not None:
+            self.room.look(n_bytes)
+
+    def read(self, function: Callable[[sqlite3.Connection], T]) -> T:
+        """Result of `function(connection)`, which only reads, as of the last commit."""
+        with self._guard, self._explained("reading"):
+            return function(self._connection)
+
     def read_one(self, query: str) -> tuple:
         """First row of a query, as of the last commit."""
-        with self._guard, explained(self._path, "reading"):
-            return self._connection.execute(query).fetchone()
+        return self.read(lambda connection: connection.execute(query).fetchone())
 
     def close(self) -> None:
         """Fold the wal into the file and let go of the lock; says so when the wal had to stay."""
         with self._guard:
             try:
-                with explained(self._path, "closing"):
+                with self._explained("closing"):
                     if self.room is not None:
                         self.room.give_back()
                     busy, _, _ = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
@@ -136,6 +153,18 @@ class Writer:
         left = [name for name in ("-wal", "-shm") if self._path.with_name(self._path.name + name).exists()]
         if left:
             _log.info("a reader was looking at %s while it was closed: %s left beside it, empty", self._path, left)
+
+    @contextmanager
+    def _explained(self, doing: str) -> Iterator[None]:
+        """`explained`; and what was raised while SQLite asked how long the wal is goes on from here."""
+        try:
+            with explained(self._path, doing):
+                yield
+        except BaseException as error:
+            raised = None if self.room is None else self.room.interruption()
+            if raised is None:
+                raise
+            raise raised from error
 
 
 def _open(path: Path) -> sqlite3.Connection:
