@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import final
 
 import numpy as np
@@ -21,11 +21,12 @@ from spatialmem.derived_rows import cells_blob, departed_rows
 from spatialmem.epochs import Epochs
 from spatialmem.errors import OutOfRoom
 from spatialmem.map_epoch import MapEpoch
+from spatialmem.prepared import Added, LoggedFrame, Prepared
 from spatialmem.residence import Residence
 from spatialmem.store.block_codec import CODEC_EXACT, FreeBlock, SurfaceBlock, pack_free_block, pack_surface_block
 from spatialmem.store.block_store import BlockStore
 from spatialmem.store.rows import BlockRow, DepartedRow
-from spatialmem.types import Camera, Frame, Outcome
+from spatialmem.types import Frame, Outcome
 from spatialmem.voxels.blocks import BlockArrays, block_of, keys_in_order, read_block
 from spatialmem.voxels.freespace import FreePlan, FreeSpaceGrid
 from spatialmem.voxels.look import Verdicts
@@ -35,43 +36,8 @@ from spatialmem.voxels.sketch import Sketch
 from spatialmem.voxels.surface import FusionPlan, SurfaceGrid
 from spatialmem.voxels.views import DepthView
 
-Added = tuple[NDArray[np.int32], NDArray[np.int32]]
 _NO_OUTCOME = Outcome(0.0, 0.0, 0.0, 0.0, float("nan"), 0)
 _NOTHING_ADDED = (np.zeros(0, np.int32), np.zeros(0, np.int32))
-
-
-@dataclass(frozen=True, eq=False)
-class LoggedFrame:
-    """A log row, decoded: all that a layer may know of a frame."""
-
-    lsn: int
-    stamp_ns: int
-    camera: Camera
-    map_from_camera: NDArray[np.float64]
-    rgb: NDArray[np.uint8]
-    depth_m: NDArray[np.float32] | None
-    valid: NDArray[np.bool_] | None
-    features: NDArray[np.float32] | None
-    """(h, w, D) as de-quantised"""
-    examined: NDArray[np.int64]
-    """block keys the gate examined for having been seen through"""
-    residual_m: float
-    """median difference of the readings and the map before fusion, 0 when there was none to take"""
-
-
-@dataclass(frozen=True, eq=False)
-class Prepared:
-    """Everything a frame will change, worked out before anything is changed."""
-
-    frame: LoggedFrame
-    verdicts: Verdicts | None
-    fusion: FusionPlan | None
-    free: FreePlan | None
-    cells: bytes | None
-    """the sightings blob"""
-    departed: tuple[DepartedRow, ...]
-    added: Added
-    """surface and free-space blocks that were added for the frame"""
 
 
 @final

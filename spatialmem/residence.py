@@ -94,7 +94,7 @@ class Residence:
     def _cast_at_once(self, view: DepthView, part: Part) -> NDArray[np.float32]:
         """The first surface ends a ray: what lies nearer has to be in RAM, and nothing else."""
         grid, edge_m = self._layers.surface, BLOCK * self._layers.config.voxel_size_m
-        limits_m = _only(look.expected_m(view, grid.config), part)
+        limits_m = look.only(look.expected_m(view, grid.config), part)
         while True:
             here = grid.pools.keys[live_blocks(grid.pools.table_keys, grid.pools.table_blocks)]
             keys = np.concatenate([here, self.surface.away_keys])  # those that are here are to stay
@@ -102,7 +102,7 @@ class Residence:
             missing = near[len(here) :].any()
             self.ready(keys[near], _NONE)
             cast = look.cast_rays(grid.pools, grid.grid, view, look.farthest_m(grid.config), part)
-            found_m = _only(look.ends_m(cast, view, grid.config), part)
+            found_m = look.only(look.ends_m(cast, view, grid.config), part)
             if not missing and (found_m <= limits_m).all():
                 return cast
             limits_m = found_m
@@ -331,14 +331,6 @@ class Residence:
         layers.free.enter_keys(self.free.among(free))
         self.surface = self.surface.without(_standing(self.surface, surface), made_anew=True)
         self.free = self.free.without(_standing(self.free, free), made_anew=True)
-
-
-def _only(limits_m: NDArray[np.float64], part: Part) -> NDArray[np.float64]:
-    """The limits of the rays of a part; 0 for the others."""
-    out = np.zeros_like(limits_m)
-    top, bottom, left, right = (edge * TILE for edge in part)
-    out[top:bottom, left:right] = limits_m[top:bottom, left:right]
-    return out
 
 
 def _standing(shelf: Shelf, keys: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import rooms
 
-from spatialmem.errors import MemoryFileError, SpatialMemError
+from spatialmem.errors import MemoryFileError, OutOfRoom, SpatialMemError
 from spatialmem.far_reading import whole_epoch
 from spatialmem.keeper import Keeper
 from spatialmem.layers import Layers
@@ -20,6 +20,7 @@ from spatialmem.store.rows import BlockRow
 from spatialmem.voxels.freespace import FreeSpaceGrid
 from spatialmem.voxels.mesh import joined_meshes
 from spatialmem.voxels.shelved_surface import ShelvedSurface
+from spatialmem.voxels.views import DepthView
 
 SMALL = 17 << 20
 NONE = np.zeros(0, np.int64)
@@ -132,6 +133,32 @@ def test_a_reader_of_what_a_writer_has_erased_since_is_told_to_open_again(tmp_pa
         writer.forget(frames=[1, 2, 3])
         with pytest.raises(MemoryFileError, match="open it again"):
             reader.points()
+
+
+def test_a_view_is_compared_part_by_part_where_it_is_more_than_fits(tmp_path, frames, monkeypatch):
+    with mh.create(tmp_path / "a.mem", frames[:5]) as memory:
+        frame, asked = frames[2], []
+        view = DepthView.of(frame.depth_m, frame.valid, frame.camera, frame.pose, memory.config)
+        with memory._reading() as epoch:
+            wanted = epoch.surface.compare(view)
+        assert memory._layers.residence.give_up_all()
+
+        def fits(away, places):
+            asked.append(len(places))
+            return len(places) <= most
+
+        with memory._reading() as epoch:
+            monkeypatch.setattr(ShelvedSurface, "_fits", fits)
+            most = 10_000
+            assert epoch.surface.compare(view) == wanted
+            most = max(asked) // 2
+            seen = epoch.surface.compare(view)
+            assert len(asked) > 10 and seen.rays == wanted.rays
+            for name in ("agrees", "seen_through", "occluded", "no_return"):
+                assert getattr(seen, name) == pytest.approx(getattr(wanted, name), abs=0.01)
+            most = 0
+            with pytest.raises(OutOfRoom, match="can be looked at together"):
+                epoch.surface.compare(view)
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a device that is full")

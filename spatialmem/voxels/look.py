@@ -16,6 +16,7 @@ from spatialmem.voxels.dispatch import DISPATCHER
 from spatialmem.voxels.integrate import Grid
 from spatialmem.voxels.keys import BLOCK, VOXELS, unpack_keys
 from spatialmem.voxels.pools import Pools
+from spatialmem.voxels.raycast import TILE
 from spatialmem.voxels.views import DepthView
 from spatialmem.voxels.weights import DEPTH_UNIT_M
 
@@ -116,6 +117,14 @@ def _readings_m(view: DepthView) -> NDArray[np.float64]:
     """(rows, columns) readings of the pixels that a look casts rays through, 0 where there is none."""
     start, stride = view.ray_stride // 2, view.ray_stride
     return ((view.packed[start::stride, start::stride] >> 8) * DEPTH_UNIT_M).astype(np.float64)
+
+
+def only(limits_m: NDArray[np.float64], part: Part) -> NDArray[np.float64]:
+    """The limits of the rays of a part; 0 for the others."""
+    out = np.zeros_like(limits_m)
+    top, bottom, left, right = (edge * TILE for edge in part)
+    out[top:bottom, left:right] = limits_m[top:bottom, left:right]
+    return out
 
 
 def in_view(keys: NDArray[np.int64], grid: Grid, view: DepthView) -> NDArray[np.int64]:

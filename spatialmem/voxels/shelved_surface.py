@@ -185,15 +185,46 @@ class ShelvedSurface:
         return reading, needed, limits_m
 
     def compare(self, view: DepthView) -> Outcome:
-        """As `SurfaceReading.compare`. Raises `OutOfRoom` when the view needs more blocks than fit."""
-        edge_m = BLOCK * self._here.config.voxel_size_m
-        limits_m = np.where(look.expected_m(view, self._here.config) > 0, cast.FAR_M, 0.0)
-        rays = reach.nearer_than(self._keys, edge_m, view.map_from_camera, view.camera, view.ray_stride, limits_m)
-        places = np.flatnonzero(rays)
-        if not self._fits(places):
-            raise self._too_many(places)
+        """As `SurfaceReading.compare`. Raises `OutOfRoom` when a tile of the view needs more blocks than fit."""
+        rows, columns = look.expected_m(view, self._here.config).shape
         with self._alone():
-            return self._with(places).compare(view)
+            met_m = self._cast(view, (0, -(-rows // TILE), 0, -(-columns // TILE)))
+        return look.look(self._here.pools, self._here.grid, view, cast=met_m).outcome
+
+    def _cast(self, view: DepthView, part: cast.Part) -> NDArray[np.float32]:
+        """What the rays of a part of the view meet, put together of smaller parts where it is more than fits."""
+        met_m, places = self._cast_at_once(view, part)
+        if met_m is not None:
+            return met_m
+        if part[1] - part[0] <= 1 and part[3] - part[2] <= 1:
+            raise self._too_many(places)
+        met_m, other_m = (self._cast(view, half) for half in cast.halves(part))
+        return np.where(np.isnan(met_m), other_m, met_m)
+
+    def _cast_at_once(self, view: DepthView, part: cast.Part) -> tuple[NDArray[np.float32] | None, NDArray[np.int64]]:
+        """What the rays of a part meet, None where the blocks for it, whose places come back, are more than fit.
+
+        Where all in view are, those before the first surfaces are taken, as far as these are to be expected at first.
+        """
+        expected_m = look.only(look.expected_m(view, self._here.config), part)
+        anywhere_m = np.where(expected_m > 0, cast.FAR_M, 0.0)
+        past_m = look.PAST_VOXELS * self._here.config.voxel_size_m
+        limits_m = anywhere_m if self._fits(self._met(view, anywhere_m)) else expected_m
+        while self._fits(places := self._met(view, limits_m)):
+            reading = self._with(places)
+            met_m = look.cast_rays(reading.pools, reading.grid, view, cast.FAR_M, part)
+            ends_m = np.minimum(anywhere_m, np.where(np.isnan(met_m), cast.FAR_M, met_m + past_m))
+            if (ends_m <= limits_m).all():
+                return met_m, places
+            limits_m = np.maximum(limits_m, ends_m)
+        return None, places
+
+    def _met(self, view: DepthView, limits_m: NDArray[np.float64]) -> NDArray[np.int64]:
+        """Places in `_keys` of the blocks that the rays of a look may come upon up to these depths (rows, columns)."""
+        edge_m = BLOCK * self._here.config.voxel_size_m
+        return np.flatnonzero(
+            reach.nearer_than(self._keys, edge_m, view.map_from_camera, view.camera, view.ray_stride, limits_m)
+        )
 
     def _too_many(self, places: NDArray[np.int64]) -> OutOfRoom:
         return OutOfRoom(
