@@ -13,7 +13,8 @@ from spatialmem.gate import SUSPECT_FRAMES, pose_suspect, reason_to_store
 from spatialmem.geometry import inverse
 from spatialmem.keeper import Keeper
 from spatialmem.layers import Layers
-from spatialmem.localise.refine import refine_frame
+from spatialmem.localise.carried import FRAMES, settled, starts_of
+from spatialmem.localise.refine import frame_readings
 from spatialmem.types import Frame, Outcome
 
 
@@ -38,19 +39,24 @@ class Arrival:
 def arrival(frame: Frame, keeper: Keeper, layers: Layers) -> Arrival:
     """Compare a posed frame with the map, moved onto it first where the memory refines poses.
 
-    The gate is asked twice: by the pose given, so that a frame that adds nothing costs no alignment, and once the frame
-    has been moved, for what drift alone set apart from the map is no reason to keep a frame.
+    The gate is asked twice: by the pose that is likely, so that a frame that adds nothing costs no alignment, and once
+    the frame has been moved, for what drift alone set apart from the map is no reason to keep a frame.
     """
     map_from_session = keeper.places.map_from_session(frame.session_id)
-    given = compared(frame, map_from_session @ frame.pose, keeper, layers)
-    if given.reason is None or not keeper.config.refine_poses:
+    observed = map_from_session @ frame.pose
+    if not keeper.config.refine_poses:
+        return compared(frame, observed, keeper, layers)
+    starts = starts_of(frame.pose, keeper.stood(frame, FRAMES)).after(map_from_session)
+    given = compared(frame, starts.likely, keeper, layers)
+    if given.reason is None:
         return given
     with whole_epoch(lambda: layers) as epoch:
-        found = refine_frame(frame, given.map_from_camera, epoch.surface)
-    if not found.moved:
-        return given
-    pose = inverse(map_from_session) @ found.map_from_camera
-    return replace(compared(frame, map_from_session @ pose, keeper, layers), refined=pose)
+        surface = epoch.surface
+        voxel_m = surface.config.voxel_size_m
+        found = settled(frame_readings(frame, surface), starts, surface.distances, voxel_m)
+    if found is not starts.likely:
+        given = compared(frame, found, keeper, layers)
+    return given if found is starts.observed else replace(given, refined=inverse(map_from_session) @ found)
 
 
 def compared(frame: Frame, map_from_camera: NDArray[np.float64], keeper: Keeper, layers: Layers) -> Arrival:

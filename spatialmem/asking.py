@@ -14,7 +14,7 @@ from spatialmem.answering import Answering
 from spatialmem.canonical import canonical_hash
 from spatialmem.config import MemoryConfig
 from spatialmem.keeper import Keeper
-from spatialmem.log_entry import Keyframe
+from spatialmem.log_entry import Keyframe, keyframe
 from spatialmem.map_epoch import MapEpoch
 from spatialmem.perception import Encoder
 from spatialmem.question import ask
@@ -113,7 +113,8 @@ class Asking(ABC):
 
     def trajectory(self) -> list[Keyframe]:
         """The stored frames in log order, without their images."""
-        return [self._keeper.keyframe(row) for row in list(self._keeper.rows.values())]
+        where = self._keeper.places.map_from_camera
+        return [keyframe(row, where(row)) for row in list(self._keeper.rows.values())]
 
     def keyframe(self, lsn: int) -> Frame:
         """A stored frame as it was observed: its pose is in the world of its session (`trajectory`: in the map).

@@ -63,7 +63,7 @@ class MemoryConfig:
     file_bytes: int | None = None
     """what the file with its -wal and -shm may take; None: no limit"""
     refine_poses: bool = False
-    """move each frame onto the map, by at most 5 cm and 2 degrees, before it is stored (docs/localise.md)"""
+    """move each frame onto the map, by at most 5 cm and 2 degrees beyond the frame before, before it is stored"""
     jpeg_quality: int = 90
     """quality of stored colour"""
     gate: GateConfig = field(default_factory=GateConfig)

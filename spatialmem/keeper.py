@@ -12,13 +12,14 @@ from typing import Any, Literal, final
 import numpy as np
 from numpy.typing import NDArray
 
+from spatialmem import log_entry
 from spatialmem.checkpoint import CheckpointRound
 from spatialmem.config import MemoryConfig
 from spatialmem.errors import Evicted, InvalidValue, MemoryFileError, SpatialMemError
 from spatialmem.gone import exact_from
 from spatialmem.layers import Layers, LoggedFrame, Prepared
 from spatialmem.loading import load_blocks, store_of
-from spatialmem.log_entry import Keyframe, LogEntry, decoded, ephemeral_entry, file_entry, keyframe_row
+from spatialmem.log_entry import LogEntry
 from spatialmem.log_rows import LogRows
 from spatialmem.meta import MAP_FRAME, config_of, feature_width_of, meta_of, up_of
 from spatialmem.own_encoder import OwnEncoder
@@ -155,6 +156,12 @@ class Keeper:
         """Depth residuals of the last stored frames of the same camera that looked at depth, newest first."""
         return list(reversed(self._log_of(frame.session_id, frame.camera_id).residuals_m))[:count]
 
+    def stood(self, frame: Frame, count: int) -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:
+        """Poses (4, 4) in the world of their session of the last stored frames of the same camera, newest first: as
+        observed, and as stored; none from before one that was corrected since."""
+        rows = self._log_of(frame.session_id, frame.camera_id).latest(count)
+        return [(row.world_from_camera, self.places.world_from_camera(row)) for row in rows]
+
     def entry(
         self, frame: Frame, map_from_camera: NDArray[np.float64], reason: str, suspect: bool, outcome: Outcome,
         examined: NDArray[np.int64],
@@ -165,10 +172,10 @@ class Keeper:
             frame = replace(frame, seq=self._log_of(frame.session_id, frame.camera_id).next_seq)
         counted = self._log_of(frame.session_id, frame.camera_id).counted[outcome.rays > 0]
         encoding = self.encoder.encode(frame.rgb) if counted % self.config.encode_every == 0 else None
-        row = keyframe_row(lsn, frame, reason, suspect, encoding is not None, outcome)
+        row = log_entry.keyframe_row(lsn, frame, reason, suspect, encoding is not None, outcome)
         if self.file is None:
-            return ephemeral_entry(row, frame, map_from_camera, encoding, examined)
-        return file_entry(row, frame, map_from_camera, encoding, examined, self.config.jpeg_quality)
+            return log_entry.ephemeral_entry(row, frame, map_from_camera, encoding, examined)
+        return log_entry.file_entry(row, frame, map_from_camera, encoding, examined, self.config.jpeg_quality)
 
     def _log_of(self, session_id: str, camera_id: str) -> CameraLog:
         return self._cameras.setdefault((session_id, camera_id), CameraLog(self.rows))
@@ -246,13 +253,6 @@ class Keeper:
         self.places = Places()
         self.recordings.clear()
 
-    def keyframe(self, row: KeyframeRow) -> Keyframe:
-        """A row with its pose in the map."""
-        return Keyframe(
-            row.lsn, row.session_id, row.camera_id, row.seq, row.stamp_ns, self.places.map_from_camera(row), row.camera,
-            row.reason, row.pose_suspect,
-        )  # fmt: skip
-
     def frame(self, lsn: int) -> Frame:
         """A stored frame, decoded, with its pose in the world of its session, as it was observed."""
         row = self.rows.get(lsn)
@@ -262,10 +262,7 @@ class Keeper:
 
     def as_observed(self, row: KeyframeRow, logged: LoggedFrame) -> Frame:
         """The frame of a row whose content was decoded."""
-        return Frame(
-            logged.rgb, logged.depth_m, row.camera, row.world_from_camera, row.stamp_ns, row.session_id, row.camera_id,
-            row.seq, logged.valid, row.pose_sigma, depth_unit="m", recording_id=self.recordings.get(row.session_id),
-        )  # fmt: skip
+        return log_entry.as_observed(row, logged, self.recordings.get(row.session_id))
 
     def logged(self, row: KeyframeRow, map_from_camera: NDArray[np.float64] | None = None) -> LoggedFrame:
         """A stored frame as the layers read it, with the pose it has now or with this one.
@@ -273,7 +270,7 @@ class Keeper:
         Where that is not the pose it was stored with, what it examined has moved with it.
         """
         pose = self.places.map_from_camera(row) if map_from_camera is None else map_from_camera
-        frame = decoded(row, self.on_file().blobs(row.lsn), pose)
+        frame = log_entry.decoded(row, self.on_file().blobs(row.lsn), pose)
         edge_m = BLOCK * self.config.voxel_size_m
         return replace(frame, examined=np.unique(self.places.examined_at(row, frame.examined, pose, edge_m)))
 

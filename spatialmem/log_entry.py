@@ -105,6 +105,22 @@ def decoded(row: KeyframeRow, blobs: FrameBlobs, map_from_camera: NDArray[np.flo
     )
 
 
+def keyframe(row: KeyframeRow, map_from_camera: NDArray[np.float64]) -> Keyframe:
+    """A row with its pose in the map."""
+    return Keyframe(
+        row.lsn, row.session_id, row.camera_id, row.seq, row.stamp_ns, map_from_camera, row.camera, row.reason,
+        row.pose_suspect,
+    )  # fmt: skip
+
+
+def as_observed(row: KeyframeRow, logged: LoggedFrame, recording_id: str | None) -> Frame:
+    """The frame of a row whose content was decoded, with its pose in the world of its session, as it was observed."""
+    return Frame(
+        logged.rgb, logged.depth_m, row.camera, row.world_from_camera, row.stamp_ns, row.session_id, row.camera_id,
+        row.seq, logged.valid, row.pose_sigma, depth_unit="m", recording_id=recording_id,
+    )  # fmt: skip
+
+
 def keyframe_row(lsn: int, frame: Frame, reason: str, suspect: bool, encoded: bool, outcome: Outcome) -> KeyframeRow:
     sigma_m, sigma_rad = frame.pose_sigma if frame.pose_sigma is not None else (None, None)
     looked = outcome.rays > 0

@@ -54,6 +54,16 @@ class CameraLog:
         if looked:
             self.residuals_m.append(row.residual_m)
 
+    def latest(self, count: int) -> list[KeyframeRow]:
+        """The last stored frames, newest first, up to one whose pose was corrected since it was stored."""
+        found = []
+        for lsn in reversed(self._lsns[-count:]):
+            row = self._rows[lsn]
+            if row.pose_revision > (lsn in self._refined):
+                break
+            found.append(row)
+        return found
+
     def holds(self, seq: int | None) -> bool:
         """Whether a frame of this number is stored."""
         return seq is not None and self._place(seq) is not None

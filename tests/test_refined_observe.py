@@ -120,7 +120,7 @@ def test_replay_never_refines(path, monkeypatch):
     def never(*given):
         raise AssertionError("a stored frame was refined again")
 
-    monkeypatch.setattr("spatialmem.arrival.refine_frame", never)
+    monkeypatch.setattr("spatialmem.arrival.settled", never)
     with SpatialMemory.open(path, "a") as memory:
         before = memory.canonical_hash()
         memory.rebuild()

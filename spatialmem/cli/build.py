@@ -54,7 +54,7 @@ class Build:
     store_all: bool = False
     """keep every frame, redundant ones too (fixed once the file exists)"""
     refine: bool = False
-    """move each frame onto the map, by at most 5 cm and 2 degrees, before it is kept (fixed once the file exists)"""
+    """move each frame onto the map, by at most 5 cm and 2 degrees beyond the one before (fixed once the file exists)"""
     budget: str | None = None
     """bound on RAM, and on the file with its -wal and -shm, such as "2 GB" (default: 1 GiB of RAM; fixed once the file
     exists)"""

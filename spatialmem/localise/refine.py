@@ -57,10 +57,15 @@ class Refinement:
 
 def refine_frame(frame: Frame, map_from_camera: NDArray[np.float64], surface: SurfaceReading) -> Refinement:
     """Align a frame to a map, from a pose (4, 4) in it that is nearly right; see `refine`."""
-    depth_m = np.full(frame.rgb.shape[:2], np.nan, np.float32) if frame.depth_m is None else frame.depth_m
-    view = DepthView.of(depth_m, frame.valid, frame.camera, map_from_camera, surface.config)
     voxel_m = surface.config.voxel_size_m
-    return refine(readings_of(view, voxel_m), map_from_camera, surface.distances, voxel_m)
+    return refine(frame_readings(frame, surface), map_from_camera, surface.distances, voxel_m)
+
+
+def frame_readings(frame: Frame, surface: SurfaceReading) -> Readings:
+    """What an alignment needs of a frame; none without depth."""
+    depth_m = np.full(frame.rgb.shape[:2], np.nan, np.float32) if frame.depth_m is None else frame.depth_m
+    view = DepthView.of(depth_m, frame.valid, frame.camera, np.eye(4), surface.config)
+    return readings_of(view, surface.config.voxel_size_m)
 
 
 def refine(readings: Readings, map_from_camera: NDArray[np.float64], field: Field, voxel_m: float) -> Refinement:
@@ -70,7 +75,7 @@ def refine(readings: Readings, map_from_camera: NDArray[np.float64], field: Fiel
     errors. Starts as far out as the band of `field` reaches (3 voxels unless configured otherwise).
     """
     moving, judging = readings.halves()
-    before = _distances(judging, map_from_camera, field)
+    before = distances_at(judging, map_from_camera, field)
     if _known(before) < _LEAST_OVERLAP:
         return _unmoved(map_from_camera, NO_OVERLAP, before, None)
     pose, hold = align(moving, map_from_camera, field, levels(voxel_m), own_normals=True)
@@ -82,8 +87,8 @@ def refine(readings: Readings, map_from_camera: NDArray[np.float64], field: Fiel
     shift_m, turn = pose_difference(map_from_camera, pose)
     if shift_m > LIMIT_M or np.rad2deg(turn) > LIMIT_DEG:
         return _unmoved(map_from_camera, TOO_FAR, before, hold)
-    after = _distances(judging, pose, field)
-    if not _better(before, after, 1.5 * voxel_m):
+    after = distances_at(judging, pose, field)
+    if not better(before, after, 1.5 * voxel_m):
         return _unmoved(map_from_camera, NOT_BETTER, before, hold)
     covariance, left_open = hold.at_camera(pose[:3, 3])
     return Refinement(
@@ -123,7 +128,8 @@ def _unmoved(
     )  # fmt: skip
 
 
-def _distances(readings: Readings, pose: NDArray[np.float64], field: Field) -> NDArray[np.float64]:
+def distances_at(readings: Readings, pose: NDArray[np.float64], field: Field) -> NDArray[np.float64]:
+    """(N,) metres of readings from the surface at a pose (4, 4); NaN outside the band."""
     return np.abs(field(apply(pose, readings.points_m))[0])
 
 
@@ -136,9 +142,11 @@ def _median(distances: NDArray[np.float64]) -> float:
     return float(np.median(known)) if len(known) else float("nan")
 
 
-def _better(before: NDArray[np.float64], after: NDArray[np.float64], far_m: float) -> bool:
+def better(before: NDArray[np.float64], after: NDArray[np.float64], far_m: float) -> bool:
     """Whether the cut-off squares of distances fell by more than chance explains; outside the band counts as far."""
     cut = [np.where(np.isfinite(d), np.minimum(1.0, np.square(d / far_m)), 1.0) for d in (before, after)]
     gain = cut[0] - cut[1]
+    if len(gain) == 0:
+        return False
     error = np.std(gain) * np.sqrt(_SHARED / len(gain))
     return bool(gain.mean() > _SIGNIFICANT * max(float(error), 1e-6))

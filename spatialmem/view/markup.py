@@ -11,7 +11,7 @@ from spatialmem.view.canvas import hit_colour
 from spatialmem.view.scene import PageScene
 
 if TYPE_CHECKING:
-    from spatialmem.keeper import Keyframe
+    from spatialmem.log_entry import Keyframe
 
 SINCE = {
     Presence.PRESENT: "as it was, the last time it was in view",

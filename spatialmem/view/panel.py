@@ -19,7 +19,7 @@ from spatialmem.view.stage import LAYERS, Stage
 if TYPE_CHECKING:
     import viser
 
-    from spatialmem.keeper import Keyframe
+    from spatialmem.log_entry import Keyframe
     from spatialmem.memory import SpatialMemory
 
 MOST_HITS = 10

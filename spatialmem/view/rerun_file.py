@@ -20,7 +20,7 @@ from spatialmem.view.scene import PageScene, Step, page_scene
 from spatialmem.view.words import counts_from_1970
 
 if TYPE_CHECKING:
-    from spatialmem.keeper import Keyframe
+    from spatialmem.log_entry import Keyframe
     from spatialmem.memory import SpatialMemory
 
 STEPS = 200

@@ -14,7 +14,7 @@ from spatialmem.view.plan import choose_up
 from spatialmem.view.thin import Cloud, thinned
 
 if TYPE_CHECKING:
-    from spatialmem.keeper import Keyframe
+    from spatialmem.log_entry import Keyframe
     from spatialmem.memory import SpatialMemory
 
 STEPS = 24

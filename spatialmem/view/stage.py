@@ -17,7 +17,7 @@ from spatialmem.view.thin import Cloud
 if TYPE_CHECKING:
     import viser
 
-    from spatialmem.keeper import Keyframe
+    from spatialmem.log_entry import Keyframe
 
 Clicked = Callable[[Any], None]
 """called with viser's event"""
