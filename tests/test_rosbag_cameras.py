@@ -116,7 +116,7 @@ def test_calibration_that_cannot_be_used(tmp_path, kind):
     with pytest.raises(ReadError, match=r"'plumb_bob' with 3 coefficients.*image_rect"):
         read(path)
     path = write(tmp_path / "c", with_info(size=(4_000_000_000, 30)), kind)
-    with pytest.raises(ReadError, match="cannot be"):
+    with pytest.raises(ReadError, match="cannot be|at most"):
         read(path)
     path = write(tmp_path / "b", with_info(d=(0.1,) * 5, model="spline"), kind)
     with pytest.raises(ReadError, match="'spline'"):
