@@ -36,6 +36,7 @@ def _average_in(typing_context, feature, row, k, patches, four, weights, share):
     """feature[row, k:k + 16] moves by `share` towards the weighted sum of four rows of `patches`, as 8-bit halves."""
 
     def codegen(context, builder, signature, args):
+        """`averages._average_one` for 16 columns, in the same order of operations, so that the bits are the same."""
         feature, row, k, patches, four, weights, share = args
         of_feature, of_patches = signature.args[0], signature.args[3]
         new = None
