@@ -267,3 +267,13 @@ def test_pages_belong_to_one_block_each(count):
 
 def test_merging_is_a_compiled_range_kernel():
     assert merge_blocks.targetoptions["nogil"] and not merge_blocks.targetoptions.get("fastmath")
+
+
+@pytest.mark.parametrize("view", [lambda rgb: rgb[..., ::-1], lambda rgb: rgb[:, ::-1], np.asfortranarray])
+def test_colours_that_do_not_lie_in_one_piece_are_fused_alike(view):
+    cam, grids = camera(), [SurfaceGrid(small_config(), WIDTH) for _ in range(2)]
+    rgb = view(smooth_rgb(cam))
+    for grid, given in zip(grids, (rgb, np.ascontiguousarray(rgb)), strict=True):
+        fuse(grid, plane_depth(cam, 1.5), FORWARD, cam, 1, given)
+    assert not rgb.flags.c_contiguous
+    assert_same_map(contents(grids[0]), contents(grids[1]))

@@ -98,6 +98,7 @@ def _describe(regions: CandidateRegions, ranked: _Ranked, calibrated: bool, scen
     found, (low, high) = regions.found, regions.extent(ranked.region)
     times = times_of(found, ranked.rows, len(scene.stamps_ns) - 1)
     first_lsn, last_lsn = regions.span(ranked.region, times.first_lsn, int(times.last_lsns[-1]))
+    last_lsn = min(last_lsn, len(scene.stamps_ns) - 1)  # as `times_of` does
     centres = (found.voxels(ranked.places) + 0.5) * scene.voxel_size_m
     weights = found.similarity(_some(ranked.rows, _SCORED_VOXELS)).astype(np.float64)
     middle = np.average(_some(centres, _SCORED_VOXELS), axis=0, weights=weights)

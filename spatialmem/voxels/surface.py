@@ -193,6 +193,7 @@ class SurfaceGrid:
         """Average a planned frame in. rgb (H, W, 3); features (h, w, D) patch grid or None."""
         allocate.reserve_pages(self.pools, self._touched, plan.count, self._scratch.near, self._scratch.near_count)
         given = self._no_features if features is None else np.ascontiguousarray(features, np.float32)
+        rgb = np.ascontiguousarray(rgb)  # a flipped or cropped view of an image is none
         DISPATCHER.run(
             integrate.merge_blocks, plan.count, self.pools, self._touched, plan.view.pinhole, plan.view.camera_from_map,
             self.grid, plan.lsn, self._scratch, rgb, given, features is not None, grain=8,
