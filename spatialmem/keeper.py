@@ -182,6 +182,7 @@ class Keeper:
             frame = replace(frame, seq=self._log_of(frame.session_id, frame.camera_id).next_seq)
         counted = self._log_of(frame.session_id, frame.camera_id).counted[outcome.rays > 0]
         encoding = self.encoder.encode(frame.rgb) if counted % self.config.encode_every == 0 else None
+        log_entry.require_width(encoding, self.feature_width)
         row = log_entry.keyframe_row(lsn, frame, reason, suspect, encoding is not None, outcome)
         if self.file is None:
             return log_entry.ephemeral_entry(row, frame, map_from_camera, encoding, examined)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from spatialmem.errors import MemoryFileError
+from spatialmem.errors import InvalidValue, MemoryFileError
 from spatialmem.layers import LoggedFrame
 from spatialmem.perception import Encoding
 from spatialmem.store import codec
@@ -50,6 +50,18 @@ class Keyframe:
     camera: Camera
     reason: str
     pose_suspect: bool
+
+
+def require_width(encoding: Encoding | None, width: int) -> None:
+    """Refuse features that the map has no room for: the kernels read `width` numbers of every patch."""
+    if encoding is None:
+        return
+    shape = encoding.dense.shape
+    if len(shape) != 3 or 0 in shape or shape[2] != width:
+        raise InvalidValue(
+            f"the encoder gave features of shape {shape}; this memory holds (h, w, {width}), at least one patch; "
+            "give the encoder that it was made with"
+        )
 
 
 def ephemeral_entry(

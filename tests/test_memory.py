@@ -11,6 +11,7 @@ import pytest
 import synthetic as room
 
 from spatialmem import geometry as g
+from spatialmem.config import MemoryConfig
 from spatialmem.errors import InvalidValue, MemoryFileError, ReadOnlyMemory, SpatialMemError, UnplacedSession
 from spatialmem.memory import SpatialMemory
 from spatialmem.perception import load_encoder
@@ -421,3 +422,15 @@ def test_a_pose_beyond_the_reach_of_the_keys_is_refused(offset_m):
         with pytest.raises(InvalidValue, match="offset"):
             memory.observe(dataclasses.replace(frame, world_from_camera=far, stamp_ns=frame.stamp_ns + 1, seq=None))
         assert memory.canonical_hash() == before
+
+
+@pytest.mark.parametrize("shape", [(2, 2, 15), (2, 2, 17), (0, 2, 16), (2, 16)])
+def test_features_of_another_width_are_refused_and_change_nothing(shape, monkeypatch):
+    with SpatialMemory.create(None, config=MemoryConfig(voxel_size_m=0.05)) as memory:
+        encoding = dataclasses.replace(
+            memory._keeper.encoder.encode(np.zeros((8, 8, 3), np.uint8)), dense=np.zeros(shape, np.float32)
+        )
+        monkeypatch.setattr(type(memory._keeper.encoder), "encode", lambda self, rgb: encoding)
+        with pytest.raises(InvalidValue, match="features of shape"):
+            memory.observe(room.room_frame(0, 10))
+        assert memory.info()["frames"] == 0
