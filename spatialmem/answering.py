@@ -11,7 +11,7 @@ from spatialmem.retrieval.departed import DepartedTable, departed_hits
 from spatialmem.retrieval.hits import Scene, Seen, build_hits, merge_ranked
 from spatialmem.retrieval.place import what_is_there
 from spatialmem.types import Answer
-from spatialmem.voxels.search import Filter
+from spatialmem.voxels.search import Candidates, Filter
 
 
 def scene_of(keeper: Keeper, epoch: MapEpoch) -> Scene:
@@ -41,9 +41,7 @@ class Answering:
         present = build_hits(found, question.score, question.hit_score, calibrated, top, scene)
         hits = merge_ranked(present, self._gone(question, chosen, scene, epoch), top)
         place = None if hits else what_is_there(chosen, self._keeper.config.free_voxel_m, epoch.free.states)
-        blind = found.without_feature
-        not_searched = f"{blind} surface voxels hold no feature yet: their frames were not encoded" if blind else ""
-        return Answer(hits, question.unknown_words, calibrated, found.scanned, not_searched, place)
+        return Answer(hits, question.unknown_words, calibrated, found.scanned, _not_searched(found), place)
 
     def _gone(self, question: Question, chosen: Filter, scene: Scene, epoch: MapEpoch) -> list[Seen]:
         made_of, table = self._departed
@@ -54,3 +52,15 @@ class Answering:
 
     def _calibrated(self, question: Question) -> bool:
         return question.score is not None and self._keeper.encoder.calibrated
+
+
+def _not_searched(found: Candidates) -> str:
+    parts = []
+    if found.left_out:
+        parts.append(
+            f"{found.left_out} voxel blocks on file may hold more, and there was no room to read them: name a smaller "
+            "place"
+        )
+    if found.without_feature:
+        parts.append(f"{found.without_feature} surface voxels hold no feature yet: their frames were not encoded")
+    return "; ".join(parts)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spatialmem.arguments import check_reach
+from spatialmem.far_reading import whole_epoch
 from spatialmem.gate import SUSPECT_FRAMES, pose_suspect, reason_to_store
 from spatialmem.geometry import inverse
 from spatialmem.keeper import Keeper
@@ -49,7 +50,7 @@ def arrival(frame: Frame, keeper: Keeper, layers: Layers) -> Arrival:
     given = compared(frame, starts.likely, keeper, layers)
     if given.reason is None:
         return given
-    with layers.epochs.read() as epoch:
+    with whole_epoch(lambda: layers) as epoch:
         surface = epoch.surface
         voxel_m = surface.config.voxel_size_m
         found = settled(frame_readings(frame, surface), starts, surface.distances, voxel_m)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 
 import numpy as np
@@ -77,6 +77,20 @@ class Asking(ABC):
         """The surface as triangles."""
         with self._reading() as epoch:
             return epoch.surface.mesh()
+
+    def mesh_pieces(self) -> Iterator[Mesh]:
+        """`mesh` in pieces that fit into RAM, for a map that does not.
+
+        Triangles count the vertices of all pieces, and have none of a later one. The map is that of the first piece;
+        what the writer changes meanwhile is kept twice until the last one is taken.
+        """
+        with self._reading() as epoch:
+            yield from epoch.surface.mesh_pieces()
+
+    def point_pieces(self) -> Iterator[Points]:
+        """`points` in pieces that fit into RAM."""
+        with self._reading() as epoch:
+            yield from epoch.surface.point_pieces(epoch.stamps_ns)
 
     def points(self) -> Points:
         """The surface as points, one a surface voxel."""

@@ -10,6 +10,7 @@ from typing import final
 from spatialmem.checks import described, whole_number
 from spatialmem.config import MemoryConfig
 from spatialmem.errors import InvalidValue
+from spatialmem.voxels.shares import require_enough
 
 _UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "KI": 2**10, "MI": 2**20, "GI": 2**30, "TI": 2**40}
 _SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]I?)?B?\s*", re.IGNORECASE)
@@ -21,13 +22,14 @@ class ByteBudget:
     """Upper bounds in bytes; each is a whole number or a text such as "500 MB" or "2 GiB"."""
 
     ram: int
-    """what the memory may take in RAM beyond what the process needs without it"""
+    """what the memory may take in RAM beyond what the process needs without it; at least 64 MiB"""
     file: int
     """what the memory file, its -wal and its -shm may take together"""
 
     def __post_init__(self) -> None:
         for name in ("ram", "file"):
             object.__setattr__(self, name, size_in_bytes(name, getattr(self, name)))
+        require_enough(self.ram)
 
     @classmethod
     def of(cls, given: object) -> ByteBudget:

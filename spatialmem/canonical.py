@@ -13,7 +13,6 @@ from spatialmem.map_epoch import MapEpoch
 from spatialmem.store import codec
 from spatialmem.store.records import departed_values
 from spatialmem.store.schema import row_parts
-from spatialmem.voxels.blocks import block_of, keys_in_order, read_block
 
 
 def canonical_hash(epoch: MapEpoch) -> str:
@@ -26,23 +25,19 @@ def canonical_hash(epoch: MapEpoch) -> str:
 
 
 def _surface_parts(epoch: MapEpoch) -> Iterator[Any]:
-    pools = epoch.surface.pools
-    for key in keys_in_order(pools):
-        block = block_of(pools, key)
-        if pools.weight[block].any():
-            yield key.tobytes()
-            arrays = read_block(pools, block)
+    for key, arrays in epoch.surface.blocks():
+        if arrays.weight.any():
+            yield key.to_bytes(8, "little")
             for array in arrays._replace(has_row=np.packbits(arrays.has_row)):
                 yield np.ascontiguousarray(array).tobytes()
 
 
 def _free_parts(epoch: MapEpoch) -> Iterator[Any]:
-    pools = epoch.free.pools
-    for key in keys_in_order(pools):
-        block = block_of(pools, key)
-        if pools.last_free[block].any() or pools.last_occupied[block].any():
-            for array in (pools.keys, pools.log_odds, pools.last_free, pools.last_occupied):
-                yield array[block].tobytes()
+    for key, arrays in epoch.free.blocks():
+        if arrays.last_free.any() or arrays.last_occupied.any():
+            yield key.to_bytes(8, "little")
+            for array in arrays:
+                yield np.ascontiguousarray(array).tobytes()
 
 
 def _cell_parts(epoch: MapEpoch) -> Iterator[Any]:

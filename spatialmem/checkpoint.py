@@ -9,10 +9,13 @@ from typing import final
 import numpy as np
 from numpy.typing import NDArray
 
+from spatialmem.errors import OutOfRoom
 from spatialmem.layers import Layers
+from spatialmem.residence import Residence, tag
 from spatialmem.sightings import FileSightings
 from spatialmem.store.file import MemoryFile
 from spatialmem.store.rows import BlockRow, CheckpointRow
+from spatialmem.voxels.blocks import block_of
 
 _LEAST_SHARE = 16  # blocks a frame, so that a short list does not trickle
 _BATCH = 512  # blocks a transaction when a round is finished at once
@@ -26,6 +29,8 @@ class Share:
     free: tuple[BlockRow, ...] = ()
     completed: CheckpointRow | None = None
     """given with the last share of a round"""
+    listed: tuple[int, int] = (0, 0)
+    """how many of the listed blocks this deals with: those on file alone are written already"""
 
 
 @final
@@ -55,11 +60,12 @@ class CheckpointRound:
             self._begin(layers)
         return self._take(layers, self._share)
 
-    def written(self, share: Share) -> None:
+    def written(self, share: Share, layers: Layers) -> None:
         """The share is on disk."""
+        layers.note_written(share.surface, share.free)
         self._blocks += len(share.surface) + len(share.free)
         self._bytes += sum(len(row.data) for row in (*share.surface, *share.free))
-        self._surface, self._free = self._surface[len(share.surface) :], self._free[len(share.free) :]
+        self._surface, self._free = self._surface[share.listed[0] :], self._free[share.listed[1] :]
         if share.completed is not None:
             self.base_lsn, self._start = share.completed.lsn, None
 
@@ -74,7 +80,7 @@ class CheckpointRound:
         while self._start is not None:
             share = self._take(layers, self._most or _BATCH)
             file.write_checkpoint(share.surface, share.free, share.completed)
-            self.written(share)
+            self.written(share, layers)
 
     def _begin(self, layers: Layers) -> None:
         self._start = layers.last_lsn
@@ -85,14 +91,22 @@ class CheckpointRound:
 
     def _take(self, layers: Layers, count: int) -> Share:
         lsn = layers.last_lsn
-        surface = tuple(layers.surface_row(int(key), lsn) for key in self._surface[:count])
-        free = tuple(layers.free_row(int(key), lsn) for key in self._free[: count - len(surface)])
-        last = len(surface) == len(self._surface) and len(free) == len(self._free)
-        if not last or self._start is None:
-            return Share(surface, free)
+        keys = self._surface[:count]
+        free_keys = self._free[: count - len(keys)]
+        surface = tuple(
+            layers.surface_row(int(key), tag(layers.surface.pools, block_of(layers.surface.pools, key), lsn))
+            for key in layers.surface.held(keys)
+        )
+        free = tuple(
+            layers.free_row(int(key), tag(layers.free.pools, block_of(layers.free.pools, key), lsn))
+            for key in layers.free.held(free_keys)
+        )
+        listed = len(keys), len(free_keys)
+        if listed != (len(self._surface), len(self._free)) or self._start is None:
+            return Share(surface, free, None, listed)
         blocks = self._blocks + len(surface) + len(free)
         size = self._bytes + sum(len(row.data) for row in (*surface, *free))
-        return Share(surface, free, CheckpointRow(self._start, blocks, size))
+        return Share(surface, free, CheckpointRow(self._start, blocks, size), listed)
 
 
 @final
@@ -100,23 +114,28 @@ class WholeRound:
     """All blocks of layers as one round, packed as they are taken, so that they never stand in RAM packed."""
 
     def __init__(self, layers: Layers) -> None:
-        self._layers, self._lsn = layers, layers.last_lsn
-        self._surface, self._free = layers.changed_keys(0)
-        self._bytes = 0
+        self._layers = layers
+        self._blocks, self._bytes = 0, 0
 
-    def put_into(self, file: MemoryFile) -> None:
+    def put_into(self, file: MemoryFile, residence: Residence) -> None:
         """Put the layers in place of everything derived in the file; departed regions get the ids they have there."""
         layers = self._layers
-        surface = self._counted(layers.surface_row(int(key), self._lsn) for key in self._surface)
-        free = self._counted(layers.free_row(int(key), self._lsn) for key in self._free)
-        file.replace_layers(surface, free, layers.cells.items(), layers.departed, self._completed)
+        try:
+            self._replace(file, residence, False)
+        except OutOfRoom:  # nothing was written: more blocks than the file had so far make it grow
+            self._replace(file, residence, True)
         layers.departed, layers.cells = file.departed(), FileSightings(file, layers.cells)
         layers.publish()
 
+    def _replace(self, file: MemoryFile, residence: Residence, grows: bool) -> None:
+        layers, self._blocks, self._bytes = self._layers, 0, 0
+        surface, free = self._counted(residence.every_row("surface")), self._counted(residence.every_row("free"))
+        file.replace_layers(surface, free, layers.cells.items(), layers.departed, self._completed, grows)
+
     def _completed(self) -> CheckpointRow:
-        return CheckpointRow(self._lsn, len(self._surface) + len(self._free), self._bytes)
+        return CheckpointRow(self._layers.last_lsn, self._blocks, self._bytes)
 
     def _counted(self, rows: Iterable[BlockRow]) -> Iterator[BlockRow]:
         for row in rows:
-            self._bytes += len(row.data)
+            self._blocks, self._bytes = self._blocks + 1, self._bytes + len(row.data)
             yield row

@@ -59,7 +59,7 @@ class MemoryConfig:
     checkpoint_frames: int = 128
     """start writing voxel blocks to the file after this many stored frames"""
     ram_bytes: int = 1024 * _MEGABYTE
-    """what the pools of voxel blocks may take; reserved at create, never exceeded"""
+    """what the pools of the map may take in RAM, reserved at create; with `file_bytes`, what all of the memory may"""
     file_bytes: int | None = None
     """what the file with its -wal and -shm may take; None: no limit"""
     refine_poses: bool = False
@@ -85,6 +85,11 @@ class MemoryConfig:
             object.__setattr__(self, "workspace_m", _checked_box(self.workspace_m))
         if not isinstance(self.gate, GateConfig):
             raise InvalidValue(f"gate must be a GateConfig; given {described(self.gate)}; use GateConfig(novelty=...)")
+
+    @property
+    def has_budget(self) -> bool:
+        """Whether the memory was made with a `ByteBudget`: then `ram_bytes` bounds more than the pools."""
+        return self.file_bytes is not None
 
     @property
     def free_space_bytes(self) -> int:

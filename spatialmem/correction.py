@@ -15,13 +15,14 @@ from typing import final
 import numpy as np
 from numpy.typing import NDArray
 
+from spatialmem.derived_rows import cells_blob
 from spatialmem.gone import Gone
-from spatialmem.layers import Layers, LoggedFrame, cells_blob
+from spatialmem.layers import Layers, LoggedFrame
 from spatialmem.store import codec
 from spatialmem.store.rows import DepartedRow, block_key
 from spatialmem.voxels.blocks import keys_in_order
-from spatialmem.voxels.freespace import FreePlan
 from spatialmem.voxels.keys import BLOCK, unpack_keys
+from spatialmem.voxels.sketch import Sketch
 from spatialmem.voxels.views import DepthView
 
 _NONE = np.zeros(0, np.int64)
@@ -78,8 +79,6 @@ class Correction:
     def work_out(self) -> Corrected:
         """Make anew what the revised frames touch. Raises `OutOfRoom` when old and new do not fit side by side."""
         layers = self._layers
-        layers.reclaim()
-        layers.step_aside()
         for lsn in sorted(self._revised | self._erased):
             self._left_by(lsn)
         for lsn in sorted(self._revised):
@@ -87,8 +86,7 @@ class Correction:
         surface_frames = self._frames_of_the_surface()
         met = self._gone_there()
         free_frames = {lsn for lsn in self._log.lsns if self._saw_free(lsn)} | self._revised
-        layers.surface.start_over(self._surface)
-        layers.free.start_over(self._free)
+        self._start_over()
         cells: dict[int, bytes] = {}
         departed: list[DepartedRow] = []
         every = sorted((surface_frames | free_frames) - self._erased)
@@ -102,6 +100,18 @@ class Correction:
             np.setdiff1d(self._free, keys_in_order(layers.free.pools, 0)), cells, judged | met | self._erased,
             tuple(departed), len(every),
         )  # fmt: skip
+
+    def _start_over(self) -> None:
+        """From here on readers do not see what is changed."""
+        layers, residence = self._layers, self._layers.residence
+        if residence is not None:
+            residence.room_to_start_over(self._surface, self._free)
+        layers.reclaim()
+        layers.step_aside()
+        layers.surface.start_over(self._surface)
+        layers.free.start_over(self._free)
+        if residence is not None:
+            residence.start_over(self._surface, self._free)
 
     # --- what has to be made anew
 
@@ -126,7 +136,7 @@ class Correction:
         self._touched[lsn] = self._layers.surface.keys_touched(self._view(frame))
         self._examined[lsn] = frame.examined
         self._surface = _union(self._surface, self._touched[lsn], frame.examined)
-        self._free = _union(self._free, self._layers.free.plan(self._view(frame)).cell_keys)
+        self._free = _union(self._free, self._layers.free.sketch(self._view(frame)).cell_keys)
 
     def _frames_of_the_surface(self) -> set[int]:
         """Frames that touch or judge a block that is made anew; with each that judges one, all that it judged."""
@@ -171,29 +181,32 @@ class Correction:
 
     def _replay(self, lsn: int, cells: dict[int, bytes]) -> tuple[DepartedRow, ...]:
         frame = self._log.frame(lsn)
-        departed, free = replay_into(self._layers, frame, self._judged(lsn), self._surface, self._free)
+        departed, sketch = replay_into(self._layers, frame, self._judged(lsn), self._surface, self._free)
         if lsn in self._revised:
-            cells[lsn] = cells_blob(free)
+            cells[lsn] = cells_blob(sketch)
         return departed
 
 
 def replay_into(
     layers: Layers, frame: LoggedFrame, judged: NDArray[np.int64], surface: NDArray[np.int64], free: NDArray[np.int64]
-) -> tuple[tuple[DepartedRow, ...], FreePlan]:
+) -> tuple[tuple[DepartedRow, ...], Sketch]:
     """Put a frame into the blocks with these keys alone, as `Layers.prepare` and `apply` do for all.
 
-    judged: keys of those that it examined. Returns what departed from these, and all it saw of free space.
+    judged: keys of those that it examined. Returns what departed from these, and all it saw of free space. Where a
+    block is on file alone it has to be brought back first. Raises `OutOfRoom` before any voxel has changed.
     """
     assert frame.depth_m is not None
     view = DepthView.of(frame.depth_m, frame.valid, frame.camera, frame.map_from_camera, layers.config)
     verdicts = layers.surface.judge(view, judged, frame.residual_m, frame.lsn, layers.poses[: frame.lsn + 1])
-    departed = layers.departed_of(layers.surface.cleared(verdicts), frame.lsn) if verdicts.clears else ()
-    seen = layers.free.plan(view)
-    plan = layers.surface.plan(view, frame.lsn, layers.surface.touch_only(view, surface))
+    departed = layers.departed_of(verdicts)
+    sketch = layers.free.sketch(view)
+    seen = layers.free.enter(sketch, free)
+    touched = layers.surface.keys_touched(view)
+    plan = layers.surface.plan(view, frame.lsn, layers.surface.enter(touched[np.isin(touched, surface)]))
     layers.surface.carry_out(verdicts)
     layers.surface.apply(plan, frame.rgb, frame.features)
-    layers.free.apply(layers.free.only(seen, free), frame.lsn)
-    return departed, seen
+    layers.free.apply(seen, frame.lsn)
+    return departed, sketch
 
 
 @dataclass(frozen=True, eq=False)

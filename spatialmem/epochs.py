@@ -3,22 +3,32 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar, final
 
+from spatialmem.errors import OutOfRoom
+
 T = TypeVar("T")
 
 _ASIDE_FRAMES = 30
 """frames for which the writer goes on working beside readers after the last one left: another is likely to come"""
+_COURTESY_S = 0.05
+"""for which a new reader lets a writer go first that waits for older ones"""
+
+
+@dataclass(eq=False)
+class _Reader:
+    thread: int
 
 
 @dataclass
 class _Entry(Generic[T]):
     number: int
     value: T
-    readers: set[object] = field(default_factory=set)
+    readers: set[_Reader] = field(default_factory=set)
 
 
 @final
@@ -27,15 +37,15 @@ class Epochs(Generic[T]):
 
     The writer has two ways to go on to the next value. While nobody reads, it `take`s the current one and changes it
     in place; whoever comes then waits for one kernel. While somebody reads, or has read a moment ago, `take` fails, and
-    the writer prepares the next value beside the current one and then calls `publish`; nobody waits. Only for
-    `take(wait=True)` new readers wait for the older ones; so nobody should read while it reads.
+    the writer prepares the next value beside the current one and then calls `publish`; nobody waits. For
+    `take(wait=True)` new readers let the writer go first for a moment, and go in when older ones keep it waiting.
     """
 
     def __init__(self, first: T) -> None:
         self._changed = threading.Condition()
         self._current = _Entry(0, first)
         self._older: list[_Entry[T]] = []
-        self._taken = False
+        self._taken, self._waiting = False, False
         self._writer: int | None = None
         self._aside = 0
 
@@ -44,15 +54,18 @@ class Epochs(Generic[T]):
         """Number of the current value; it grows by one with each `publish`."""
         return self._current.number
 
+    def shows(self, value: T) -> bool:
+        """Whether this is the current value."""
+        return self._current.value is value
+
     @contextmanager
     def read(self) -> Iterator[T]:
         """The current value, which stays as it is until the block ends."""
         entry: _Entry[T] | None = None
-        me = object()  # a set of readers, not their number: Ctrl-C may come between any two steps
+        me = _Reader(threading.get_ident())  # a set of readers, not their number: Ctrl-C may come between any two steps
         try:
             with self._changed:
-                while self._taken:
-                    self._changed.wait()
+                self._wait_for_writer(me.thread)
                 if self._writer not in (
                     None,
                     threading.get_ident(),
@@ -67,16 +80,31 @@ class Epochs(Generic[T]):
                     entry.readers.discard(me)
                     self._changed.notify_all()
 
+    def _wait_for_writer(self, thread: int) -> None:
+        """Until nobody changes the current value; a writer that waits itself is let go first for a moment, unless it
+        waits for this very thread."""
+        until = time.monotonic() + _COURTESY_S
+        while self._taken:
+            left_s = until - time.monotonic() if self._waiting else None
+            if left_s is not None and (left_s <= 0 or self._reads(thread)):
+                return
+            self._changed.wait(left_s)
+
     def take(self, wait: bool = False) -> bool:
         """Have the current value alone, to change it in place; False when somebody reads (wait: until nobody does).
 
-        To be followed by `give_back`, whatever happens.
+        To be followed by `give_back`, whatever happens. Raises `OutOfRoom` where it would wait for its own thread.
         """
         with self._changed:
             self._writer = threading.get_ident()
-            self._taken = wait  # then who comes now waits too
-            while wait and self._read():
-                self._changed.wait()
+            if wait:
+                self.require_others()
+            try:
+                self._taken = self._waiting = wait  # then who comes now waits too
+                while wait and self._read():
+                    self._changed.wait()
+            finally:
+                self._waiting = False
             self._taken = not self._read() and (wait or self._aside == 0)
             self._aside = max(0, self._aside - 1)
             return self._taken
@@ -97,6 +125,19 @@ class Epochs(Generic[T]):
         """Numbers of the values that somebody reads."""
         with self._changed:
             return [entry.number for entry in (*self._older, self._current) if entry.readers]
+
+    def require_others(self) -> None:
+        """Raise `OutOfRoom` where this thread reads itself: it cannot wait until nobody does."""
+        with self._changed:
+            if self._reads(threading.get_ident()):
+                raise OutOfRoom(
+                    "there is no room to change the map beside what this thread is still reading; finish the pieces of "
+                    "the mesh or the points that it takes, or create the memory with a larger ram_bytes"
+                )
+
+    def _reads(self, thread: int) -> bool:
+        every = (*self._older, self._current)
+        return any(reader.thread == thread for entry in every for reader in entry.readers)
 
     def _read(self) -> bool:
         return any(entry.readers for entry in (*self._older, self._current))

@@ -63,6 +63,10 @@ class OutOfRoom(SpatialMemError):
     """A reserved pool or the file budget is full; the message gives the figure and the option to raise."""
 
 
+class TooMuchAtOnce(OutOfRoom):
+    """What is needed at once is more than fits into RAM; parts of it may fit one after the other."""
+
+
 class Evicted(SpatialMemError):
     """Images or depth of a frame were given up to keep the file within its budget; the message says when."""
 

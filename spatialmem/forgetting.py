@@ -17,7 +17,7 @@ from spatialmem.gone import evicted
 from spatialmem.in_view import could_show, may_show
 from spatialmem.keeper import Keeper
 from spatialmem.layers import Layers
-from spatialmem.revisions import Change, log_of, rewritten, settle, take_over, within_budget
+from spatialmem.revisions import Change, log_of, rewritten, settle, take_over, within_budget, worked_out
 from spatialmem.store import codec
 from spatialmem.store.rows import KeyframeRow, TombstoneRow
 from spatialmem.voxels.keys import BLOCK
@@ -90,9 +90,9 @@ def forget(keeper: Keeper, layers: Layers, lsns: list[int], asked: str) -> Forgo
     erased = [lsn for lsn in lsns if lsn in layers.cells]
     tombstone, change = TombstoneRow(keeper.last_lsn, asked, tuple(lsns)), Change(layers)
     try:
-        done = Correction(layers, log_of(keeper, layers, {}, poses), (), erased).work_out()
+        done = worked_out(keeper, layers, lambda: Correction(layers, log_of(keeper, layers, {}, poses), (), erased))
         examined, thinned = _examined_left(keeper, lsns, done.bare_surface), evicted(keeper)
-        change.asks_the_file = True
+        change.ask_the_file()
 
         def write() -> None:
             layers.keep_sightings(lsns)

@@ -12,30 +12,29 @@ from typing import Any, Literal, final
 import numpy as np
 from numpy.typing import NDArray
 
-import spatialmem
 from spatialmem import log_entry
 from spatialmem.checkpoint import CheckpointRound
 from spatialmem.config import MemoryConfig
 from spatialmem.errors import Evicted, InvalidValue, MemoryFileError, SpatialMemError
 from spatialmem.gone import exact_from
 from spatialmem.layers import Layers, LoggedFrame, Prepared
+from spatialmem.loading import load_blocks, store_of
 from spatialmem.log_entry import LogEntry
 from spatialmem.log_rows import LogRows
-from spatialmem.meta import config_of, feature_width_of, up_of
+from spatialmem.meta import MAP_FRAME, config_of, feature_width_of, meta_of, up_of
 from spatialmem.own_encoder import OwnEncoder
 from spatialmem.perception import Encoder, load_encoder
 from spatialmem.places import Places
 from spatialmem.rebuilding import rebuilt
 from spatialmem.sessions import CameraLog, require_place, require_same_recording
 from spatialmem.sightings import FileSightings
+from spatialmem.store.block_store import Spilled
 from spatialmem.store.file import MemoryFile
 from spatialmem.store.room import blocks_at_once
 from spatialmem.store.rows import AnchorRow, KeyframeRow, PoseRow, SessionRow
 from spatialmem.thinning import Thinning
 from spatialmem.types import Frame, Outcome
 from spatialmem.voxels.keys import BLOCK
-
-MAP_FRAME = "map"
 
 
 @final
@@ -69,16 +68,7 @@ class Keeper:
         loaded = load_encoder(encoder)
         if path is None:
             return cls(None, config, loaded, loaded.dim)
-        meta = {
-            "config": config.to_json(),
-            "encoder_name": loaded.name,
-            "encoder_fingerprint": loaded.fingerprint,
-            "encoder_dim": str(loaded.dim),
-            "up_in_map": None,
-            "map_frame": MAP_FRAME,
-            "created_with": f"spatialmem {spatialmem.__version__}",
-        }
-        return cls(MemoryFile.create(path, meta), config, loaded, loaded.dim)
+        return cls(MemoryFile.create(path, meta_of(config, loaded)), config, loaded, loaded.dim)
 
     @classmethod
     def open(cls, path: str | Path, mode: Literal["r", "a"]) -> Keeper:
@@ -220,7 +210,7 @@ class Keeper:
             entry.row, entry.blobs, entry.vector, prepared.cells, departed=prepared.departed, surface=share.surface,
             free=share.free, checkpoint=share.completed, session=session, recording_id=recording_id, pose=entry.pose,
         )  # fmt: skip
-        self._round.written(share)
+        self._round.written(share, layers)
 
     def complete_round(self, layers: Layers) -> None:
         """Write every block that has changed since the base, and move the base up to the last frame."""
@@ -305,11 +295,11 @@ class Keeper:
     def _restored_layers(self) -> Layers:
         """Blocks, then the tail replayed. Base before blocks before rows: a live writer may commit in between, and no
         block may hold a frame whose row has not been read."""
-        layers, file = Layers(self.config, self.feature_width), self.on_file()
+        layers, file = self.new_layers(), self.on_file()
+        assert layers.residence is not None
         self._round.base_lsn = file.base_lsn
-        layers.load(file.surface_blocks(), file.free_blocks())
+        newest = max(load_blocks(layers, layers.residence, file), self._round.base_lsn)
         self._restore_rows(file.path)
-        newest = max(layers.newest_tag, self._round.base_lsn)
         if newest > self.last_lsn:
             raise MemoryFileError(
                 f"{file.path}: the log ends with frame {self.last_lsn}, but its layers contain frame {newest}; "
@@ -328,17 +318,26 @@ class Keeper:
         return layers
 
     def new_layers(self) -> Layers:
-        """Empty layers."""
-        layers = Layers(self.config, self.feature_width)
-        if self.file is not None:
-            layers.cells = FileSightings(self.file)
+        """Empty layers; with a file, blocks that find no room in RAM are on file alone."""
+        if self.file is None:
+            return Layers(self.config, self.feature_width)
+        layers = Layers(self.config, self.feature_width, Spilled())
+        layers.cells = FileSightings(self.file)
+        self.keep_on_file(layers)
         return layers
 
-    def rebuilt_layers(self) -> Layers:
-        """The layers made anew from the log, and put into the file in place of what it had (rebuilding.py)."""
+    def keep_on_file(self, layers: Layers) -> None:
+        """From here on, blocks of these layers that leave RAM go to the file, which holds those that have left."""
+        assert layers.residence is not None
+        within = None if self.thinning is None else self.thinning.within(layers)
+        layers.residence.store = store_of(self.on_file(), lambda: self.last_lsn, within)
+
+    def rebuilt_layers(self, old: Layers | None = None) -> Layers:
+        """The layers made anew from the log, and put into the file in place of what it had (rebuilding.py); `old` are
+        still read until they are there."""
         if not self.rows:
             self._restore_rows(self.on_file().path)
-        layers = rebuilt(self)
+        layers = rebuilt(self, old)
         self._round = self._new_round(layers.last_lsn)
         return layers
 

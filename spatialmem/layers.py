@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import final
 
 import numpy as np
@@ -17,66 +17,27 @@ from numpy.typing import NDArray
 from spatialmem import sightings
 from spatialmem.config import MemoryConfig
 from spatialmem.departed_log import DepartedLog
+from spatialmem.derived_rows import cells_blob, departed_rows
 from spatialmem.epochs import Epochs
-from spatialmem.errors import MemoryFileError, OutOfRoom
+from spatialmem.errors import OutOfRoom
 from spatialmem.map_epoch import MapEpoch
-from spatialmem.store import codec
-from spatialmem.store.block_codec import (
-    CODEC_EXACT,
-    FreeBlock,
-    SurfaceBlock,
-    pack_free_block,
-    pack_surface_block,
-    unpack_free_block,
-    unpack_surface_block,
-)
-from spatialmem.store.rows import BlockRow, DepartedRow, block_coordinates
-from spatialmem.types import Camera, Frame, Outcome
+from spatialmem.prepared import Added, LoggedFrame, Prepared
+from spatialmem.residence import Residence
+from spatialmem.store.block_codec import CODEC_EXACT, FreeBlock, SurfaceBlock, pack_free_block, pack_surface_block
+from spatialmem.store.block_store import BlockStore
+from spatialmem.store.rows import BlockRow, DepartedRow
+from spatialmem.types import Frame, Outcome
 from spatialmem.voxels.blocks import BlockArrays, block_of, keys_in_order, read_block
 from spatialmem.voxels.freespace import FreePlan, FreeSpaceGrid
-from spatialmem.voxels.look import Cleared, Verdicts
-from spatialmem.voxels.regions import connected_regions
+from spatialmem.voxels.look import Verdicts
+from spatialmem.voxels.shares import Shares
+from spatialmem.voxels.shelf import Shelf
+from spatialmem.voxels.sketch import Sketch
 from spatialmem.voxels.surface import FusionPlan, SurfaceGrid
 from spatialmem.voxels.views import DepthView
 
-Added = tuple[NDArray[np.int32], NDArray[np.int32]]
 _NO_OUTCOME = Outcome(0.0, 0.0, 0.0, 0.0, float("nan"), 0)
 _NOTHING_ADDED = (np.zeros(0, np.int32), np.zeros(0, np.int32))
-_LEAST_DEPARTED_VOXELS = 24  # fewer cleared voxels are noise at an edge, not a thing that left
-
-
-@dataclass(frozen=True, eq=False)
-class LoggedFrame:
-    """A log row, decoded: all that a layer may know of a frame."""
-
-    lsn: int
-    stamp_ns: int
-    camera: Camera
-    map_from_camera: NDArray[np.float64]
-    rgb: NDArray[np.uint8]
-    depth_m: NDArray[np.float32] | None
-    valid: NDArray[np.bool_] | None
-    features: NDArray[np.float32] | None
-    """(h, w, D) as de-quantised"""
-    examined: NDArray[np.int64]
-    """block keys the gate examined for having been seen through"""
-    residual_m: float
-    """median difference of the readings and the map before fusion, 0 when there was none to take"""
-
-
-@dataclass(frozen=True, eq=False)
-class Prepared:
-    """Everything a frame will change, worked out before anything is changed."""
-
-    frame: LoggedFrame
-    verdicts: Verdicts | None
-    fusion: FusionPlan | None
-    free: FreePlan | None
-    cells: bytes | None
-    """the sightings blob"""
-    departed: tuple[DepartedRow, ...]
-    added: Added
-    """surface and free-space blocks that were added for the frame"""
 
 
 @final
@@ -86,10 +47,15 @@ class Layers:
     One thread changes them; any number read `epochs`.
     """
 
-    def __init__(self, config: MemoryConfig, feature_width: int) -> None:
+    def __init__(self, config: MemoryConfig, feature_width: int, store: BlockStore | None = None) -> None:
+        """store: where blocks go that do not fit into RAM; None: nowhere."""
         self.config = config
-        self.surface = SurfaceGrid(config, feature_width)
-        self.free = FreeSpaceGrid(config)
+        shares = Shares.without_file(config) if store is None else Shares.with_file(config)
+        self.surface = SurfaceGrid(config, feature_width, shares)
+        self.free = FreeSpaceGrid(config, shares)
+        self.residence: Residence | None = None
+        if store is not None:
+            self.residence = Residence(self, store, self.surface.new_summaries(shares))
         self.cells: sightings.Sightings = {}
         self._departed = DepartedLog(feature_width)
         self.last_lsn = 0
@@ -97,10 +63,8 @@ class Layers:
         """False when a change was interrupted"""
         self._poses = np.zeros((64, 6))
         self._stamps = np.zeros(64, np.int64)
-        self.newest_tag = 0
-        """the latest frame that a block from the file contains"""
         self._aside = False  # True: what is changed now is not seen before `publish`
-        self.epochs = Epochs(self._epoch())
+        self.epochs = Epochs(self._epoch(0))
 
     def reset(self) -> None:
         """Forget everything, once nobody reads; what was reserved stays reserved."""
@@ -128,18 +92,21 @@ class Layers:
 
     # --- readers
 
-    def _epoch(self) -> MapEpoch:
+    def _epoch(self, number: int) -> MapEpoch:
         return MapEpoch(
-            self.surface.reading(), self.free.reading(), self.last_lsn, self.stamps_ns, self.departed,
+            number, self.surface.reading(), self.free.reading(), self.last_lsn, self.stamps_ns, self.departed,
             len(self.departed), self.cells,
+            (Shelf.empty(), Shelf.empty()) if self.residence is None else self.residence.shelves,
         )  # fmt: skip
 
     def publish(self) -> None:
         """Let readers see the layers as they are."""
-        self.epochs.publish(self._epoch())
+        self.epochs.publish(self._epoch(self.epochs.number + 1))
         self.surface.publish(self.epochs.number)
         self.free.publish(self.epochs.number)
         self._aside = False
+        if self.residence is not None:
+            self.residence.settled = True
 
     def step_aside(self) -> None:
         """From now on readers do not see what is changed, until `publish` or `abandon`."""
@@ -149,11 +116,16 @@ class Layers:
             self._aside = True
 
     def abandon(self) -> None:
-        """Go back to the layers that readers see; nothing was published since `step_aside`."""
+        """Go back to the layers that readers see; what was done in place, which they see, stays."""
         with self.epochs.read() as epoch:
-            self.surface.abandon(epoch.surface)
-            self.free.abandon(epoch.free)
+            if self._aside:
+                self.surface.abandon(epoch.surface)
+                self.free.abandon(epoch.free)
+                if self.residence is not None:
+                    self.residence.go_back(epoch.shelves)
             self._aside = False
+            if self.residence is not None:
+                self.residence.settled = True
 
     def reclaim(self) -> None:
         """Give back versions that no reader needs any more. Never between adding blocks and taking them back."""
@@ -162,7 +134,7 @@ class Layers:
         self.free.reclaim(in_use)
 
     @contextmanager
-    def _adding(self) -> Iterator[None]:
+    def adding(self) -> Iterator[None]:
         """Add blocks in place while nobody reads, else to a table of the next epoch's own."""
         try:
             if self._aside or not self.epochs.take():
@@ -170,6 +142,17 @@ class Layers:
             yield
         finally:
             self.epochs.give_back()
+
+    @contextmanager
+    def moving(self) -> Iterator[None]:
+        """`adding`, for blocks that come into RAM or leave it, and `publish`; what is cut off halfway is not sound."""
+        with self.adding():
+            try:
+                yield
+                self.publish()
+            except BaseException:
+                self.sound = False  # before any reader that waited is let in
+                raise
 
     def _made_way(self, prepared: Prepared) -> Prepared:
         """The frame, ready to be applied: in place, when the epoch can be taken, or into copies."""
@@ -229,7 +212,7 @@ class Layers:
         if frame.depth_m is None:
             return _NO_OUTCOME, np.zeros(0, np.int64)
         view = DepthView.of(frame.depth_m, frame.valid, frame.camera, map_from_camera, self.config)
-        look = self.surface.look(view)
+        look = self.surface.look(view) if self.residence is None else self.residence.look(view)
         return look.outcome, look.examined
 
     def prepare(self, frame: LoggedFrame) -> Prepared:
@@ -241,33 +224,58 @@ class Layers:
         if frame.depth_m is None:
             return Prepared(frame, None, None, None, None, (), _NOTHING_ADDED)
         view = DepthView.of(frame.depth_m, frame.valid, frame.camera, frame.map_from_camera, self.config)
+        touched, sketch = self.surface.keys_touched(view), self.free.sketch(view)
+        if self.residence is not None:
+            self.residence.ready(np.concatenate([touched, frame.examined]), sketch.found)
         poses = self._poses[: frame.lsn + 1]
         verdicts = self.surface.judge(view, frame.examined, frame.residual_m, frame.lsn, poses)
-        departed = self.departed_of(self.surface.cleared(verdicts), frame.lsn) if verdicts.clears else ()
+        departed = self.departed_of(verdicts)
         self.reclaim()
-        try:
-            free, fusion, added = self._planned(view, frame.lsn)
-        except OutOfRoom:
-            if self._in_use() == (len(self.surface), len(self.free)):
-                raise
-            self._let_readers_finish()  # what is full of versions for them may have room for the frame
-            free, fusion, added = self._planned(view, frame.lsn)
-        return Prepared(frame, verdicts, fusion, free, cells_blob(free), departed, added)
+        while True:
+            try:
+                free, fusion, added = self._planned(view, frame.lsn, touched, sketch)
+                break
+            except OutOfRoom:
+                if not self._more_room(np.union1d(touched, frame.examined), sketch.cell_keys):
+                    raise
+        if self._aside and not (self.surface.can_renew(fusion, verdicts) and self.free.can_renew(free)):
+            self._require_others(added)
+        return Prepared(frame, verdicts, fusion, free, cells_blob(sketch), departed, added)
 
-    def _planned(self, view: DepthView, lsn: int) -> tuple[FreePlan, FusionPlan, Added]:
+    def _require_others(self, added: Added) -> None:
+        """`apply` will wait for readers, when the frame is in the log: for this thread itself it cannot."""
+        try:
+            self.epochs.require_others()
+        except OutOfRoom:
+            self._take_back(added)
+            raise
+
+    def _more_room(self, surface: NDArray[np.int64], free: NDArray[np.int64]) -> bool:
+        """Make more room beside the blocks with these keys; False when there is none to make."""
+        if self.residence is not None and self.residence.give_up_more(surface, free):
+            return True
+        if self._in_use() == (len(self.surface), len(self.free)):
+            return False
+        self.let_readers_finish()  # what is full of versions for them may have room for the frame
+        return True
+
+    def _planned(
+        self, view: DepthView, lsn: int, touched: NDArray[np.int64], sketch: Sketch
+    ) -> tuple[FreePlan, FusionPlan, Added]:
         surface, free = self._in_use()
         try:
-            with self._adding():  # empty blocks, where there are none yet
-                free_plan = self.free.plan(view)
-            with self._adding():
-                touched = self.surface.touch(view)
-            plan = self.surface.plan(view, lsn, touched)
+            with self.adding():  # empty blocks, where there are none yet
+                free_plan = self.free.enter(sketch)
+            with self.adding():
+                count = self.surface.enter(touched)
+            plan = self.surface.plan(view, lsn, count)
         except OutOfRoom:
             self._take_back((self.surface.taken_since(surface), self.free.taken_since(free)))
             raise
         return free_plan, plan, (self.surface.taken_since(surface), self.free.taken_since(free))
 
-    def _let_readers_finish(self) -> None:
+    def let_readers_finish(self) -> None:
+        """Wait for who reads, and give back what was kept for them."""
         try:
             self.epochs.take(wait=True)
             self.reclaim()
@@ -313,17 +321,13 @@ class Layers:
             if prepared.cells is not None:
                 sightings.note(self.cells, frame.lsn, prepared.cells)
 
-    def departed_of(self, cleared: Cleared, lsn: int) -> tuple[DepartedRow, ...]:
-        """Rows for the connected regions that frame `lsn` clears."""
-        regions = connected_regions(cleared.voxel)
-        rows = []
-        for number in range(len(regions)):
-            chosen = regions.members(number)
-            if len(chosen) >= _LEAST_DEPARTED_VOXELS:
-                rows.append(_departed_row(cleared, chosen, lsn, self.config.voxel_size_m))
-        return tuple(rows)
-
     # --- the file
+
+    def departed_of(self, verdicts: Verdicts) -> tuple[DepartedRow, ...]:
+        """Rows for the connected regions that the verdicts clear."""
+        if not verdicts.clears:
+            return ()
+        return departed_rows(self.surface.cleared(verdicts), verdicts.lsn, self.config.voxel_size_m)
 
     def surface_row(self, key: int, lsn: int) -> BlockRow:
         """A surface block as it stands, for the file; it contains every frame up to `lsn`."""
@@ -337,36 +341,43 @@ class Layers:
         content = FreeBlock(pools.log_odds[block], pools.last_free[block], pools.last_occupied[block])
         return BlockRow(key, lsn, CODEC_EXACT, pack_free_block(content))
 
+    def note_written(self, surface: Iterable[BlockRow], free: Iterable[BlockRow]) -> None:
+        """The file holds these rows: a block that does not change again need not be written again."""
+        for pools, rows in ((self.surface.pools, surface), (self.free.pools, free)):
+            for row in rows:
+                block = block_of(pools, row.key)
+                pools.contains[block] = max(int(pools.contains[block]), row.lsn)
+
+    @property
+    def every_block(self) -> int:
+        """Blocks of both layers, those included that are on file alone."""
+        away = 0 if self.residence is None else sum(map(len, self.residence.shelves))
+        return len(self.surface) + len(self.free) + away
+
     def changed_keys(self, after_lsn: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Ascending keys of the surface and of the free-space blocks changed by frames after `after_lsn`."""
+        """Ascending keys of the blocks in RAM, surface and free space, changed by frames after `after_lsn`.
+
+        What is on file alone is there as it is.
+        """
         return keys_in_order(self.surface.pools, after_lsn), keys_in_order(self.free.pools, after_lsn)
 
-    def load(self, surface: Iterator[BlockRow], free: Iterator[BlockRow]) -> None:
-        """Put the blocks of a file in, before its tail is replayed."""
-        for row in surface:
-            block = unpack_surface_block(row.data)
-            if block.last.max(initial=0) > row.lsn:
-                raise MemoryFileError(f"surface block {row.key} contains frames after its tag, {row.lsn}")
-            self.newest_tag = max(self.newest_tag, row.lsn)
-            self.surface.load(row.key, _block_arrays(block), row.lsn)
-        self.surface.note_all_doubts()
-        for row in free:
-            content = unpack_free_block(row.data)
-            self.newest_tag = max(self.newest_tag, row.lsn)
-            self.free.load(row.key, row.lsn, content.log_odds, content.last_free, content.last_occupied)
+    def put_in(self, row: BlockRow, block: SurfaceBlock | FreeBlock) -> None:
+        """Put a block of the file in; one that is in RAM already stays as it is."""
+        if isinstance(block, FreeBlock):
+            if block_of(self.free.pools, row.key) < 0:
+                self.free.load(
+                    row.key, row.lsn, block.log_odds, block.last_free, block.last_occupied, self.last_lsn
+                )  # fmt: skip
+        elif block_of(self.surface.pools, row.key) < 0:
+            self.surface.load(row.key, block_arrays(block), row.lsn, self.last_lsn)
 
 
-def _block_arrays(block: SurfaceBlock) -> BlockArrays:
+def block_arrays(block: SurfaceBlock) -> BlockArrays:
+    """A block of the file as the grid takes it."""
     return BlockArrays(
         block.dist, block.weight, block.has_row, block.features, block.colour,
         block.colour_weight, block.feature_weight, block.first, block.last, block.doubt,
     )  # fmt: skip
-
-
-def cells_blob(plan: FreePlan) -> bytes:
-    coordinates = np.array([block_coordinates(int(key)) for key in plan.cell_keys], np.int16).reshape(-1, 3)
-    counts = plan.cells.astype(np.uint16)
-    return codec.encode_cells(codec.Cells(coordinates, counts[:, 0], counts[:, 1]))
 
 
 def _twice(values: NDArray) -> NDArray:
@@ -374,24 +385,3 @@ def _twice(values: NDArray) -> NDArray:
     grown = np.zeros((2 * len(values), *values.shape[1:]), values.dtype)
     grown[: len(values)] = values
     return grown
-
-
-def _triple(values: NDArray[np.floating]) -> tuple[float, float, float]:
-    return float(values[0]), float(values[1]), float(values[2])
-
-
-def _departed_row(cleared: Cleared, chosen: NDArray[np.int64], lsn: int, voxel_m: float) -> DepartedRow:
-    centres = (cleared.voxel[chosen] + 0.5) * voxel_m
-    low, high = cleared.voxel[chosen].min(0) * voxel_m, (cleared.voxel[chosen].max(0) + 1) * voxel_m
-    rgb = np.rint(cleared.rgb[chosen].mean(0)).astype(int)
-    return DepartedRow(
-        valid_from=lsn,
-        first_lsn=int(cleared.first[chosen].min()),
-        last_lsn=int(cleared.last[chosen].max()),
-        position_m=_triple(centres.mean(0)),
-        box_min_m=_triple(low),
-        box_max_m=_triple(high),
-        voxels=len(chosen),
-        rgb=(int(rgb[0]), int(rgb[1]), int(rgb[2])),
-        feature=cleared.feature[chosen].mean(0).astype(np.float16).tobytes(),
-    )

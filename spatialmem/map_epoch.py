@@ -12,6 +12,7 @@ from spatialmem.departed_log import DepartedLog
 from spatialmem.sightings import Sightings, until
 from spatialmem.store.rows import DepartedRow
 from spatialmem.voxels.free_reading import FreeReading
+from spatialmem.voxels.shelf import Shelf
 from spatialmem.voxels.surface_reading import SurfaceReading
 
 
@@ -19,6 +20,7 @@ from spatialmem.voxels.surface_reading import SurfaceReading
 class MapEpoch:
     """The layers after one frame, as readers see them: they stay like this for as long as somebody reads."""
 
+    number: int
     surface: SurfaceReading
     free: FreeReading
     last_lsn: int
@@ -27,6 +29,8 @@ class MapEpoch:
     _departed: DepartedLog
     _departed_count: int
     _cells: Sightings
+    shelves: tuple[Shelf, Shelf]
+    """surface and free-space blocks that are on file alone"""
 
     def same_departed(self, other: MapEpoch | None) -> bool:
         """Whether the departed regions of another epoch are the same."""

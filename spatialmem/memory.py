@@ -21,6 +21,7 @@ from spatialmem.arrival import arrival
 from spatialmem.budget import ByteBudget
 from spatialmem.config import MemoryConfig
 from spatialmem.errors import InvalidValue, ReadOnlyMemory, SpatialMemError
+from spatialmem.far_reading import whole_epoch
 from spatialmem.forgetting import Forgotten, forget, frames_to_forget
 from spatialmem.gate import has_reading
 from spatialmem.joining import Joining
@@ -273,12 +274,12 @@ class SpatialMemory(Joining, Travelling):
     def rebuild(self) -> None:
         """Make every layer anew from the log, in memory and in the file."""
         with self._changing():
-            self._layers = self._keeper.rebuilt_layers()  # who reads the old ones keeps them until done
+            self._layers = self._keeper.rebuilt_layers(self._layers)  # who reads the old ones keeps them until done
 
     @contextmanager
     def _reading(self) -> Iterator[MapEpoch]:
         self._require_sound()
-        with self._layers.epochs.read() as epoch:
+        with whole_epoch(lambda: self._layers) as epoch:
             self._require_sound()  # a change may have been interrupted while this thread waited for it
             yield epoch
 

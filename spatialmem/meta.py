@@ -9,13 +9,29 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+import spatialmem
 from spatialmem.config import MemoryConfig
 from spatialmem.errors import MemoryFileError
+from spatialmem.perception import Encoder
 
+MAP_FRAME = "map"
 Meta = Mapping[str, str | None]
 _NEEDED = ("encoder_name", "encoder_fingerprint")
 _WIDEST = 65535
 """of a feature, as blocks on file count it"""
+
+
+def meta_of(config: MemoryConfig, encoder: Encoder) -> dict[str, str | None]:
+    """The rows of a new memory."""
+    return {
+        "config": config.to_json(),
+        "encoder_name": encoder.name,
+        "encoder_fingerprint": encoder.fingerprint,
+        "encoder_dim": str(encoder.dim),
+        "up_in_map": None,
+        "map_frame": MAP_FRAME,
+        "created_with": f"spatialmem {spatialmem.__version__}",
+    }
 
 
 def config_of(meta: Meta, path: str | Path) -> MemoryConfig:

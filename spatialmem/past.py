@@ -14,6 +14,7 @@ from spatialmem import arguments
 from spatialmem.answering import Answering
 from spatialmem.asking import Asking
 from spatialmem.errors import BeforeHorizon, InvalidValue, SpatialMemError
+from spatialmem.far_reading import whole_epoch
 from spatialmem.keeper import Keeper
 from spatialmem.layers import Layers
 from spatialmem.log_entry import Keyframe
@@ -149,8 +150,8 @@ class Past(Asking):
             "sessions": len({row.session_id for row in rows}),
             "first_stamp_ns": min(stamps, default=None), "last_stamp_ns": max(stamps, default=None),
             "departed_regions": len(self._departed),
-            "surface_blocks": None if layers is None else len(keys_in_order(layers.surface.pools, 0)),
-            "free_space_blocks": None if layers is None else len(keys_in_order(layers.free.pools, 0)),
+            "surface_blocks": None if layers is None else _count(layers)[0],
+            "free_space_blocks": None if layers is None else _count(layers)[1],
         }  # fmt: skip
 
     @contextmanager
@@ -159,7 +160,7 @@ class Past(Asking):
         layers = self._layers
         if layers is None:
             raise self._before_horizon()
-        with layers.epochs.read() as epoch:
+        with whole_epoch(lambda: layers) as epoch:
             self._require_sound()
             yield epoch
 
@@ -177,3 +178,10 @@ class Past(Asking):
             f"the map after frame {self.lsn} cannot be made again: the log is whole only from {where} on, the horizon "
             "of this memory. trajectory(), departed() and info() answer here; for the map, ask at() for that or later"
         )
+
+
+def _count(layers: Layers) -> tuple[int, int]:
+    """Surface and free-space blocks, in RAM or put aside."""
+    with layers.epochs.read() as epoch:
+        surface, free = keys_in_order(epoch.surface.pools, 0), keys_in_order(epoch.free.pools, 0)
+        return len(surface) + len(epoch.shelves[0]), len(free) + len(epoch.shelves[1])

@@ -17,9 +17,11 @@ from spatialmem.correction import cell_keys
 from spatialmem.errors import MemoryFileError
 from spatialmem.gone import evicted
 from spatialmem.layers import Layers
+from spatialmem.loading import take_in, unsettled
 from spatialmem.store import queries
 from spatialmem.store import records as rec
 from spatialmem.store import schema as sch
+from spatialmem.store.block_store import Spilled
 from spatialmem.store.failures import needed
 from spatialmem.store.file import MemoryFile
 from spatialmem.store.rows import BlockRow, KeyframeRow
@@ -28,9 +30,14 @@ if TYPE_CHECKING:
     from spatialmem.keeper import Keeper
 
 
-def rebuilt(keeper: Keeper) -> Layers:
-    """The layers of the log, put into the file in place of what it had, which is read for evicted frames only."""
-    layers, file = Layers(keeper.config, keeper.feature_width), keeper.on_file()
+def rebuilt(keeper: Keeper, old: Layers | None = None) -> Layers:
+    """The layers of the log, put into the file in place of what it had, which is read for evicted frames only.
+
+    Until they are there, `old` are still read from the file, so what finds no room in RAM goes to a temporary one.
+    """
+    file = keeper.on_file()
+    layers = Layers(keeper.config, keeper.feature_width, Spilled(folder=file.path.parent))
+    assert layers.residence is not None
     rows = list(keeper.rows.values())
     gone = evicted(keeper)
     left = _Left(file, [row for row in rows if row.lsn in gone])
@@ -46,7 +53,9 @@ def rebuilt(keeper: Keeper) -> Layers:
         left.note(row.lsn, logged.examined)
     left.put_departed_into(layers)
     layers.publish()
-    WholeRound(layers).put_into(file)
+    with unsettled(old):
+        WholeRound(layers).put_into(file, layers.residence)
+        keeper.keep_on_file(layers)
     return layers
 
 
@@ -70,7 +79,7 @@ class _Left:
             cells = {lsn: blob for lsn, blob in read.items() if blob is not None}
             surface = {int(key) for row in self._evicted for key in self._file.left_by(row.lsn)}
             free = {int(key) for blob in cells.values() for key in cell_keys(blob)}
-            layers.load(self._blocks(sch.SURFACE_BLOCKS, surface), self._blocks(sch.FREE_BLOCKS, free))
+            take_in(layers, self._blocks(sch.SURFACE_BLOCKS, surface), self._blocks(sch.FREE_BLOCKS, free))
         layers.cells = cells
 
     def note(self, lsn: int, examined: Iterable[int]) -> None:

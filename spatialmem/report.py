@@ -26,6 +26,7 @@ def described_memory(keeper: Keeper, layers: Layers) -> dict[str, Any]:
         "surface_blocks": len(layers.surface),
         "surface_rows": layers.surface.rows_used,
         "free_space_blocks": len(layers.free),
+        **_on_file(layers),
         "departed_regions": len(layers.departed),
         "suspect_poses": sum(row.pose_suspect for row in rows),
         "revised_poses": sum(row.pose_revision > 0 for row in rows),
@@ -36,9 +37,16 @@ def described_memory(keeper: Keeper, layers: Layers) -> dict[str, Any]:
         "evicted": [] if file is None else evicted(file.evictions()),
         "up_in_map": None if up is None else up.tolist(),
         "ram_bytes": layers.surface.bytes_used,
+        "ram_budget_bytes": keeper.config.ram_bytes,
         "file_bytes": {} if file is None else file.sizes(),
         "config": json.loads(keeper.config.to_json()),
     }
+
+
+def _on_file(layers: Layers) -> dict[str, int]:
+    """Blocks that are on file alone, beside those in RAM."""
+    surface, free = (0, 0) if layers.residence is None else map(len, layers.residence.shelves)
+    return {"surface_blocks_on_file_alone": surface, "free_space_blocks_on_file_alone": free}
 
 
 def evicted(rows: Sequence[EvictionRow]) -> list[dict[str, Any]]:

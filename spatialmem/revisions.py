@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import final
 
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from spatialmem.arguments import check_reach
 from spatialmem.config import MemoryConfig
 from spatialmem.correction import Corrected, Correction, Logged
-from spatialmem.errors import InvalidValue, SpatialMemError
+from spatialmem.errors import InvalidValue, OutOfRoom, SpatialMemError
 from spatialmem.geometry import pose_difference
 from spatialmem.gone import Gone, evicted
 from spatialmem.keeper import Keeper
@@ -65,7 +66,7 @@ def correct_poses(
     change = Change(layers)
     try:
         done = None if not before else _worked_out(keeper, layers, wanted.now, before)
-        change.asks_the_file = True
+        change.ask_the_file()
 
         def write() -> None:
             layers.keep_sightings(() if done is None else done.cells)
@@ -87,7 +88,22 @@ def correct_poses(
 def _worked_out(keeper: Keeper, layers: Layers, now: Mapping[int, NDArray], before: Mapping[int, NDArray]) -> Corrected:
     _note(keeper, layers, now)
     revised = [lsn for lsn in before if lsn in layers.cells]
-    return Correction(layers, log_of(keeper, layers, now, before), revised).work_out()
+    return worked_out(keeper, layers, lambda: Correction(layers, log_of(keeper, layers, now, before), revised))
+
+
+def worked_out(keeper: Keeper, layers: Layers, correction: Callable[[], Correction]) -> Corrected:
+    """What a correction makes anew; the frames it reads stay where they are meanwhile.
+
+    What it takes is known when it is done: where it finds no room, it starts again with all of RAM.
+    """
+    with nullcontext() if keeper.thinning is None else keeper.thinning.sparing():
+        try:
+            return correction().work_out()
+        except OutOfRoom:
+            layers.abandon()
+            if layers.residence is None or not layers.residence.give_up_all():
+                raise
+        return correction().work_out()
 
 
 def _wanted(
@@ -187,15 +203,19 @@ class Change:
 
     def __init__(self, layers: Layers) -> None:
         """Before anything is changed."""
-        self._layers, self._number = layers, layers.epochs.number
-        self.asks_the_file = False
-        """True from where on the file may hold the change"""
+        self._layers = layers
+        self._number: int | None = None
+
+    def ask_the_file(self) -> None:
+        """From here on the file may hold the change; the next epoch is that of the change."""
+        self._number = self._layers.epochs.number
 
     def fail(self, error: BaseException, undo: Callable[[], None]) -> None:
         """Go back to the layers that readers see; where the file may hold what these do not, say so."""
-        if self._layers.epochs.number != self._number:  # Ctrl-C came when all was done
+        asked = self._number is not None
+        if asked and self._layers.epochs.number != self._number:  # Ctrl-C came when all was done
             return
-        if self.asks_the_file and not isinstance(error, SpatialMemError):  # the file refuses by that, and is as before
+        if asked and not isinstance(error, SpatialMemError):  # the file refuses by that, and is as before
             self._layers.sound = False
         undo()
         self._layers.abandon()
@@ -209,7 +229,9 @@ def take_over(keeper: Keeper, layers: Layers, done: Corrected) -> None:
 
 
 def rewritten(layers: Layers, done: Corrected, examined: Mapping[int, bytes | None] | None = None) -> CorrectedLayers:
-    """What was made anew, for the file."""
+    """What was made anew, for the file, which from here on is ahead of what readers see."""
+    if layers.residence is not None:
+        layers.residence.settled = False
     return CorrectedLayers(
         surface=_surface_rows(layers, done), free=_free_rows(layers, done), cells=done.cells,
         departed_of=done.departed_of, departed=done.departed, bare_surface=done.bare_surface.tolist(),

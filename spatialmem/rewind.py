@@ -16,10 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spatialmem.correction import Cubes, cell_keys, replay_into
+from spatialmem.errors import OutOfRoom
 from spatialmem.keeper import Keeper
-from spatialmem.layers import Layers
+from spatialmem.layers import Layers, LoggedFrame
+from spatialmem.loading import take_in
 from spatialmem.map_epoch import MapEpoch
 from spatialmem.revisions import reach_m
+from spatialmem.store.block_codec import CODEC_EXACT, FreeBlock, SurfaceBlock, pack_free_block, pack_surface_block
+from spatialmem.store.block_store import Spilled
 from spatialmem.store.file import MemoryFile
 from spatialmem.store.rows import BlockRow, DepartedRow, KeyframeRow
 from spatialmem.store.schema import FREE_BLOCKS, SURFACE_BLOCKS, Table
@@ -72,14 +76,14 @@ class Rewind:
     def __init__(self, log: Keeper, lsn: int) -> None:
         """log: up to the later frame."""
         self._log, self._lsn = log, lsn
-        self._layers = Layers(log.config, log.feature_width)
+        self._layers = nothing_yet(log)
         self._layers.last_lsn = lsn
         self._surface, self._free = _Anew(SURFACE_BLOCKS, _NONE), _Anew(FREE_BLOCKS, _NONE)
         for row in log.rows.values():
             self._layers.note(row.lsn, row.stamp_ns, log.places.map_from_camera(row))
 
     def copy(self, later: MapEpoch) -> None:
-        """Copy the blocks that no frame between the two touched or examined. `OutOfRoom` when they do not fit in."""
+        """Copy the blocks that no frame between the two touched or examined; later: with those on file alone."""
         surface, free, cells = [_NONE], [_NONE], later.cells
         for row in list(self._log.rows.values()):
             frame = self._log.logged(row) if self._lsn < row.lsn <= later.last_lsn else None
@@ -88,21 +92,38 @@ class Rewind:
             view = DepthView.of(frame.depth_m, frame.valid, frame.camera, frame.map_from_camera, self._log.config)
             surface += [self._layers.surface.keys_touched(view), frame.examined]
             seen = cells.get(row.lsn)
-            free.append(self._layers.free.plan(view).cell_keys if seen is None else cell_keys(seen))
+            free.append(self._layers.free.sketch(view).cell_keys if seen is None else cell_keys(seen))
         self._surface = _Anew(SURFACE_BLOCKS, np.concatenate(surface))
         self._free = _Anew(FREE_BLOCKS, np.concatenate(free))
         self._layers.surface.adopt(later.surface, self._surface.keys, self._lsn)
         self._layers.free.adopt(later.free, self._free.keys, self._lsn)
+        take_in(self._layers, *self._away(later))
         describe(self._layers, cells, later.departed, self._lsn)
+
+    def _away(self, later: MapEpoch) -> tuple[Iterator[BlockRow], Iterator[BlockRow]]:
+        """Those of them that are on file alone."""
+        lsn, surface, free = self._lsn, later.surface.away, later.free.away
+        here, here_free = set(self._surface.keys.tolist()), set(self._free.keys.tolist())
+        return (
+            (
+                BlockRow(key, lsn, CODEC_EXACT, pack_surface_block(SurfaceBlock(*block)))
+                for key, block in (() if surface is None else surface.fetched()) if key not in here
+            ),
+            (
+                BlockRow(key, lsn, CODEC_EXACT, pack_free_block(FreeBlock(*block)))
+                for key, block in (() if free is None else free.fetched()) if key not in here_free
+            ),
+        )  # fmt: skip
 
     def make_anew(self) -> Layers:
         """Make the other blocks of those in the file that are early enough, and of frames; the layers, finished."""
         file, surface, free = self._log.on_file(), self._surface, self._free
         tag = min((n for n in self._log.rows if n > self._lsn), default=self._lsn + 1) - 1  # those between were erased
-        self._layers.load(surface.on_file(file, tag), free.on_file(file, tag))
+        take_in(self._layers, surface.on_file(file, tag), free.on_file(file, tag))
         for row in list(self._log.rows.values()):
             if row.lsn <= self._lsn:
                 self._replay(row, surface.without(row.lsn), free.without(row.lsn))
+        self._layers.last_lsn = self._lsn
         self._layers.publish()
         return self._layers
 
@@ -115,7 +136,39 @@ class Rewind:
                 return
         frame = self._log.logged(row) if len(surface) or len(free) else None
         if frame is not None and frame.depth_m is not None:
-            replay_into(self._layers, frame, frame.examined[np.isin(frame.examined, surface)], surface, free)
+            self._put(frame, frame.examined[np.isin(frame.examined, surface)], surface, free)
+
+    def _put(
+        self, frame: LoggedFrame, judged: NDArray[np.int64], surface: NDArray[np.int64], free: NDArray[np.int64]
+    ) -> None:
+        """`replay_into`, with the blocks that it needs in RAM."""
+        layers, residence = self._layers, self._layers.residence
+        assert residence is not None
+        layers.last_lsn = frame.lsn  # by which blocks that leave RAM now are tagged: they are without what comes later
+        if any(map(len, residence.shelves)):
+            residence.ready(*self._needed(frame, judged, surface, free))
+        while True:
+            try:
+                replay_into(layers, frame, judged, surface, free)
+                return
+            except OutOfRoom:  # rows take more pages than the blocks had
+                if not residence.give_up_more(*self._needed(frame, judged, surface, free)):
+                    raise
+
+    def _needed(
+        self, frame: LoggedFrame, judged: NDArray[np.int64], surface: NDArray[np.int64], free: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Keys of the blocks that `replay_into` looks at or changes."""
+        assert frame.depth_m is not None
+        view = DepthView.of(frame.depth_m, frame.valid, frame.camera, frame.map_from_camera, self._log.config)
+        touched, cells = self._layers.surface.keys_touched(view), self._layers.free.sketch(view).cell_keys
+        return np.union1d(touched[np.isin(touched, surface)], judged), cells[np.isin(cells, free)]
+
+
+def nothing_yet(log: Keeper) -> Layers:
+    """Layers before the first frame; what finds no room in RAM goes to a file of no name: beside that of the memory,
+    or to the temporary folder where nothing must be written there."""
+    return Layers(log.config, log.feature_width, Spilled(folder=None if log.read_only else log.on_file().path.parent))
 
 
 def go_on(layers: Layers, log: Keeper, cells: Mapping[int, bytes], departed: Iterable[DepartedRow], lsn: int) -> Layers:

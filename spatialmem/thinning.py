@@ -7,8 +7,8 @@ given up is recorded in the same transaction (docs/format.md, section 9).
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, final
@@ -19,9 +19,10 @@ from spatialmem.errors import OutOfRoom
 from spatialmem.footprint import Footprint
 from spatialmem.layers import Layers, Prepared
 from spatialmem.store import codec, evictions
+from spatialmem.store.block_store import Within
 from spatialmem.store.evictions import FRAMES, VECTORS, EvictionRow
 from spatialmem.store.file import MemoryFile
-from spatialmem.store.room import HeldByReader, wal_bytes_of
+from spatialmem.store.room import HeldByReader, blocks_at_once, wal_bytes_of
 from spatialmem.store.schema import FRAMES as FRAME_TABLE
 from spatialmem.store.schema import PAGE_SIZE
 from spatialmem.store.schema import VECTORS as VECTOR_TABLE
@@ -66,6 +67,7 @@ class Thinning:
         self._footprint = Footprint(keeper)
         self._mean = _FIRST_GUESS
         self._measured = (-1, 0)
+        self._sparing = False
 
     @classmethod
     def of(cls, keeper: Keeper) -> Thinning | None:
@@ -108,7 +110,7 @@ class Thinning:
                 with self._room.expecting(wal_bytes):
                     function()
                 return
-            except HeldByReader:
+            except HeldByReader:  # no frame that is given up changes that
                 raise
             except OutOfRoom as error:  # the estimate was too low
                 if attempt == _TRIES - 1:
@@ -118,6 +120,24 @@ class Thinning:
                 else:
                     more += max(need_bytes, self._limit // 32)
 
+    def within(self, layers: Layers) -> Within:
+        """How blocks of these layers that leave RAM are written; `make_room` has kept the room for them."""
+
+        def carry_out(write: Callable[[], object], sizes: Sequence[int]) -> None:
+            spared = (lambda lsn: True) if self._sparing else None
+            self.carry_out(write, 0, wal_bytes_of(sizes), layers, spared)
+
+        return Within(blocks_at_once(self._limit) or 1, carry_out)
+
+    @contextmanager
+    def sparing(self) -> Iterator[None]:
+        """In the block no frame is given up for blocks that leave RAM: a correction is about to read them."""
+        self._sparing = True
+        try:
+            yield
+        finally:
+            self._sparing = False
+
     def rewrite(
         self, write: Callable[[], object], blocks: int, layers: Layers, spared: Callable[[int], bool],
         overwritten: Sequence[int] = (),
@@ -126,7 +146,7 @@ class Thinning:
 
         overwritten: bytes of rows of the log that it overwrites.
         """
-        every = _FILL * self._mean * (len(layers.surface) + len(layers.free))  # no page is written twice
+        every = _FILL * self._mean * layers.every_block  # no page is written twice
         wal_bytes = int(min(wal_bytes_of([int(self._mean)] * blocks), 4 * wal_bytes_of([]) + 1.1 * every))
         long = [size for size in overwritten if size >= PAGE_SIZE]  # the others share their pages
         wal_bytes += wal_bytes_of([*long, sum(overwritten) - sum(long)])
@@ -166,10 +186,10 @@ class Thinning:
 
     def _waiting_bytes(self, layers: Layers, spare: int) -> int:
         """What the blocks that have changed since they were last written will add to the file."""
-        every = len(layers.surface) + len(layers.free)
+        every, in_ram = layers.every_block, len(layers.surface) + len(layers.free)
         self._measure(layers, every)
-        if _FILL * self._mean * every <= spare:
-            return 0  # there is room for all there are
+        if _FILL * self._mean * in_ram <= spare:
+            return 0  # there is room for all that are not on file as they are
         changed = sum(map(len, layers.changed_keys(self._keeper.base_lsn)))
         new = min(changed, max(0, every - self._file.read(_count_blocks)))
         return int(_FILL * self._mean * (new + _REPLACED * (changed - new)))
@@ -183,7 +203,7 @@ class Thinning:
         rounds = [row for row in self._file.checkpoints()[-8:] if row.blocks >= 8]
         if rounds:
             self._mean = rounds[-1].bytes / rounds[-1].blocks
-        elif every:
+        elif len(layers.surface) + len(layers.free):
             self._mean = max(_sampled(layers), 0.5 * self._mean)
 
     def _log_bytes(self, spared: Callable[[int], bool] | None) -> int:

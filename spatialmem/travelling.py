@@ -15,12 +15,13 @@ from spatialmem.arguments import checked_instant, checked_times
 from spatialmem.asking import Asking
 from spatialmem.correction import cell_keys
 from spatialmem.errors import Evicted, InvalidValue, SpatialMemError
+from spatialmem.far_reading import whole_epoch
 from spatialmem.keeper import Keeper
 from spatialmem.layers import Layers
 from spatialmem.map_epoch import MapEpoch
 from spatialmem.past import Horizon, Past, horizon_of, last_until
 from spatialmem.retrieval.changes import Change, Instant, changes_between
-from spatialmem.rewind import Rewind, departed_after, go_on, log_until
+from spatialmem.rewind import Rewind, departed_after, go_on, log_until, nothing_yet
 from spatialmem.whereabouts import Whereabouts
 
 _LOOK_UP, _SHARE = 0.6, 0.7
@@ -82,7 +83,7 @@ def _made(log: Keeper, now: MapEpoch, lsn: int, kept: _Kept | None, let_go: Call
 
     ways: list[tuple[float, Callable[[], Layers]]] = [
         (back(now.last_lsn), lambda: _gone_back(log, now, lsn, let_go)),
-        (on(0), lambda: _gone_on(Layers(log.config, log.feature_width), log, now, lsn, let_go)),
+        (on(0), lambda: _gone_on(nothing_yet(log), log, now, lsn, let_go)),
     ]
     if kept is not None and kept.layers.last_lsn > lsn:
         ways.append((back(kept.layers.last_lsn), lambda: _gone_back_from(kept.layers, log, lsn)))
@@ -99,7 +100,7 @@ def _gone_back(log: Keeper, later: MapEpoch, lsn: int, let_go: Callable[[], None
 
 
 def _gone_back_from(layers: Layers, log: Keeper, lsn: int) -> Layers:
-    with layers.epochs.read() as later:
+    with whole_epoch(lambda: layers) as later:
         return _gone_back(log, later, lsn, lambda: None)
 
 

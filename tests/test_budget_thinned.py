@@ -142,7 +142,10 @@ def test_build_takes_a_budget(tmp_path, capsys):
         assert memory.config.file_bytes == memory.config.ram_bytes == 96 << 20 and len(memory.trajectory()) > 0
     run("build", recording, "--out", path, "--append", "--budget", "96 MiB", code=1)
     assert "--budget is fixed once a memory exists" in capsys.readouterr().err
-    for given, words in (("1 kB", "must lie between"), ("much", 'such as 2_000_000_000 or "2 GB"')):
+    for given, words in (
+        ("1 kB", "is too small; a memory with a file needs at least"),
+        ("much", 'such as 2_000_000_000 or "2 GB"'),
+    ):
         run("build", recording, "--out", tmp_path / "b.mem", "--budget", given, code=1)
         assert words in capsys.readouterr().err and not (tmp_path / "b.mem").exists()
 

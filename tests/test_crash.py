@@ -17,7 +17,7 @@ import pytest
 from crash_server import FRAMES
 from test_equality import walk
 
-from spatialmem.errors import MemoryFileError, SpatialMemError
+from spatialmem.errors import MemoryFileError, OutOfRoom, SpatialMemError
 from spatialmem.memory import SpatialMemory
 from spatialmem.types import Stored
 
@@ -241,21 +241,16 @@ def test_a_disk_that_is_full_when_closing_loses_no_frame(tmp_path, reference):
     assert mh.names(path) == {""}
 
 
-def test_a_pool_that_is_full_refuses_the_frame_and_changes_nothing(tmp_path):
+def test_a_frame_that_is_more_than_fits_is_refused_and_changes_nothing(tmp_path):
     path = tmp_path / "a.mem"
-    frames = [mh.frame_at((0, 0, 1.2), (np.cos(a), np.sin(a), -0.1), i) for i, a in enumerate(np.arange(0, 6, 0.5))]
-    with mh.create(path, ram_bytes=16 << 20, voxel_size_m=0.02, free_voxel_m=0.32) as memory:
-        stored = 0
-        for frame in frames:
-            before = memory.canonical_hash(), mh.tables(memory)
-            try:
-                stored += isinstance(memory.observe(frame), Stored)
-            except SpatialMemError as error:
-                assert "ram_bytes" in str(error)
-                assert (memory.canonical_hash(), mh.tables(memory)) == before
-                break
-        assert 1 <= stored < len(frames), "the pool was not filled"
-        assert len(memory.query("red")) >= 0 and len(memory.trajectory()) == stored
+    near = [mh.frame_at((np.cos(a), np.sin(a), 1.2), (np.cos(a), np.sin(a), 0.0), i) for i, a in enumerate((0.0, 1.57))]
+    small = {"ram_bytes": 16 << 20, "file_bytes": 1 << 34}
+    with mh.create(path, near, **small, voxel_size_m=0.02, free_voxel_m=0.32) as memory:
+        before = memory.canonical_hash(), len(memory.trajectory()), memory.info()["frames"]
+        with pytest.raises(OutOfRoom, match="ram_bytes"):
+            memory.observe(mh.frame_at((-1.4, -1.4, 1.2), (1.0, 1.0, -0.1), 2))
+        assert (memory.canonical_hash(), len(memory.trajectory()), memory.info()["frames"]) == before
+        assert memory.check() == [] and len(memory.query("red")) >= 0
         held = memory.canonical_hash()
     shutil.copyfile(path, tmp_path / "copy.mem")
     with SpatialMemory.open(tmp_path / "copy.mem", "a") as memory:

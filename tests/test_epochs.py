@@ -110,6 +110,27 @@ def test_waiting_for_readers_lets_them_finish():
     epochs.give_back()
 
 
+def test_who_reads_already_and_whom_a_long_reader_keeps_from_reading_get_in():
+    epochs, taking = Epochs("a"), threading.Event()
+
+    def take() -> None:
+        taking.set()
+        epochs.take(wait=True)
+        epochs.give_back()
+
+    with epochs.read():
+        writer = threading.Thread(target=take)
+        writer.start()
+        taking.wait()
+        while not epochs._waiting:
+            pass
+        with epochs.read() as again:  # would wait for a writer that waits for it
+            assert again == "a"
+        elsewhere(look_in, epochs)
+        assert writer.is_alive()
+    writer.join()
+
+
 def test_giving_back_what_was_not_taken_does_nothing():
     epochs = Epochs("a")
     epochs.give_back()
@@ -252,6 +273,18 @@ def test_a_pool_too_full_for_copies_lets_readers_finish_first(tmp_path, alone, m
             writer.start()
             assert canonical_hash(epoch) == alone[-2] and writer.is_alive()
         writer.join()
+        assert memory.canonical_hash() == alone[-1]
+
+
+def test_a_frame_that_would_wait_for_its_own_thread_is_refused_before_it_is_stored(tmp_path, alone, monkeypatch):
+    frames = walk(COUNT)
+    with mh.create(tmp_path / "a.mem", frames[:-1], checkpoint_frames=4) as memory:
+        with monkeypatch.context() as patch, memory._layers.epochs.read():
+            patch.setattr("spatialmem.voxels.surface.room_for_copies", lambda *given: False)
+            with pytest.raises(OutOfRoom, match="this thread is still reading"):
+                memory.observe(frames[-1])
+        assert memory.canonical_hash() == alone[-2] and len(memory.trajectory()) == COUNT - 1
+        mh.observe_all(memory, frames[-1:])
         assert memory.canonical_hash() == alone[-1]
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+
 import numpy as np
 import pytest
 import store_helpers as sh
@@ -10,7 +12,7 @@ from spatialmem.errors import OutOfRoom
 from spatialmem.store import schema as sch
 from spatialmem.store.file import MemoryFile
 from spatialmem.store.queries import disk_sizes
-from spatialmem.store.room import wal_bytes_of
+from spatialmem.store.room import HeldByReader, wal_bytes_of
 
 LIMIT = 8 << 20
 
@@ -68,6 +70,18 @@ def test_a_large_transaction_is_let_in_when_it_says_so(file):
     assert count(file) == 23 and disk_sizes(file.path)["total"] <= LIMIT
     with pytest.raises(OutOfRoom), room.expecting(wal_bytes_of([150_000] * 60)):
         put(file, 1, 0.01, first=5000)
+
+
+def test_a_reader_that_holds_the_wal_is_named(file):
+    reader = sqlite3.connect(file.path)
+    reader.execute("BEGIN")
+    reader.execute("SELECT count(*) FROM vectors").fetchone()
+    with pytest.raises(HeldByReader, match="from being folded into it"):
+        for n in range(1000):
+            put(file, 4, 0.02, first=1000 + 4 * n)
+    reader.close()
+    put(file, 4, 0.02, first=9000)
+    assert disk_sizes(file.path)["total"] <= LIMIT
 
 
 def test_free_pages_are_given_back(file):

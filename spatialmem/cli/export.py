@@ -114,19 +114,18 @@ class Export:
 
 
 def _write_points(memory: SpatialMemory, path: Path) -> dict[str, Any]:
-    from spatialmem.io.export_ply import write_points_ply
+    from spatialmem.io.export_ply import write_point_pieces_ply
 
-    points = memory.points()
-    write_points_ply(path, points.position_m, points.normal, points.rgb)
-    return {"file": path, "points": len(points.position_m)}
+    pieces = ((p.position_m, p.normal, p.rgb) for p in memory.point_pieces())
+    return {"file": path, "points": write_point_pieces_ply(path, pieces)}
 
 
 def _write_mesh(memory: SpatialMemory, path: Path) -> dict[str, Any]:
-    from spatialmem.io.export_ply import write_mesh_ply
+    from spatialmem.io.export_ply import write_mesh_pieces_ply
 
-    mesh = memory.mesh()
-    write_mesh_ply(path, mesh.vertices_m, mesh.normals, mesh.rgb, mesh.triangles)
-    return {"file": path, "vertices": len(mesh.vertices_m), "triangles": len(mesh.triangles)}
+    pieces = ((p.vertices_m, p.normals, p.rgb, p.triangles) for p in memory.mesh_pieces())
+    vertices, triangles = write_mesh_pieces_ply(path, pieces)
+    return {"file": path, "vertices": vertices, "triangles": triangles}
 
 
 def _write_glb(memory: SpatialMemory, path: Path, up: ArrayLike) -> dict[str, Any]:

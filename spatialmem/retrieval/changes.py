@@ -15,6 +15,7 @@ from typing import ClassVar, final
 import numpy as np
 from numpy.typing import NDArray
 
+from spatialmem.errors import OutOfRoom
 from spatialmem.retrieval.hits import Scene, evidence_for, evidence_of
 from spatialmem.store.rows import DepartedRow, block_key
 from spatialmem.types import Evidence
@@ -156,6 +157,11 @@ class _Surface:
     @classmethod
     def of(cls, instant: Instant) -> _Surface:
         found = instant.surface.search(None, 0.0, Filter())
+        if found.left_out:
+            raise OutOfRoom(
+                f"changes are told from the whole map, and {found.left_out} of its voxel blocks are on file alone and "
+                "do not fit into what ram_bytes sets aside for reading; create the memory with a larger ram_bytes"
+            )
         places = found.places()
         return cls(instant, found, places, found.rows(places), found.voxels(places))
 

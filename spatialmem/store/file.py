@@ -174,13 +174,15 @@ class MemoryFile(Contents):
         cells: Iterable[tuple[int, bytes]] = (),
         departed: Sequence[DepartedRow] = (),
         checkpoint: CheckpointRow | Callable[[], CheckpointRow] | None = None,
+        grows: bool = False,
     ) -> None:
         """Put rebuilt layers in place of everything derived, in one transaction; what stood there is not read.
 
         Blocks are taken one by one, so they need not all be packed at once; a function `checkpoint` is called after.
+        grows: half of the room that a budget leaves is for the file, all of it for the wal otherwise.
         """
         writer = self._for_writing()
-        wal_bytes = 0 if writer.room is None else writer.room.spare_bytes
+        wal_bytes = 0 if writer.room is None else writer.room.spare_bytes // (2 if grows else 1)
         with writer.transaction("rebuilding", wal_bytes) as connection:
             if writer.room is not None:
                 renew_layers(connection, surface, free, cells, departed, checkpoint, writer.look)

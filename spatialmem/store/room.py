@@ -24,6 +24,7 @@ _SHM_STEP, _SHM_FRAMES = 32768, 4062  # sqlite.org/walformat.html: an index of 3
 _CACHE_PAGES = 16  # changed pages that SQLite holds back from the wal until it commits
 _SPARE_PAGES = 8  # what one statement may change beyond the cache before the next look; longer rows are told before
 _HELD = (_CACHE_PAGES + _SPARE_PAGES) * WAL_PAGE  # bytes that may come into the wal after the last look
+_PATIENCE_MS = 500  # for a reader that holds the wal; one that takes longer has the change refused
 _STEPS = 50  # instructions between two looks
 _FULL = "SQLITE_FULL"
 _DISK_IS_FULL = 16 << 20  # with less free than this, it was the disk that had no room
@@ -93,14 +94,14 @@ class Room:
         """Before a transaction that appends up to `wal_bytes`: see to it that wal and file have the room.
 
         Raises `OutOfRoom` when they have not, even without the file's free pages; `HeldByReader` when a reader that
-        keeps the wal from being folded did not end within the time SQLite waits.
+        keeps the wal from being folded did not end within half a second.
         """
         self.lacks_wal = True
         need = max(max(wal_bytes, self._expected) + _HELD, self.wal_bytes // 2)
         if _size(self._wal) + need > self.wal_bytes:
-            self.fold(patiently=False)
+            self.fold(0)
         if self._file_bytes() > self._ceiling(max(self.wal_bytes, _size(self._wal) + need)):
-            self.give_back(self._ceiling(max(self.wal_bytes, need)))
+            self.give_back(self._ceiling(max(self.wal_bytes, need)), _PATIENCE_MS)
         wal = max(self.wal_bytes, _size(self._wal) + need)
         if self._file_bytes() > self._ceiling(wal):
             if _size(self._wal):
@@ -159,25 +160,25 @@ class Room:
 
     # --- giving back
 
-    def fold(self, patiently: bool = True) -> None:
-        """Bring the wal into the file and cut it to nothing; while somebody reads it, it may stay."""
+    def fold(self, patience_ms: int | None = None) -> None:
+        """Bring the wal into the file and cut it to nothing; where somebody reads it for longer than this, it stays."""
         (before,) = self._connection.execute("PRAGMA busy_timeout").fetchone()
-        self._connection.execute(f"PRAGMA busy_timeout = {before if patiently else 0}").fetchall()
+        self._connection.execute(f"PRAGMA busy_timeout = {before if patience_ms is None else patience_ms}").fetchall()
         try:
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         finally:
             self._connection.execute(f"PRAGMA busy_timeout = {before}").fetchall()
 
-    def give_back(self, to_bytes: int = 0) -> None:
+    def give_back(self, to_bytes: int = 0, patience_ms: int | None = None) -> None:
         """Cut free pages off the file until it has at most `to_bytes`, or no free page is left."""
-        self.fold()
+        self.fold(patience_ms)
         while self._pragma("freelist_count") and self._file_bytes() > to_bytes:
             left = self.limit - self._file_bytes() - _size(self._wal) - _shm_bytes(self.wal_bytes)
             pages = min(left // (4 * WAL_PAGE), -(-(self._file_bytes() - to_bytes) // PAGE_SIZE))
             if pages < 1:
                 return
             self._connection.execute(f"PRAGMA incremental_vacuum({pages})").fetchall()
-            self.fold()
+            self.fold(patience_ms)
             if _size(self._wal):
                 return  # a reader holds it
 

@@ -49,6 +49,16 @@ def add_block(pools, key):
 
 
 @leaf
+def enter_blocks(pools, keys, blocks):
+    """Blocks (N,) of these keys (N,), made where they are missing; False when the pool is full."""
+    for n in range(keys.shape[0]):
+        blocks[n] = add_block(pools, keys[n])
+        if blocks[n] == NO_BLOCK:
+            return False
+    return True
+
+
+@leaf
 def pages_needed(pools, touched, count, needs):
     """Pages that `merge_blocks` will take for these blocks."""
     total = 0

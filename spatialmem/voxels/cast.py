@@ -20,20 +20,34 @@ MIN_WEIGHT = 1
 """weight (eighths of an observation) from which a voxel counts as observed"""
 GAP_VOXELS = math.sqrt(3.0)
 """longest way through one voxel: a surface in one that was not observed is inferred from those on both sides"""
-_NEAR_M, _FAR_M = 0.05, 60.0
+NEAR_M, FAR_M = 0.05, 60.0
+"""depths between which blocks are cast"""
+Part = tuple[int, int, int, int]
+"""rows from, to, columns from, to, in tiles"""
+
+
+def halves(part: Part) -> tuple[Part, Part]:
+    """A part cut in two across its longer side."""
+    top, bottom, left, right = part
+    if bottom - top >= right - left:
+        middle = (top + bottom) // 2
+        return (top, middle, left, right), (middle, bottom, left, right)
+    middle = (left + right) // 2
+    return (top, bottom, left, middle), (top, bottom, middle, right)
 
 
 def cast_depth(
     pools: Pools, grid: Grid, map_from_camera: NDArray[np.float64], camera: Camera, stride: int = 1, offset: int = 0,
-    min_weight: int = MIN_WEIGHT, gap_voxels: float = GAP_VOXELS,
+    min_weight: int = MIN_WEIGHT, gap_voxels: float = GAP_VOXELS, far_m: float = FAR_M, part: Part | None = None,
 ) -> NDArray[np.float32]:  # fmt: skip
     """(rows, columns) float32 z-depth in metres of every `stride`-th pixel from `offset` on; NaN without surface.
 
     gap_voxels: unobserved way that a surface is inferred across, 0 for observed surfaces alone; see `raycast.cast_ray`.
+    far_m: depth up to which blocks count. part: the tiles that are cast, the others stay without surface.
     """
     rows = max(0, -(-(camera.height - offset) // stride))
     columns = max(0, -(-(camera.width - offset) // stride))
-    near, far = _depth_ranges(pools, grid, map_from_camera, camera, stride, offset, rows, columns)
+    near, far = _depth_ranges(pools, grid, map_from_camera, camera, stride, offset, rows, columns, far_m, part)
     out = np.empty((rows, columns), np.float32)
     DISPATCHER.run(
         raycast.cast_rows, rows, pools, map_from_camera, pinhole(camera), float(grid.voxel), float(grid.truncation),
@@ -42,7 +56,7 @@ def cast_depth(
     return out
 
 
-def _depth_ranges(pools, grid, map_from_camera, camera, stride, offset, rows, columns):
+def _depth_ranges(pools, grid, map_from_camera, camera, stride, offset, rows, columns, far_m=FAR_M, part=None):
     tile = raycast.TILE * stride
     shape = (-(-rows // raycast.TILE), -(-columns // raycast.TILE))
     near, far = np.full(shape, np.inf), np.full(shape, -np.inf)
@@ -53,17 +67,21 @@ def _depth_ranges(pools, grid, map_from_camera, camera, stride, offset, rows, co
     raycast.tile_ranges(
         blocks, pools, camera_from_map, float(grid.voxel) * BLOCK, camera.fx / tile, camera.fy / tile,
         (camera.cx - offset + 0.5 + half_step) / tile, (camera.cy - offset + 0.5 + half_step) / tile,
-        _NEAR_M, _FAR_M, near, far,
+        NEAR_M, far_m, near, far,
     )  # fmt: skip
+    if part is not None:
+        others = np.ones(shape, np.bool_)
+        others[part[0] : part[1], part[2] : part[3]] = False
+        near[others], far[others] = np.inf, -np.inf
     return near, far
 
 
 def render(
     pools: Pools, grid: Grid, map_from_camera: NDArray[np.float64], camera: Camera, features: bool,
-    min_weight: int = MIN_WEIGHT,
+    min_weight: int = MIN_WEIGHT, part: Part | None = None,
 ) -> View:  # fmt: skip
-    """Depth, normal, colour and (if asked for) feature images of the map from a pose."""
-    depth = cast_depth(pools, grid, map_from_camera, camera, min_weight=min_weight)
+    """Depth, normal, colour and (if asked for) feature images of the map from a pose; `part` as in `cast_depth`."""
+    depth = cast_depth(pools, grid, map_from_camera, camera, min_weight=min_weight, part=part)
     shape = depth.shape
     normal, rgb = np.empty((*shape, 3), np.float32), np.zeros((*shape, 3), np.uint8)
     feature = np.zeros((*shape, pools.feature.shape[1]) if features else (1, 1, 1), np.float32)

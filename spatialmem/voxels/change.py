@@ -308,9 +308,14 @@ def distinct_blocks(pools, keys: np.ndarray) -> np.ndarray:
     return found[found >= 0]
 
 
+def around(keys: np.ndarray) -> np.ndarray:
+    """Sorted keys of these blocks (N,) and of the 26 around each."""
+    step = np.arange(-1, 2)
+    steps = ((step[:, None, None] << 42) + (step[:, None] << 21) + step).ravel()
+    return np.unique(keys[:, None] + steps)
+
+
 def with_neighbours(pools, keys: np.ndarray) -> np.ndarray:
     """Sorted keys of these blocks (N,) and of the up to 26 around each, as far as they exist."""
-    step = np.arange(-1, 2)
-    around = ((step[:, None, None] << 42) + (step[:, None] << 21) + step).ravel()
-    blocks = distinct_blocks(pools, np.unique(keys[:, None] + around))
+    blocks = distinct_blocks(pools, around(keys))
     return np.sort(pools.keys[blocks[pools.weight[blocks].any(1)]])  # an empty one may or may not be there

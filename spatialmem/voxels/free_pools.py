@@ -9,13 +9,33 @@ from spatialmem.voxels.free_reading import FreePools
 from spatialmem.voxels.keys import NO_BLOCK, VOXELS, empty_table, find, insert, lead_to
 
 
-def reserve(blocks: int) -> FreePools:
-    """Empty pools for this many blocks."""
-    table_keys, table_blocks = empty_table(blocks)
+def reserve(blocks: int, aside: int = 0, voxels: int = VOXELS) -> FreePools:
+    """Empty pools for this many blocks; `aside`: so many more are given out only by what `beside` makes.
+
+    voxels: those that a block has room for; 1 where nothing is wanted of it but its key.
+    """
+    every = blocks + aside
+    table_keys, table_blocks = empty_table(every)
     return FreePools(
-        table_keys, table_blocks, np.zeros(blocks, np.int64), np.zeros((blocks, VOXELS), np.int8),
-        np.zeros((blocks, VOXELS), np.uint32), np.zeros((blocks, VOXELS), np.uint32), np.zeros(blocks, np.uint32),
-        np.zeros(blocks, np.uint32), np.arange(blocks - 1, -1, -1, dtype=np.int32), np.zeros(2, np.int64),
+        table_keys, table_blocks, np.zeros(every, np.int64), np.zeros((every, voxels), np.int8),
+        np.zeros((every, voxels), np.uint32), np.zeros((every, voxels), np.uint32), np.zeros(every, np.uint32),
+        np.zeros(every, np.uint32), np.arange(blocks - 1, -1, -1, dtype=np.int32), np.zeros(2, np.int64),
+    )  # fmt: skip
+
+
+def clear(free: FreePools) -> None:
+    """Forget every block; the arrays stay reserved."""
+    free.table_keys.fill(-1)
+    free.counters[:] = 0
+    free.free_blocks[:] = np.arange(free.free_blocks.shape[0] - 1, -1, -1, dtype=np.int32)
+
+
+def beside(free: FreePools) -> FreePools:
+    """The same blocks under a table of their own, which takes more blocks: into what `reserve` set aside."""
+    every = np.arange(free.keys.shape[0] - 1, free.free_blocks.shape[0] - 1, -1, dtype=np.int32)
+    return free._replace(
+        table_keys=free.table_keys.copy(), table_blocks=free.table_blocks.copy(), free_blocks=every,
+        counters=np.zeros(2, np.int64),
     )  # fmt: skip
 
 
@@ -110,3 +130,13 @@ def block_at(free, key):
     empty_block(free, block, key)
     insert(free.table_keys, free.table_blocks, key, block)
     return block
+
+
+@leaf
+def enter_blocks(free, keys, blocks):
+    """Blocks (N,) of these keys (N,), made where they are missing; False when the pool is full."""
+    for n in range(keys.shape[0]):
+        blocks[n] = block_at(free, keys[n])
+        if blocks[n] == NO_BLOCK:
+            return False
+    return True

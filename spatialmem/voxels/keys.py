@@ -29,11 +29,17 @@ def unpack_keys(keys: np.ndarray) -> np.ndarray:
     )
 
 
+def keys_of(blocks: np.ndarray) -> np.ndarray:
+    """(...) int64 keys of (..., 3) block coordinates."""
+    shifted = np.asarray(blocks, np.int64) + KEY_OFFSET
+    return (shifted[..., 0] << 42) | (shifted[..., 1] << 21) | shifted[..., 2]
+
+
 def moved_keys(keys: np.ndarray, map_from_map: np.ndarray, edge_m: float) -> np.ndarray:
     """(N,) keys of the blocks in which the centres of these blocks (N,) lie after a (4, 4) rigid motion."""
     centres = (unpack_keys(keys) + 0.5) * edge_m
-    moved = np.floor((centres @ map_from_map[:3, :3].T + map_from_map[:3, 3]) / edge_m).astype(np.int64) + KEY_OFFSET
-    return (moved[:, 0] << 42) | (moved[:, 1] << 21) | moved[:, 2]
+    moved = np.floor((centres @ map_from_map[:3, :3].T + map_from_map[:3, 3]) / edge_m).astype(np.int64)
+    return keys_of(moved)
 
 
 @leaf

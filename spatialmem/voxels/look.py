@@ -7,15 +7,21 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from spatialmem.config import MemoryConfig
 from spatialmem.types import Outcome
 from spatialmem.voxels import change
 from spatialmem.voxels.allocate import row_at
-from spatialmem.voxels.cast import cast_depth
+from spatialmem.voxels.cast import FAR_M, Part, cast_depth
 from spatialmem.voxels.dispatch import DISPATCHER
 from spatialmem.voxels.integrate import Grid
 from spatialmem.voxels.keys import BLOCK, VOXELS, unpack_keys
 from spatialmem.voxels.pools import Pools
+from spatialmem.voxels.raycast import TILE
 from spatialmem.voxels.views import DepthView
+from spatialmem.voxels.weights import DEPTH_UNIT_M
+
+PAST_VOXELS = 3.0
+"""how far behind its surface a ray is still looked at"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,7 +30,7 @@ class Look:
 
     outcome: Outcome
     examined: NDArray[np.int64]
-    """sorted distinct keys of the blocks in which a surface was seen through, and of those around them"""
+    """sorted distinct keys of the blocks in which a surface was seen through"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,13 +63,20 @@ class Cleared:
     last: NDArray[np.uint32]
 
 
-def look(pools: Pools, grid: Grid, view: DepthView) -> Look:
+def farthest_m(config: MemoryConfig) -> float:
+    """Depth up to which a frame is compared with the map: what lies farther, no reading and no band comes near."""
+    return config.max_depth_m + max(10.0, config.truncation_voxels) * config.voxel_size_m
+
+
+def look(
+    pools: Pools, grid: Grid, view: DepthView, far_m: float = FAR_M, cast: NDArray[np.float32] | None = None
+) -> Look:
     """Cast every stride-th pixel and sort the readings into agrees, seen through, occluded, no return.
 
-    Only observed surfaces can be contradicted: none is inferred across gaps.
+    far_m: depth up to which blocks count. cast: what `cast_rays` gives, when it was called.
     """
     stride = view.ray_stride
-    cast = cast_depth(pools, grid, view.map_from_camera, view.camera, stride, stride // 2, gap_voxels=0.0)
+    cast = cast_rays(pools, grid, view, far_m) if cast is None else cast
     counts = np.zeros(4, np.int64)
     residuals, examined = np.empty(cast.size, np.float32), np.empty(cast.size, np.int64)
     n_residuals, n_examined = change.compare(
@@ -73,7 +86,45 @@ def look(pools: Pools, grid: Grid, view: DepthView) -> Look:
     shares = counts / max(rays, 1)
     residual = float(np.median(residuals[:n_residuals])) if n_residuals else float("nan")
     outcome = Outcome(*(float(s) for s in shares), residual_m=residual, rays=rays)
-    return Look(outcome, change.with_neighbours(pools, np.unique(examined[:n_examined])))
+    return Look(outcome, np.unique(examined[:n_examined]))
+
+
+def cast_rays(pools: Pools, grid: Grid, view: DepthView, far_m: float, part: Part | None = None) -> NDArray[np.float32]:
+    """(rows, columns) depth of the map along the rays of a look, NaN where they meet nothing.
+
+    Only observed surfaces can be contradicted: none is inferred across gaps.
+    """
+    stride = view.ray_stride
+    return cast_depth(
+        pools, grid, view.map_from_camera, view.camera, stride, stride // 2, gap_voxels=0.0, far_m=far_m, part=part
+    )  # fmt: skip
+
+
+def expected_m(view: DepthView, config: MemoryConfig) -> NDArray[np.float64]:
+    """(rows, columns) depth at which the rays of a look end when the map is as the frame sees it, 0 without reading."""
+    readings = _readings_m(view)
+    return np.where(readings > 0, readings + PAST_VOXELS * config.voxel_size_m, 0.0)
+
+
+def ends_m(cast: NDArray[np.float32], view: DepthView, config: MemoryConfig) -> NDArray[np.float64]:
+    """(rows, columns) depth at which the rays of a look end in the map, 0 where there is no reading."""
+    far_m = farthest_m(config)
+    ends = np.where(np.isnan(cast), far_m, np.minimum(far_m, cast + PAST_VOXELS * config.voxel_size_m))
+    return np.where(_readings_m(view) > 0, ends, 0.0).astype(np.float64)
+
+
+def _readings_m(view: DepthView) -> NDArray[np.float64]:
+    """(rows, columns) readings of the pixels that a look casts rays through, 0 where there is none."""
+    start, stride = view.ray_stride // 2, view.ray_stride
+    return ((view.packed[start::stride, start::stride] >> 8) * DEPTH_UNIT_M).astype(np.float64)
+
+
+def only(limits_m: NDArray[np.float64], part: Part) -> NDArray[np.float64]:
+    """The limits of the rays of a part; 0 for the others."""
+    out = np.zeros_like(limits_m)
+    top, bottom, left, right = (edge * TILE for edge in part)
+    out[top:bottom, left:right] = limits_m[top:bottom, left:right]
+    return out
 
 
 def in_view(keys: NDArray[np.int64], grid: Grid, view: DepthView) -> NDArray[np.int64]:

@@ -7,12 +7,14 @@ change of sign, at the mean of the crossings of its edges; one quad for every ed
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from spatialmem.voxels.allocate import row_at
+from spatialmem.voxels.change import distinct_blocks
 from spatialmem.voxels.compiled import kernel, leaf
 from spatialmem.voxels.integrate import DIST_ONE
 from spatialmem.voxels.keys import BLOCK, KEY_MASK, KEY_OFFSET, NO_BLOCK, VOXELS, find, pack_key
@@ -86,17 +88,20 @@ def _cell_vertex(d, out):
 
 
 @kernel
-def _vertices(pools, order, min_weight, cell_vertex, position):
-    """Vertices of all cells, in block and voxel order; cell_vertex (B, 512) becomes the vertex number or -1."""
+def vertices_in(pools, order, min_weight, place, cell_vertex, position):
+    """Vertices of all cells, in block and voxel order; cell_vertex (N, 512) becomes the vertex number or -1.
+
+    place: (B,) where each block stands in `order` (N,) and in `cell_vertex`, -1 for the others.
+    """
     count = 0
     d, p = np.empty(8), np.empty(3)
     for block in order:
-        key = pools.keys[block]
+        key, at = pools.keys[block], place[block]
         bx = ((key >> 42) - KEY_OFFSET) * BLOCK
         by = (((key >> 21) & KEY_MASK) - KEY_OFFSET) * BLOCK
         bz = ((key & KEY_MASK) - KEY_OFFSET) * BLOCK
         for i in range(VOXELS):
-            cell_vertex[block, i] = -1
+            cell_vertex[at, i] = -1
             if pools.weight[block, i] < min_weight:
                 continue
             x, y, z = bx + i % BLOCK, by + i // BLOCK % BLOCK, bz + i // (BLOCK * BLOCK)
@@ -112,19 +117,20 @@ def _vertices(pools, order, min_weight, cell_vertex, position):
                     y + 0.5 + p[1],
                     z + 0.5 + p[2],
                 )
-            cell_vertex[block, i] = count
+            cell_vertex[at, i] = count
             count += 1
     return count
 
 
 @leaf
-def _vertex_of(pools, cell_vertex, x, y, z):
+def _vertex_of(pools, place, cell_vertex, x, y, z):
     block = find(pools.table_keys, pools.table_blocks, pack_key(x >> 3, y >> 3, z >> 3))
-    return np.int32(-1) if block == NO_BLOCK else cell_vertex[block, ((z & 7) * BLOCK + (y & 7)) * BLOCK + (x & 7)]
+    at = place[block] if block != NO_BLOCK else np.int32(NO_BLOCK)
+    return np.int32(-1) if at == NO_BLOCK else cell_vertex[at, ((z & 7) * BLOCK + (y & 7)) * BLOCK + (x & 7)]
 
 
 @leaf
-def _triangles(pools, order, min_weight, cell_vertex, triangles):
+def triangles_in(pools, order, min_weight, place, cell_vertex, triangles):
     """Two triangles for every voxel edge that crosses the surface and has a vertex in each of its four cells."""
     count = 0
     for block in order:
@@ -143,10 +149,10 @@ def _triangles(pools, order, min_weight, cell_vertex, triangles):
                     continue
                 ux, uy, uz = int(axis == 1), int(axis == 2), int(axis == 0)  # the two other axes, in cyclic order
                 wx, wy, wz = int(axis == 2), int(axis == 0), int(axis == 1)
-                a = _vertex_of(pools, cell_vertex, x - ux - wx, y - uy - wy, z - uz - wz)
-                b = _vertex_of(pools, cell_vertex, x - wx, y - wy, z - wz)
-                c = _vertex_of(pools, cell_vertex, x, y, z)
-                e = _vertex_of(pools, cell_vertex, x - ux, y - uy, z - uz)
+                a = _vertex_of(pools, place, cell_vertex, x - ux - wx, y - uy - wy, z - uz - wz)
+                b = _vertex_of(pools, place, cell_vertex, x - wx, y - wy, z - wz)
+                c = _vertex_of(pools, place, cell_vertex, x, y, z)
+                e = _vertex_of(pools, place, cell_vertex, x - ux, y - uy, z - uz)
                 if a < 0 or b < 0 or c < 0 or e < 0:
                     continue
                 if here:
@@ -174,28 +180,38 @@ def _dress(pools, min_weight, position, normal, rgb):
                 rgb[p, k] = np.uint8(min(255, (pools.colour[row, k] + 128) >> 8))
 
 
-def _dressed(pools: Pools, position: NDArray[np.float32]):
+def dressed(pools: Pools, position: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+    """Normals (N, 3) and colours (N, 3) at points (N, 3) in voxels."""
     n = len(position)
     normal, rgb = np.zeros((n, 3), np.float32), np.zeros((n, 3), np.uint8)
     _dress(pools, MIN_WEIGHT, position, normal, rgb)
     return normal, rgb
 
 
-def _by_key(pools: Pools) -> NDArray[np.int64]:
+def places_in(pools: Pools, order: NDArray[np.int64]) -> NDArray[np.int32]:
+    """(B,) where each block of the pool stands in `order` (N,), -1 for the others."""
+    place = np.full(pools.keys.shape[0], NO_BLOCK, np.int32)
+    place[order] = np.arange(len(order), dtype=np.int32)
+    return place
+
+
+def _by_key(pools: Pools, keys: NDArray[np.int64] | None = None) -> NDArray[np.int64]:
+    if keys is not None:
+        return distinct_blocks(pools, keys).astype(np.int64)
     blocks = live_blocks(pools.table_keys, pools.table_blocks)
     return blocks[np.argsort(pools.keys[blocks])]
 
 
 def extract_mesh(pools: Pools, voxel_size_m: float, truncation_m: float) -> Mesh:
     """The surface as triangles; the same map gives the same mesh, in the same order."""
-    order = _by_key(pools)
-    cell_vertex = np.full((int(order.max(initial=-1)) + 1, VOXELS), -1, np.int32)
-    count = _vertices(pools, order, MIN_WEIGHT, cell_vertex, np.empty((0, 3), np.float32))
-    position = np.empty((count, 3), np.float32)
-    _vertices(pools, order, MIN_WEIGHT, cell_vertex, position)
-    triangles = np.empty((_triangles(pools, order, MIN_WEIGHT, cell_vertex, np.empty((0, 3), np.int32)), 3), np.int32)
-    _triangles(pools, order, MIN_WEIGHT, cell_vertex, triangles)
-    normal, rgb = _dressed(pools, position)
+    order, nothing, none = _by_key(pools), np.empty((0, 3), np.float32), np.empty((0, 3), np.int32)
+    cell_vertex = np.full((len(order), VOXELS), -1, np.int32)
+    place = places_in(pools, order)
+    position = np.empty((vertices_in(pools, order, MIN_WEIGHT, place, cell_vertex, nothing), 3), np.float32)
+    vertices_in(pools, order, MIN_WEIGHT, place, cell_vertex, position)
+    triangles = np.empty((triangles_in(pools, order, MIN_WEIGHT, place, cell_vertex, none), 3), np.int32)
+    triangles_in(pools, order, MIN_WEIGHT, place, cell_vertex, triangles)
+    normal, rgb = dressed(pools, position)
     return Mesh(position * np.float32(voxel_size_m), normal, rgb, triangles)
 
 
@@ -225,17 +241,44 @@ def _surface_voxels(pools, order, near, position, distance, rows):
     return count
 
 
-def extract_points(pools: Pools, voxel_size_m: float, truncation_m: float, stamps_ns: NDArray[np.int64]) -> Points:
-    """One point for every voxel with a row within half a voxel's diagonal of the surface, moved onto it."""
-    order = _by_key(pools)
+def extract_points(
+    pools: Pools, voxel_size_m: float, truncation_m: float, stamps_ns: NDArray[np.int64],
+    keys: NDArray[np.int64] | None = None,
+) -> Points:  # fmt: skip
+    """One point for every voxel with a row within half a voxel's diagonal of the surface, moved onto it.
+
+    keys: ascending ones of the blocks whose points are wanted; None: all.
+    """
+    order = _by_key(pools, keys)
     near = int(DIST_ONE * 0.87 * voxel_size_m / truncation_m)
     nothing = np.empty((0, 3), np.float32), np.empty(0, np.float32), np.empty(0, np.int64)
     count = _surface_voxels(pools, order, near, *nothing)
     position, distance = np.empty((count, 3), np.float32), np.empty(count, np.float32)
     rows = np.empty(count, np.int64)
     _surface_voxels(pools, order, near, position, distance, rows)
-    normal, rgb = _dressed(pools, position)
+    normal, rgb = dressed(pools, position)
     position -= normal * (distance * np.float32(truncation_m / voxel_size_m))[:, None]
     position *= np.float32(voxel_size_m)
     first, last = pools.first[rows], pools.last[rows]
     return Points(position, normal, rgb, stamps_ns[first], stamps_ns[last], first.astype(np.int64))
+
+
+def joined_points(pieces: Sequence[Points]) -> Points:
+    """The points of all pieces."""
+    if len(pieces) == 1:
+        return pieces[0]
+    columns = [
+        (p.position_m, p.normal, p.rgb, p.first_seen_ns, p.last_seen_ns, p.first_lsn) for p in pieces
+    ] or [_no_points()]  # fmt: skip
+    return Points(*(np.concatenate(column) for column in zip(*columns, strict=True)))
+
+
+def _no_points() -> tuple[NDArray, NDArray, NDArray, NDArray, NDArray, NDArray]:
+    nowhere, never = np.empty((0, 3), np.float32), np.empty(0, np.int64)
+    return nowhere, nowhere, np.empty((0, 3), np.uint8), never, never, never
+
+
+def joined_meshes(pieces: Sequence[Mesh]) -> Mesh:
+    """The triangles of all pieces, which count the vertices of all of them."""
+    columns = [(p.vertices_m, p.normals, p.rgb, p.triangles) for p in pieces]
+    return Mesh(*(np.concatenate(column) for column in zip(*columns, strict=True)))

@@ -79,10 +79,16 @@ def capacity(ram_bytes: int, width: int) -> tuple[int, int]:
     return int(blocks), int(blocks * _TYPICAL_PAGES)
 
 
-def reserve(blocks: int, pages: int, width: int) -> Pools:
-    """Empty pools. Memory is reserved from the system here and touched as blocks come into use."""
+def reserve(blocks: int, pages: int, width: int, aside: tuple[int, int] = (0, 0)) -> Pools:
+    """Empty pools. Memory is reserved from the system here and touched as blocks come into use.
+
+    aside: so many blocks and pages more are reserved, and given out only by what `beside` makes.
+    """
+    free_blocks = np.arange(blocks - 1, -1, -1, dtype=np.int32)
+    free_pages = np.arange(pages - 1, -1, -1, dtype=np.int32)
+    counters = np.array([0, pages], dtype=np.int64)
+    blocks, rows = blocks + aside[0], (pages + aside[1]) * PAGE
     table_keys, table_blocks = empty_table(blocks)
-    rows = pages * PAGE
     return Pools(
         table_keys=table_keys, table_blocks=table_blocks,
         keys=np.zeros(blocks, np.int64),
@@ -100,10 +106,26 @@ def reserve(blocks: int, pages: int, width: int) -> Pools:
         doubt=np.zeros(rows, np.uint16),
         contains=np.zeros(blocks, np.uint32),
         changed=np.zeros(blocks, np.uint32),
-        free_blocks=np.arange(blocks - 1, -1, -1, dtype=np.int32),
-        free_pages=np.arange(pages - 1, -1, -1, dtype=np.int32),
-        counters=np.array([0, pages], dtype=np.int64),
+        free_blocks=free_blocks, free_pages=free_pages, counters=counters,
     )  # fmt: skip
+
+
+def beside(pools: Pools) -> Pools:
+    """The same blocks under a table of their own, which takes more blocks: into what `reserve` set aside."""
+    blocks, pages = pools.free_blocks.shape[0], pools.free_pages.shape[0]
+    every, every_page = pools.keys.shape[0], pools.first.shape[0] // PAGE
+    return pools._replace(
+        table_keys=pools.table_keys.copy(), table_blocks=pools.table_blocks.copy(),
+        free_blocks=np.arange(every - 1, blocks - 1, -1, dtype=np.int32),
+        free_pages=np.arange(every_page - 1, pages - 1, -1, dtype=np.int32),
+        counters=np.array([0, every_page - pages], dtype=np.int64),
+    )  # fmt: skip
+
+
+def keys_alone(blocks: int) -> Pools:
+    """Pools in which blocks have a key and nothing else: what lists the blocks of a frame needs no more."""
+    dist, weight, slot = (np.zeros((blocks, 1), kind) for kind in (np.int16, np.uint8, np.uint16))
+    return reserve(blocks, 0, 1)._replace(dist=dist, weight=weight, slot=slot)
 
 
 def clear(pools: Pools) -> None:

@@ -41,6 +41,8 @@ class Candidates:
     """(K,) index in the pools"""
     voxel_bits: NDArray[np.uint64]
     """(K, 8) the candidates of each block as a set of voxels (bits.py), at least one"""
+    left_out: int = 0
+    """blocks that may hold more and were not looked at"""
 
     def places(self) -> NDArray[np.int64]:
         """(N,) places of all candidates, ascending."""
@@ -301,9 +303,9 @@ def _copy_similarity(feature, rows, query, out):
 def scan(pools: Pools, voxel_m: float, near: int, query: NDArray | None, least: float, chosen: Filter) -> Candidates:
     """Surface voxels that pass `chosen` and whose feature has a cosine of at least `least` with `query` (D,)."""
     selected = np.sort(live_blocks(pools.table_keys, pools.table_blocks))  # in the order of memory
-    box, ball = _limits_in_voxels(chosen, voxel_m)
+    box, ball = limits_in_voxels(chosen, voxel_m)
     bounded = not (np.isinf(box).all() and np.isinf(ball[3]))
-    selected = selected[_blocks_in_box(pools.keys[selected], box, ball)] if bounded else selected
+    selected = selected[blocks_in_box(pools.keys[selected], box, ball)] if bounded else selected
     scanned, blind = np.zeros(len(selected), np.int64), np.zeros(len(selected), np.int64)
     voxel_bits = np.zeros((len(selected), LAYERS), np.uint64)
     vector = np.empty(0, np.float32) if query is None else np.ascontiguousarray(query, np.float32)
@@ -319,7 +321,8 @@ def scan(pools: Pools, voxel_m: float, near: int, query: NDArray | None, least: 
     return Candidates(pools, vector, *totals, pools.keys[blocks], blocks, voxel_bits[hit])
 
 
-def _limits_in_voxels(chosen: Filter, voxel_m: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def limits_in_voxels(chosen: Filter, voxel_m: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The place of a filter in voxels: box (2, 3), ball (4,) centre and radius; infinite where it has none."""
     box = np.array([[-np.inf] * 3, [np.inf] * 3])
     if chosen.box_m is not None:
         box = np.asarray(chosen.box_m, np.float64) / voxel_m
@@ -329,7 +332,8 @@ def _limits_in_voxels(chosen: Filter, voxel_m: float) -> tuple[NDArray[np.float6
     return box, ball
 
 
-def _blocks_in_box(keys: NDArray[np.int64], box: NDArray, ball: NDArray) -> NDArray[np.int64]:
+def blocks_in_box(keys: NDArray[np.int64], box: NDArray, ball: NDArray) -> NDArray[np.int64]:
+    """Places among the keys (N,) of the blocks that box and ball may meet."""
     low = unpack_keys(keys) * BLOCK
     lower, upper = np.maximum(box[0], ball[:3] - ball[3]), np.minimum(box[1], ball[:3] + ball[3])
     return np.flatnonzero((low <= upper).all(1) & (low + BLOCK >= lower).all(1))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import final
 
@@ -15,6 +15,7 @@ from spatialmem.voxels import allocate, change, integrate, look, pools
 from spatialmem.voxels.blocks import (
     BlockArrays,
     adopt_blocks,
+    block_of,
     copy_blocks,
     fresh_blocks,
     release_blocks,
@@ -22,10 +23,15 @@ from spatialmem.voxels.blocks import (
     write_block,
 )
 from spatialmem.voxels.dispatch import DISPATCHER
-from spatialmem.voxels.keys import BLOCK, KEY_OFFSET, refill_table
-from spatialmem.voxels.surface_reading import SurfaceReading
+from spatialmem.voxels.finder import Finder
+from spatialmem.voxels.keys import refill_table
+from spatialmem.voxels.shares import Shares
+from spatialmem.voxels.summaries import Summaries
+from spatialmem.voxels.surface_reading import SurfaceReading, near_surface
 from spatialmem.voxels.versions import Versions, live_blocks
 from spatialmem.voxels.views import DepthView
+
+_NO_KEYS = np.zeros(0, np.int64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,18 +50,20 @@ class FusionPlan:
 class SurfaceGrid:
     """Sparse blocks of 8^3 voxels with signed distance, and a row of colour and feature near the surface."""
 
-    def __init__(self, config: MemoryConfig, feature_width: int) -> None:
+    def __init__(self, config: MemoryConfig, feature_width: int, shares: Shares | None = None) -> None:
+        shares = shares or Shares.without_file(config)
         self.config = config
         self.feature_width = feature_width
         self.grid = integrate.Grid(np.float32(config.voxel_size_m), np.float32(config.truncation_m))
-        blocks, pages = pools.capacity(config.ram_bytes - config.free_space_bytes, feature_width)
-        self._limits, self._has_limits = _block_limits(config)
-        if self._has_limits:  # each block once more for readers; a table much larger than that is slow to look through
-            blocks = min(blocks, 16 + 2 * int(np.prod(self._limits[3:] - self._limits[:3] + 1)))
-        self.pools = pools.reserve(blocks, pages, feature_width)
+        self._finder = Finder(config, self.grid)
+        blocks, pages = pools.capacity(shares.surface, feature_width)
+        if config.workspace_m is not None:  # each once more for readers; a much larger table is slow to look through
+            blocks = min(blocks, 16 + 2 * self._finder.most_blocks)
+        aside = pools.capacity(shares.surface_aside, feature_width) if shares.surface_aside else (0, 0)
+        self.pools = pools.reserve(blocks, pages, feature_width, aside)
+        self.fetched = np.zeros(blocks, np.uint32)
+        """(B,) lsn of the last stored frame when a block was read from the file"""
         self._versions = Versions(blocks)
-        self._mark = np.zeros(blocks, np.int64)
-        self._stamp = 0
         self._doubtful: set[int] = set()
         self._touched = np.zeros(256, np.int32)
         self._scratch = integrate.new_scratch(256)
@@ -84,6 +92,7 @@ class SurfaceGrid:
         """Forget everything; what was reserved stays reserved."""
         pools.clear(self.pools)
         self._versions.reset()
+        self.fetched[:] = 0
         self._doubtful.clear()
 
     def withdraw(self, added: NDArray[np.int32], number: int) -> None:
@@ -92,6 +101,23 @@ class SurfaceGrid:
             live = live_blocks(self.pools.table_keys, self.pools.table_blocks)
             refill_table(self.pools.table_keys, self.pools.table_blocks, self.pools.keys, np.setdiff1d(live, added))
             self._versions.retire(added, number)
+
+    def held(self, keys: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Those of the keys whose blocks are here."""
+        return np.array([key for key in keys if block_of(self.pools, key) >= 0], np.int64)
+
+    def give_up(self, blocks: NDArray[np.int64], number: int) -> None:
+        """The file has these blocks, and epoch `number`, the next one, is without them."""
+        self.withdraw(blocks.astype(np.int32), number)
+        self._doubtful.difference_update(self.pools.keys[blocks].tolist())
+
+    def new_summaries(self, shares: Shares) -> Summaries:
+        """Room for what is remembered of blocks that are given up."""
+        return Summaries(shares.summaries, self.feature_width, near_surface(self.config))
+
+    def is_doubtful(self, keys: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Which of the blocks that are here hold doubted voxels."""
+        return np.array([int(key) in self._doubtful for key in keys], np.bool_)
 
     def taken_since(self, in_use: int) -> NDArray[np.int32]:
         """Blocks taken since `in_use` were in use; none was given back meanwhile."""
@@ -118,6 +144,11 @@ class SurfaceGrid:
         """Take back blocks that no reader needs any more; in_use: numbers of epochs that are read."""
         self._versions.reclaim(in_use, lambda blocks: release_blocks(self.pools, blocks))
 
+    def can_renew(self, plan: FusionPlan, verdicts: look.Verdicts) -> bool:
+        """Whether `renew` has room."""
+        changing = np.union1d(self._touched[: plan.count], verdicts.blocks)
+        return room_for_copies(self.pools, self._versions.seen(changing), plan.pages)
+
     def renew(self, plan: FusionPlan, verdicts: look.Verdicts) -> look.Verdicts | None:
         """Put copies in place of the blocks that a frame will change and readers see; None when there is no room.
 
@@ -141,7 +172,7 @@ class SurfaceGrid:
         Raises `OutOfRoom` when there are not enough for both; the map is then unchanged.
         """
         old = self._versions.seen(change.distinct_blocks(self.pools, keys))
-        left = self.pools.keys.shape[0] - self.blocks_in_use
+        left = self.pools.free_blocks.shape[0] - self.blocks_in_use
         if len(old) > left:
             raise OutOfRoom(
                 f"making {len(old)} voxel blocks anew needs as many more, {left} are left of the "
@@ -206,17 +237,24 @@ class SurfaceGrid:
             doubtful = np.fromiter(self._doubtful, np.int64, len(self._doubtful))
             self.note_doubts(blocks[np.isin(self.pools.keys[blocks], doubtful)])
 
-    def look(self, view: DepthView) -> look.Look:
-        """Compare a depth image with the map, before it is fused.
+    def look(
+        self, view: DepthView, doubtful: NDArray[np.int64] = _NO_KEYS, cast: NDArray[np.float32] | None = None,
+        fetch: Callable[[NDArray[np.int64]], None] | None = None,
+    ) -> look.Look:  # fmt: skip
+        """Compare a depth image with the map, before it is fused; blocks around those seen through are examined too.
 
         Blocks that hold doubted voxels and are in view are examined again, whether or not a ray ended in them: what is
-        left of a thing that went is too thin to be hit.
+        left of a thing that went is too thin to be hit. `doubtful`: keys of such blocks that are not here. `cast`:
+        what the rays meet, where that is known; `fetch` is called with keys of blocks that are to be here, if anywhere.
         """
-        found = look.look(self.pools, self.grid, view)
-        if not self._doubtful:
-            return found
-        again = look.in_view(np.array(sorted(self._doubtful), np.int64), self.grid, view)
-        return look.Look(found.outcome, np.union1d(found.examined, again))
+        found = look.look(self.pools, self.grid, view, look.farthest_m(self.config), cast)
+        if fetch is not None:
+            fetch(change.around(found.examined))
+        examined = change.with_neighbours(self.pools, found.examined)
+        if self._doubtful or len(doubtful):
+            doubted = np.fromiter(self._doubtful, np.int64, len(self._doubtful))
+            examined = np.union1d(examined, look.in_view(np.concatenate([doubted, doubtful]), self.grid, view))
+        return look.Look(found.outcome, examined)
 
     def judge(
         self, view: DepthView, examined: NDArray[np.int64], residual_m: float, lsn: int, poses: NDArray[np.float64]
@@ -247,41 +285,36 @@ class SurfaceGrid:
 
     def touch(self, view: DepthView) -> int:
         """Find the blocks a frame touches, adding empty ones where there are none, and return how many they are."""
-        before = self.blocks_in_use
-        while True:
-            self._stamp += 1
-            count = integrate.touch_blocks(
-                self.pools, view.packed, view.pinhole, view.map_from_camera, self.grid,
-                view.touch_stride(self.config), self._limits, self._has_limits, self._mark, self._stamp, self._touched,
-            )  # fmt: skip
-            if count == -1:
-                raise OutOfRoom(
-                    f"all {self.pools.keys.shape[0]} voxel blocks of {self.config.ram_bytes / 2**20:.0f} MiB are in "
-                    "use; create the memory with a larger ram_bytes or voxel size"
-                )
-            if count >= 0:
-                self._versions.add(self.taken_since(before))
-                return int(count)
-            self._touched = np.zeros(2 * self._touched.shape[0], np.int32)
-
-    def touch_only(self, view: DepthView, keys: NDArray[np.int64]) -> int:
-        """`touch`, leaving out the blocks that are not among these keys."""
-        count = self.touch(view)  # which may make the array longer
-        touched = self._touched[:count]
-        touched = touched[np.isin(self.pools.keys[touched], keys)]
-        self._touched[: len(touched)] = touched
-        return len(touched)
+        return self.enter(self.keys_touched(view))
 
     def keys_touched(self, view: DepthView) -> NDArray[np.int64]:
-        """Ascending keys of the blocks a frame touches, made where there are none."""
-        count = self.touch(view)
-        return np.sort(self.pools.keys[self._touched[:count]])
+        """(N,) distinct keys of the blocks a frame touches, whether or not they are there."""
+        return self._finder.keys(view)
 
-    def load(self, key: int, arrays: BlockArrays, contains: int) -> None:
-        """Put a block from the file in; frames up to lsn `contains` will not change it again."""
+    def enter(self, keys: NDArray[np.int64]) -> int:
+        """Make the blocks with these distinct keys those that a frame touches; empty ones where there are none."""
+        before = self.blocks_in_use
+        if len(keys) > self._touched.shape[0]:
+            self._touched = np.zeros(2 * len(keys), np.int32)
+        fits = allocate.enter_blocks(self.pools, keys, self._touched)
+        self._versions.add(self.taken_since(before))  # what came in before it was full, too: it can be taken back
+        if not fits:
+            raise OutOfRoom(
+                f"all {self.pools.free_blocks.shape[0]} voxel blocks of {self.config.ram_bytes / 2**20:.0f} MiB are in "
+                "use; create the memory with a larger ram_bytes or voxel size"
+            )
+        return len(keys)
+
+    def load(self, key: int, arrays: BlockArrays, contains: int, lsn: int = 0) -> None:
+        """Put a block from the file in; frames up to lsn `contains` will not change it again. lsn: the last frame's.
+
+        `note_doubts` is to follow.
+        """
         before = self.blocks_in_use
         write_block(self.pools, key, arrays, contains)
-        self._versions.add(self.taken_since(before))
+        added = self.taken_since(before)
+        self._versions.add(added)
+        self.fetched[added] = lsn
 
     def adopt(self, seen: SurfaceReading, besides: NDArray[np.int64], contains: int) -> None:
         """Copy what another memory's readers see in, but for the blocks with the keys `besides`.
@@ -300,11 +333,3 @@ class SurfaceGrid:
     def _fit_scratch(self, count: int) -> None:
         if count > self._scratch.needs.shape[0]:
             self._scratch = integrate.new_scratch(max(count, 2 * self._scratch.needs.shape[0]))
-
-
-def _block_limits(config: MemoryConfig) -> tuple[NDArray[np.int64], bool]:
-    if config.workspace_m is None:
-        limit = KEY_OFFSET - 1
-        return np.array([-limit] * 3 + [limit] * 3, np.int64), False
-    edge = config.voxel_size_m * BLOCK
-    return np.floor(np.array(config.workspace_m) / edge).astype(np.int64), True
