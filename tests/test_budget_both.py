@@ -18,7 +18,7 @@ from spatialmem.residence import Residence
 from spatialmem.store.queries import disk_sizes
 
 ROOMS = 6
-SMALL, LARGE = 17 << 20, 512 << 20
+SMALL, LARGE = 26 << 20, 512 << 20
 NONE = np.zeros(0, np.int64)
 
 

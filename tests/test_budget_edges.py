@@ -22,7 +22,7 @@ from spatialmem.voxels.mesh import joined_meshes
 from spatialmem.voxels.shelved_surface import ShelvedSurface
 from spatialmem.voxels.views import DepthView
 
-SMALL = 17 << 20
+SMALL = 26 << 20
 NONE = np.zeros(0, np.int64)
 
 

@@ -19,7 +19,7 @@ from spatialmem.memory import SpatialMemory
 from spatialmem.voxels.search import Filter
 
 ROOMS = 9
-SMALL = {"ram_bytes": 17 << 20, "file_bytes": 1 << 34}
+SMALL = {"ram_bytes": 26 << 20, "file_bytes": 1 << 34}
 """no bound on the file, but one on all that is in RAM"""
 LARGE = 512 << 20
 CAMERA = room.room_camera(160, 120)
@@ -253,7 +253,7 @@ def test_a_correction_that_the_file_refuses_changes_nothing(path, monkeypatch):
 
 
 def test_readers_keep_their_map_while_blocks_come_and_go(tmp_path, frames):
-    with mh.create(tmp_path / "a.mem", frames[:20], **{**SMALL, "ram_bytes": 34 << 20}, checkpoint_frames=5) as memory:
+    with mh.create(tmp_path / "a.mem", frames[:20], **{**SMALL, "ram_bytes": 52 << 20}, checkpoint_frames=5) as memory:
         assert on_file_alone(memory)[0] > 0
         with memory._reading() as epoch:
             before = memory_of(epoch)
@@ -283,8 +283,8 @@ def test_questions_say_what_they_had_no_room_for(path):
 
 def test_a_view_that_needs_more_than_fits_is_refused_in_words(tmp_path):
     frame = rooms.frame(0, 0, 0)
-    with mh.create(tmp_path / "a.mem", **{**SMALL, "ram_bytes": 16 << 20}, voxel_size_m=0.015) as memory:
-        with pytest.raises(OutOfRoom, match="ram_bytes, 16 MiB"):
+    with mh.create(tmp_path / "a.mem", **{**SMALL, "ram_bytes": 24 << 20}, voxel_size_m=0.015) as memory:
+        with pytest.raises(OutOfRoom, match="ram_bytes, 24 MiB"):
             memory.observe(frame)
         assert memory.info()["frames"] == 0
 

@@ -143,7 +143,8 @@ def _rows(connection: sqlite3.Connection, layer: Layer, keys: Sequence[int]) -> 
 
 
 def sizes(file: MemoryFile, layer: Layer) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int32]]:
-    """(N,) keys, tags and, for the surface, rows of all blocks of a layer."""
+    """(N,) keys, tags and, for the surface, rows of all blocks of a layer, 0 for one that cannot be: who reads the row
+    itself refuses it."""
     return file.read(lambda connection: _sizes(connection, layer))
 
 
@@ -152,8 +153,16 @@ def _sizes(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int32]]:
     found = connection.execute(f"SELECT key, lsn, substr(data, 1, 2) FROM {_TABLES[layer].name}")
     kind = np.dtype([("key", np.int64), ("lsn", np.int64), ("rows", np.int32)])
-    table = np.fromiter(((key, lsn, int.from_bytes(head, "little")) for key, lsn, head in found), kind)
+    table = np.fromiter(((_number(key), _number(lsn), _rows_told(head)) for key, lsn, head in found), kind)
     return table["key"].copy(), table["lsn"].copy(), table["rows"].copy()
+
+
+def _number(value: object) -> int:
+    return value if isinstance(value, int) else 0
+
+
+def _rows_told(head: object) -> int:
+    return int.from_bytes(head, "little") if isinstance(head, bytes) else 0
 
 
 @final

@@ -7,6 +7,7 @@ import numpy as np
 from spatialmem.voxels.compiled import leaf
 from spatialmem.voxels.free_reading import FreePools
 from spatialmem.voxels.keys import NO_BLOCK, VOXELS, empty_table, find, insert, lead_to
+from spatialmem.voxels.reserve import reserved
 
 
 def reserve(blocks: int, aside: int = 0, voxels: int = VOXELS) -> FreePools:
@@ -17,8 +18,8 @@ def reserve(blocks: int, aside: int = 0, voxels: int = VOXELS) -> FreePools:
     every = blocks + aside
     table_keys, table_blocks = empty_table(every)
     return FreePools(
-        table_keys, table_blocks, np.zeros(every, np.int64), np.zeros((every, voxels), np.int8),
-        np.zeros((every, voxels), np.uint32), np.zeros((every, voxels), np.uint32), np.zeros(every, np.uint32),
+        table_keys, table_blocks, np.zeros(every, np.int64), reserved((every, voxels), np.int8),
+        reserved((every, voxels), np.uint32), reserved((every, voxels), np.uint32), np.zeros(every, np.uint32),
         np.zeros(every, np.uint32), np.arange(blocks - 1, -1, -1, dtype=np.int32), np.zeros(2, np.int64),
     )  # fmt: skip
 

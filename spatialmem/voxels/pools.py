@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spatialmem.voxels.keys import VOXELS, empty_table
+from spatialmem.voxels.reserve import reserved
 
 PAGE = 8
 """rows a page: a block's rows grow page by page"""
@@ -91,21 +92,21 @@ def reserve(blocks: int, pages: int, width: int, aside: tuple[int, int] = (0, 0)
     table_keys, table_blocks = empty_table(blocks)
     return Pools(
         table_keys=table_keys, table_blocks=table_blocks,
-        keys=np.zeros(blocks, np.int64),
-        dist=np.zeros((blocks, VOXELS), np.int16),
-        weight=np.zeros((blocks, VOXELS), np.uint8),
-        slot=np.zeros((blocks, VOXELS), np.uint16),
-        n_rows=np.zeros(blocks, np.int32),
-        pages=np.zeros((blocks, PAGES_PER_BLOCK), np.int32),
-        feature=np.zeros((rows, width), np.uint16),
-        colour=np.zeros((rows, 3), np.uint16),
-        colour_weight=np.zeros(rows, np.uint8),
-        feature_weight=np.zeros(rows, np.uint8),
-        first=np.zeros(rows, np.uint32),
-        last=np.zeros(rows, np.uint32),
-        doubt=np.zeros(rows, np.uint16),
-        contains=np.zeros(blocks, np.uint32),
-        changed=np.zeros(blocks, np.uint32),
+        keys=reserved((blocks,), np.int64),
+        dist=reserved((blocks, VOXELS), np.int16),
+        weight=reserved((blocks, VOXELS), np.uint8),
+        slot=reserved((blocks, VOXELS), np.uint16),
+        n_rows=reserved((blocks,), np.int32),
+        pages=reserved((blocks, PAGES_PER_BLOCK), np.int32),
+        feature=reserved((rows, width), np.uint16),
+        colour=reserved((rows, 3), np.uint16),
+        colour_weight=reserved((rows,), np.uint8),
+        feature_weight=reserved((rows,), np.uint8),
+        first=reserved((rows,), np.uint32),
+        last=reserved((rows,), np.uint32),
+        doubt=reserved((rows,), np.uint16),
+        contains=reserved((blocks,), np.uint32),
+        changed=reserved((blocks,), np.uint32),
         free_blocks=free_blocks, free_pages=free_pages, counters=counters,
     )  # fmt: skip
 

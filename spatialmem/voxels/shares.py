@@ -8,7 +8,10 @@ from spatialmem.config import MemoryConfig
 from spatialmem.errors import InvalidValue
 
 LEAST_BUDGET = 64 << 20
-"""bytes below which a budget for RAM is refused: a frame in work, the codecs and the file's caches take 16 MiB"""
+"""bytes below which a budget for RAM is refused: half of it is for the map"""
+_LEAST_REST = 32 << 20
+"""bytes of a budget that are not for pools, whatever it is: frames in work, codecs, caches of the file, parts of a mesh
+or a view, and what the heap loses between them; `benchmarks/budget.py` measures them"""
 
 
 @dataclass(frozen=True)
@@ -30,17 +33,16 @@ class Shares:
 
     @classmethod
     def with_file(cls, config: MemoryConfig) -> Shares:
-        """With a budget, three quarters for pools; the last one for the rest: rows, sightings, frames in work, codecs,
+        """With a budget, a quarter of it, or 32 MiB, is left for the rest: rows, sightings, frames in work, codecs,
         exports. Without one the pools are those without a file, and what serves blocks on file alone comes on top: it
         is touched only when the pools were full."""
         ram = config.ram_bytes
-        free_aside, surface_aside, summaries = ram // 64, ram // 8, ram // 16
         if not config.has_budget:
             alone = cls.without_file(config)
-            return cls(alone.surface, alone.free, surface_aside, free_aside, summaries)
-        free = config.free_space_bytes - free_aside
-        return cls(ram * 3 // 4 - free - free_aside - surface_aside - summaries, free, surface_aside, free_aside,
-                   summaries)  # fmt: skip
+            return cls(alone.surface, alone.free, ram // 8, ram // 64, ram // 16)
+        pools = ram - max(ram // 4, min(_LEAST_REST, ram // 2))
+        free, free_aside, surface_aside, summaries = pools // 6, pools // 48, pools // 6, pools // 12
+        return cls(pools - free - surface_aside - summaries, free - free_aside, surface_aside, free_aside, summaries)
 
 
 def require_enough(ram_bytes: int) -> None:

@@ -304,15 +304,17 @@ class ShelvedSurface:
         """Key and content of each block that is on file alone, by ascending key."""
         return self._fetch(self._keys)
 
-    def pieces(self, work: Callable[[SurfaceReading, NDArray[np.int64]], T]) -> Iterator[T]:
+    def pieces(self, work: Callable[[SurfaceReading, NDArray[np.int64]], T], most: int | None = None) -> Iterator[T]:
         """Results of `work` for some blocks after the other, by ascending key, each once.
 
         work: (a reading that has them and all blocks around them, until `work` returns; their ascending keys).
+        most: blocks at once, where what `work` makes of them must stay small.
         """
         keys = np.union1d(keys_in_order(self._here.pools), self._keys)
+        most = most or len(keys)
         start, number = 0, 1024
         while start < len(keys):
-            number = min(2 * number, len(keys) - start)
+            number = min(2 * number, most, len(keys) - start)
             while not self._fits(places := self._around(keys[start : start + number])) and number > 1:
                 number //= 2
             with self._alone():

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spatialmem.voxels.blocks import BlockArrays
+from spatialmem.voxels.reserve import reserved
 
 _BALLS = 3
 _SLACK_RAD = 0.004  # of rounding, here and in a scan
@@ -28,7 +29,7 @@ class Summaries:
         """near: stored distance up to which a voxel counts as surface, as a scan takes it."""
         capacity = reserved_bytes // (_BALLS * (width + 4) + 4)
         self._near = near
-        self._centre = np.zeros((capacity, _BALLS, width), np.int8)
+        self._centre = reserved((capacity, _BALLS, width), np.int8)
         self._radius = np.full((capacity, _BALLS), -1.0, np.float32)
         self._voxels = np.zeros((capacity, 2), np.uint16)
         self._since = np.zeros(capacity, np.int64)

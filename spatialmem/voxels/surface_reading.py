@@ -22,6 +22,9 @@ from spatialmem.voxels.views import DepthView
 
 T = TypeVar("T")
 
+_READ_OUT = 512
+"""blocks at once for what is as large as they are: vertices, triangles, points"""
+
 
 def near_surface(config: MemoryConfig) -> int:
     """Stored distance up to which a voxel counts as surface: that of one voxel."""
@@ -87,8 +90,8 @@ class SurfaceReading:
         if self.away is None:
             yield self.mesh()
             return
-        numbers = Numbers()
-        yield from self.away.pieces(lambda near, keys: mesh_piece(near.pools, keys, numbers, self.config.voxel_size_m))
+        numbers, size_m = Numbers(), self.config.voxel_size_m
+        yield from self.away.pieces(lambda near, keys: mesh_piece(near.pools, keys, numbers, size_m), _READ_OUT)
 
     def points(self, stamps_ns: NDArray[np.int64]) -> Points:
         """The surface as points; stamps_ns (lsn + 1,) of the stored frames."""
@@ -100,4 +103,4 @@ class SurfaceReading:
         if self.away is None:
             yield extract_points(self.pools, *sizes, stamps_ns)
             return
-        yield from self.away.pieces(lambda near, keys: extract_points(near.pools, *sizes, stamps_ns, keys))
+        yield from self.away.pieces(lambda near, keys: extract_points(near.pools, *sizes, stamps_ns, keys), _READ_OUT)
