@@ -86,16 +86,20 @@ def assert_equal_answers(memory, other, number):
     np.testing.assert_array_equal(memory.occupancy(points), other.occupancy(points))
 
 
-def assert_equal_views(seen, wanted):
-    """Bit for bit, but for a few far pixels, of which one in a thousand may meet another surface: docs/long-runs.md."""
-    other = (seen.depth_m != wanted.depth_m) & ~(np.isnan(seen.depth_m) & np.isnan(wanted.depth_m))
-    near = np.abs(seen.depth_m - wanted.depth_m) < 0.02
-    assert other.mean() < 0.01 and (other & ~near).mean() < 0.001
-    np.testing.assert_array_equal(seen.rgb[~other], wanted.rgb[~other])
-    np.testing.assert_array_equal(seen.normal[~other], wanted.normal[~other])
+def assert_equal_views(seen, wanted, voxel_m=0.04):
+    """As docs/long-runs.md states: one pixel in a thousand meets another surface, and one in thirty lies more than a
+    tenth of a voxel off; where the depth is the same, all is."""
+    here, there = np.isfinite(seen.depth_m), np.isfinite(wanted.depth_m)
+    off_m = np.abs(np.where(here & there, seen.depth_m - wanted.depth_m, 0.0))
+    assert ((here != there) | (off_m > voxel_m)).mean() <= 0.001 + 1 / seen.depth_m.size
+    assert (off_m > 0.1 * voxel_m).mean() < 0.03
+    same = (off_m == 0.0) & (here == there)
+    assert same.mean() > 0.8
+    np.testing.assert_array_equal(seen.rgb[same], wanted.rgb[same])
+    np.testing.assert_array_equal(seen.normal[same], wanted.normal[same])
     assert (seen.feature is None) == (wanted.feature is None)
     if seen.feature is not None:
-        np.testing.assert_array_equal(seen.feature[~other], wanted.feature[~other])
+        np.testing.assert_array_equal(seen.feature[same], wanted.feature[same])
 
 
 def assert_equal_wholes(memory, other):
@@ -128,6 +132,17 @@ def test_live_answers_and_contents_are_those_of_a_memory_with_room(tmp_path, fra
             assert_equal_answers(memory, large, number)
         assert_equal_wholes(memory, large)
         assert memory.check() == []
+
+
+@pytest.mark.parametrize("size", [(160, 120), (32, 24), (8, 6)])
+def test_views_along_all_rooms_lose_no_surface(path, large, size):
+    camera, lost = room.room_camera(*size), 0
+    with SpatialMemory.open(path) as memory:
+        for n in range(0, 12, 2):
+            seen, wanted = (m.render(pose(n % ROOMS, n), camera) for m in (memory, large))
+            lost += int((np.isfinite(seen.depth_m) != np.isfinite(wanted.depth_m)).sum())
+            assert_equal_views(seen, wanted)
+    assert lost <= 0.001 * 6 * camera.width * camera.height
 
 
 def test_reopened_it_answers_the_same(path, large):

@@ -78,10 +78,10 @@ def _depth_ranges(pools, grid, map_from_camera, camera, stride, offset, rows, co
 
 def render(
     pools: Pools, grid: Grid, map_from_camera: NDArray[np.float64], camera: Camera, features: bool,
-    min_weight: int = MIN_WEIGHT, part: Part | None = None,
+    min_weight: int = MIN_WEIGHT,
 ) -> View:  # fmt: skip
-    """Depth, normal, colour and (if asked for) feature images of the map from a pose; `part` as in `cast_depth`."""
-    depth = cast_depth(pools, grid, map_from_camera, camera, min_weight=min_weight, part=part)
+    """Depth, normal, colour and (if asked for) feature images of the map from a pose."""
+    depth = cast_depth(pools, grid, map_from_camera, camera, min_weight=min_weight)
     shape = depth.shape
     normal, rgb = np.empty((*shape, 3), np.float32), np.zeros((*shape, 3), np.uint8)
     feature = np.zeros((*shape, pools.feature.shape[1]) if features else (1, 1, 1), np.float32)

@@ -21,6 +21,7 @@ from spatialmem.types import Camera, Outcome, View
 from spatialmem.voxels import cast, look, reach, search
 from spatialmem.voxels.blocks import BlockArrays, keys_in_order, write_block
 from spatialmem.voxels.change import distinct_blocks
+from spatialmem.voxels.joint_view import JointView
 from spatialmem.voxels.keys import BLOCK, keys_of, unpack_keys
 from spatialmem.voxels.pools import PAGE, beside
 from spatialmem.voxels.raycast import TILE
@@ -56,6 +57,7 @@ class ShelvedSurface:
         in_ram = distinct_blocks(here.pools, shelf.away_keys)  # none, but a block must never stand in two places
         self._keys = np.setdiff1d(shelf.away_keys, here.pools.keys[in_ram], assume_unique=True)
         self._rows = shelf.rows_of(self._keys)
+        self._edge_m = BLOCK * here.config.voxel_size_m
 
     def close(self) -> None:
         """Nothing that was read is needed any more."""
@@ -93,62 +95,38 @@ class ShelvedSurface:
     # --- a view
 
     def render(self, map_from_camera: NDArray[np.float64], camera: Camera, features: bool) -> View:
-        """As `SurfaceReading.render`; a view that needs more blocks than fit is put together of parts."""
-        whole = (0, -(-camera.height // TILE), 0, -(-camera.width // TILE))
-        anywhere_m = np.full((camera.height, camera.width), cast.FAR_M)
-        view: View | None = None
+        """As `SurfaceReading.render`; through more blocks than fit some of them are taken at a time."""
+        pose, limits_m = map_from_camera, np.full((camera.height, camera.width), cast.FAR_M)
         with self._alone():
-            for part, some in self._parts(whole, map_from_camera, camera, features, anywhere_m):
-                view = some if view is None else _joined(view, some, _pixels_of(part, camera))
-        assert view is not None
-        return view
+            places = self._nearer(pose, camera, limits_m)
+            reading = self._with(places) if self._fits(places) else None
+            if reading is None:
+                reading, places, limits_m = self._as_far_as_needed(places, pose, camera, limits_m)
+            if reading is not None:
+                return cast.render(reading.pools, reading.grid, pose, camera, features)
+            joint = JointView(pose, camera, features, limits_m, look.PAST_VOXELS * self._here.config.voxel_size_m)
+            self._one_after_the_other(joint, places)
+            return joint.view()
 
-    def _parts(
-        self, part: cast.Part, pose: NDArray[np.float64], camera: Camera, features: bool, limits_m: NDArray[np.float64]
-    ) -> Iterator[tuple[cast.Part, View]]:
-        """A view of the part, or of smaller ones that make it up; limits_m: (H, W) where rays end at the latest."""
-        limits_m = np.where(_pixels_of(part, camera), limits_m, 0.0)
-        places = self._nearer(pose, camera, limits_m)
-        reading = self._with(places) if self._fits(places) else None
-        if reading is None:
-            reading, places, limits_m = self._as_far_as_needed(places, part, pose, camera, limits_m)
-        if reading is not None:
-            yield part, cast.render(reading.pools, reading.grid, pose, camera, features, part=part)
-        elif part[1] - part[0] <= 1 and part[3] - part[2] <= 1:
-            yield part, self._one_after_the_other(places, part, pose, camera, features)
-        else:
-            for half in cast.halves(part):
-                yield from self._parts(half, pose, camera, features, limits_m)
-
-    def _one_after_the_other(
-        self, places: NDArray[np.int64], part: cast.Part, pose: NDArray[np.float64], camera: Camera, features: bool
-    ) -> View:
-        """A view through more blocks than fit: some of them at a time, the nearest first, each in two of these.
-
-        A ray that meets a surface farther than the first blocks reach starts elsewhere than among all blocks: there
-        its depth may differ by a fraction of a voxel.
-        """
-        order, depth_m = self._by_depth(places, pose)
-        number, near_m = max(2, self._most(order)), depth_m - BLOCK * self._here.config.voxel_size_m
-        view, open_rays = None, _pixels_of(part, camera)
-        for start in range(0, len(order), number // 2):
-            reading = self._with(np.sort(order[start : start + number]))
-            some = cast.render(reading.pools, reading.grid, pose, camera, features, part=part)
-            met_m = cast.cast_depth(reading.pools, reading.grid, pose, camera, gap_voxels=0.0, part=part)
-            last = start + number >= len(order)
-            ended = open_rays & (met_m < (np.inf if last else near_m[start + number]))
-            view = some if view is None else _joined(view, some, ended)
-            open_rays &= ~ended
-            if last or not open_rays.any():
-                break
-        assert view is not None
-        return view
+    def _one_after_the_other(self, joint: JointView, places: NDArray[np.int64]) -> None:
+        """A view through more blocks than fit: some of them at a time, the nearest first, each in two of these, until
+        every ray has ended."""
+        order, depth_m = self._by_depth(places, joint.pose)
+        while len(order):
+            number = min(len(order), max(2, self._most(order)))
+            reading, last = self._with(np.sort(order[:number])), number == len(order)
+            joint.look_at(reading.pools, reading.grid, np.inf if last else depth_m[number] - self._edge_m)
+            if last:
+                return
+            order, depth_m = order[number // 2 :], depth_m[number // 2 :]
+            met = np.isin(order, self._nearer(joint.pose, joint.camera, joint.limits_m()))
+            order, depth_m = order[met], depth_m[met]
 
     def _by_depth(
         self, places: NDArray[np.int64], pose: NDArray[np.float64]
     ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """The places by the depth of the middle of their blocks, and these depths."""
-        middle = (unpack_keys(self._keys[places]) + 0.5) * (BLOCK * self._here.config.voxel_size_m) - pose[:3, 3]
+        middle = (unpack_keys(self._keys[places]) + 0.5) * (self._edge_m) - pose[:3, 3]
         depth_m = middle @ pose[:3, 2]
         order = np.argsort(depth_m, kind="stable")
         return places[order], depth_m[order]
@@ -160,13 +138,11 @@ class ShelvedSurface:
         return min(blocks, pages // max(1, largest))
 
     def _nearer(self, pose: NDArray[np.float64], camera: Camera, limits_m: NDArray[np.float64]) -> NDArray[np.int64]:
-        edge_m = BLOCK * self._here.config.voxel_size_m
-        return np.flatnonzero(reach.nearer_than(self._keys, edge_m, pose, camera, 1, limits_m))
+        return np.flatnonzero(reach.nearer_than(self._keys, self._edge_m, pose, camera, 1, limits_m))
 
     def _as_far_as_needed(
-        self, places: NDArray[np.int64], part: cast.Part, pose: NDArray[np.float64], camera: Camera,
-        limits_m: NDArray[np.float64],
-    ) -> tuple[SurfaceReading | None, NDArray[np.int64], NDArray[np.float64]]:  # fmt: skip
+        self, places: NDArray[np.int64], pose: NDArray[np.float64], camera: Camera, limits_m: NDArray[np.float64]
+    ) -> tuple[SurfaceReading | None, NDArray[np.int64], NDArray[np.float64]]:
         """The blocks that lie before the first surfaces, with a reading that has them unless they are more than fit.
 
         The nearest blocks tell where rays end at the latest, which comes back too; what lies behind has no say.
@@ -176,7 +152,7 @@ class ShelvedSurface:
         number = int(np.searchsorted(np.cumsum(-(-self._rows[nearest] // PAGE)), pages, "right"))
         taken = np.sort(nearest[: min(number, blocks)])
         reading = self._with(taken)
-        depth_m = cast.cast_depth(reading.pools, reading.grid, pose, camera, gap_voxels=0.0, part=part)
+        depth_m = cast.cast_depth(reading.pools, reading.grid, pose, camera, gap_voxels=0.0)
         past_m = look.PAST_VOXELS * self._here.config.voxel_size_m
         limits_m = np.minimum(limits_m, np.where(np.isnan(depth_m), cast.FAR_M, depth_m + past_m))
         needed = self._nearer(pose, camera, limits_m)
@@ -221,7 +197,7 @@ class ShelvedSurface:
 
     def _met(self, view: DepthView, limits_m: NDArray[np.float64]) -> NDArray[np.int64]:
         """Places in `_keys` of the blocks that the rays of a look may come upon up to these depths (rows, columns)."""
-        edge_m = BLOCK * self._here.config.voxel_size_m
+        edge_m = self._edge_m
         return np.flatnonzero(
             reach.nearer_than(self._keys, edge_m, view.map_from_camera, view.camera, view.ray_stride, limits_m)
         )
@@ -325,20 +301,3 @@ class ShelvedSurface:
     def _around(self, keys: NDArray[np.int64]) -> NDArray[np.int64]:
         steps = (_AROUND[:, 0] << 42) + (_AROUND[:, 1] << 21) + _AROUND[:, 2]
         return self._places(np.unique(keys[:, None] + steps))
-
-
-def _pixels_of(part: cast.Part, camera: Camera) -> NDArray[np.bool_]:
-    """(H, W) the pixels of a part."""
-    chosen = np.zeros((camera.height, camera.width), np.bool_)
-    top, bottom, left, right = (edge * TILE for edge in part)
-    chosen[top:bottom, left:right] = True
-    return chosen
-
-
-def _joined(view: View, other: View, chosen: NDArray[np.bool_]) -> View:
-    """A view with these pixels (H, W) of another one in it."""
-    for into, of in zip((view.depth_m, view.normal, view.rgb), (other.depth_m, other.normal, other.rgb), strict=True):
-        into[chosen] = of[chosen]
-    if view.feature is not None and other.feature is not None:
-        view.feature[chosen] = other.feature[chosen]
-    return view
