@@ -37,9 +37,9 @@ import budget_helpers
 import rooms
 import synthetic
 
-RAM, FILE = 80 << 20, 190 << 20
-QUICK_RAM, QUICK_FILE = 80 << 20, 26 << 20
-ROOMS, STEPS, QUICK_ROOMS = 70, 8, 8
+RAM, FILE = 64 << 20, 155 << 20
+QUICK_RAM, QUICK_FILE = 64 << 20, 26 << 20
+ROOMS, STEPS, QUICK_ROOMS = 60, 8, 8
 SIZE = (400, 300)
 VOXEL_M = 0.03
 PAUSE_S = 0.002

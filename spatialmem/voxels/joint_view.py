@@ -38,16 +38,19 @@ class JointView:
         """(H, W) depth up to which rays still look for surfaces, 0 for those that have ended."""
         return np.where(self._ended, 0.0, np.minimum(self._limits_m, self._observed_m + self._past_m))
 
-    def look_at(self, pools: Pools, grid: Grid, complete_m: float) -> None:
-        """What the rays meet in these blocks, which with those of before are all up to a depth."""
+    def look_at(self, pools: Pools, grid: Grid, begin_m: float, complete_m: float) -> None:
+        """What the rays meet in these blocks: all of those between two depths, which with those of before are all up to
+        the second one. A surface well between them has around it what its normal and colour are taken from."""
         some = cast.render(pools, grid, self.pose, self.camera, self._features)
         observed_m = cast.cast_depth(pools, grid, self.pose, self.camera, gap_voxels=0.0)
-        first = observed_m < self._observed_m  # never where there is none, which is NaN
+        between = (observed_m > begin_m) & (observed_m + self._past_m < complete_m)
+        slack_m = np.where(between, 0.5 * grid.voxel, 0.0)
+        observed = ~self._ended & (observed_m < self._observed_m + slack_m)  # never where there is none, which is NaN
         inferred = np.isinf(self._observed_m) & np.isnan(observed_m) & (some.depth_m < self._inferred_m)
-        self._take(some, first | inferred)
-        self._observed_m[first] = observed_m[first]
+        self._take(some, observed | inferred)
+        self._observed_m[observed] = observed_m[observed]
         self._inferred_m[inferred] = some.depth_m[inferred]
-        self._ended |= self._observed_m < complete_m
+        self._ended |= self._observed_m + self._past_m < complete_m
 
     def _take(self, some: View, chosen: NDArray[np.bool_]) -> None:
         if self._view is None:

@@ -26,13 +26,16 @@ def _bounds(keys, r, edge, radius, fx, fy, cx, cy, far, bounds):
         bounds[n, 0], bounds[n, 1], bounds[n, 2], bounds[n, 3] = math.inf, math.inf, -math.inf, -math.inf
         if z + radius <= 0.0 or z - radius > far:
             continue
-        if z - radius <= 0.05:
-            bounds[n, 0], bounds[n, 1], bounds[n, 2], bounds[n, 3] = -math.inf, -math.inf, math.inf, math.inf
-            continue
         x = (r[0, 0] * bx + r[0, 1] * by + r[0, 2] * bz) * edge + r[0, 3]
         y = (r[1, 0] * bx + r[1, 1] * by + r[1, 2] * bz) * edge + r[1, 3]
         left, right, top, bottom = x - radius, x + radius, y - radius, y + radius
         near, behind = z - radius, z + radius
+        if near <= 0.05:  # beside the camera it may be anywhere outwards from where its far side is
+            bounds[n, 0] = left / behind * fx + cx if left > 0 else -math.inf
+            bounds[n, 1] = top / behind * fy + cy if top > 0 else -math.inf
+            bounds[n, 2] = right / behind * fx + cx if right < 0 else math.inf
+            bounds[n, 3] = bottom / behind * fy + cy if bottom < 0 else math.inf
+            continue
         bounds[n, 0] = left / (near if left < 0 else behind) * fx + cx
         bounds[n, 1] = top / (near if top < 0 else behind) * fy + cy
         bounds[n, 2] = right / (near if right > 0 else behind) * fx + cx

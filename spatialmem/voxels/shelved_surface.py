@@ -112,12 +112,14 @@ class ShelvedSurface:
         """A view through more blocks than fit: some of them at a time, the nearest first, each in two of these, until
         every ray has ended."""
         order, depth_m = self._by_depth(places, joint.pose)
+        begin_m = -np.inf
         while len(order):
             number = min(len(order), max(2, self._most(order)))
             reading, last = self._with(np.sort(order[:number])), number == len(order)
-            joint.look_at(reading.pools, reading.grid, np.inf if last else depth_m[number] - self._edge_m)
+            joint.look_at(reading.pools, reading.grid, begin_m, np.inf if last else depth_m[number] - self._edge_m)
             if last:
                 return
+            begin_m = depth_m[number // 2] + self._edge_m
             order, depth_m = order[number // 2 :], depth_m[number // 2 :]
             met = np.isin(order, self._nearer(joint.pose, joint.camera, joint.limits_m()))
             order, depth_m = order[met], depth_m[met]
