@@ -16,7 +16,8 @@ T = TypeVar("T")
 _ASIDE_FRAMES = 30
 """frames for which the writer goes on working beside readers after the last one left: another is likely to come"""
 _COURTESY_S = 0.05
-"""for which a new reader lets a writer go first that waits for older ones"""
+"""for which a new reader lets a writer go first that waits for older ones, or as long as that has waited already: an
+older reader may wait for the new one, and readers that overlap are not to keep a writer out"""
 
 
 @dataclass(eq=False)
@@ -45,7 +46,9 @@ class Epochs(Generic[T]):
         self._changed = threading.Condition()
         self._current = _Entry(0, first)
         self._older: list[_Entry[T]] = []
-        self._taken, self._waiting = False, False
+        self._taken = False
+        self._waiting_since: float | None = None
+        self._stopped = False
         self._writer: int | None = None
         self._aside = 0
 
@@ -83,12 +86,16 @@ class Epochs(Generic[T]):
     def _wait_for_writer(self, thread: int) -> None:
         """Until nobody changes the current value; a writer that waits itself is let go first for a moment, unless it
         waits for this very thread."""
-        until = time.monotonic() + _COURTESY_S
+        until: float | None = None
         while self._taken:
-            left_s = until - time.monotonic() if self._waiting else None
-            if left_s is not None and (left_s <= 0 or self._reads(thread)):
+            now, since = time.monotonic(), self._waiting_since
+            if since is None:
+                self._changed.wait()
+                continue
+            until = until or now + max(_COURTESY_S, now - since)
+            if until <= now or self._reads(thread):
                 return
-            self._changed.wait(left_s)
+            self._changed.wait(until - now)
 
     def take(self, wait: bool = False) -> bool:
         """Have the current value alone, to change it in place; False when somebody reads (wait: until nobody does).
@@ -100,11 +107,13 @@ class Epochs(Generic[T]):
             if wait:
                 self.require_others()
             try:
-                self._taken = self._waiting = wait  # then who comes now waits too
+                self._taken, self._stopped = wait, False  # then who comes now waits too
+                self._waiting_since = time.monotonic() if wait else None
                 while wait and self._read():
                     self._changed.wait()
+                    self._require_going_on()
             finally:
-                self._waiting = False
+                self._waiting_since = None
             self._taken = not self._read() and (wait or self._aside == 0)
             self._aside = max(0, self._aside - 1)
             return self._taken
@@ -134,6 +143,21 @@ class Epochs(Generic[T]):
                     "there is no room to change the map beside what this thread is still reading; finish the pieces of "
                     "the mesh or the points that it takes, or create the memory with a larger ram_bytes"
                 )
+
+    def waits_for_this_thread(self) -> bool:
+        """Whether the writer waits until nobody reads, and this thread does."""
+        with self._changed:
+            return self._waiting_since is not None and self._reads(threading.get_ident())
+
+    def stop_waiting(self) -> None:
+        """A writer that waits until nobody reads gets `OutOfRoom`."""
+        with self._changed:
+            self._stopped = self._waiting_since is not None
+            self._changed.notify_all()
+
+    def _require_going_on(self) -> None:
+        if self._stopped:
+            raise OutOfRoom("the memory is being closed while somebody reads beside whom there is no room to change it")
 
     def _reads(self, thread: int) -> bool:
         every = (*self._older, self._current)

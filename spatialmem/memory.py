@@ -6,7 +6,6 @@ query:    text or image -> scan of the surface -> connected regions -> hits with
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,6 +32,7 @@ from spatialmem.perception import Encoder
 from spatialmem.report import described_memory
 from spatialmem.revisions import PoseCorrection, correct_poses, poses_at
 from spatialmem.travelling import Pasts, Travelling
+from spatialmem.turn import Turn
 from spatialmem.types import Frame, Skipped, Stored
 from spatialmem.up import Up, estimate_up
 
@@ -49,7 +49,7 @@ class SpatialMemory(Joining, Travelling):
         """For `create` and `open`."""
         self._keeper = keeper
         self._layers = layers
-        self._observing = threading.Lock()
+        self._observing = Turn(lambda: self._layers.epochs)
         self._answering = Answering(keeper)
         self._pasts = Pasts()
         self._in_doubt = False  # True when storing was interrupted: the file may hold a frame that the layers do not
@@ -108,7 +108,7 @@ class SpatialMemory(Joining, Travelling):
 
     def close(self) -> None:
         """Write what the file does not hold yet and leave exactly one file. A second call does nothing."""
-        with self._observing:
+        with self._observing.at_last():
             self._pasts.drop()
             self._keeper.finish(self._layers if self._sound else None)
 

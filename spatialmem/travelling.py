@@ -22,6 +22,7 @@ from spatialmem.map_epoch import MapEpoch
 from spatialmem.past import Horizon, Past, horizon_of, last_until
 from spatialmem.retrieval.changes import Change, Instant, changes_between
 from spatialmem.rewind import Rewind, departed_after, go_on, log_until, nothing_yet
+from spatialmem.turn import Turn
 from spatialmem.whereabouts import Whereabouts
 
 _LOOK_UP, _SHARE = 0.6, 0.7
@@ -114,7 +115,7 @@ class Travelling(Whereabouts):
     """`at`, `changes` and `horizon`, beside what can be asked."""
 
     _layers: Layers
-    _observing: threading.Lock
+    _observing: Turn
     _pasts: Pasts
 
     @property

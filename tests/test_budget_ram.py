@@ -87,12 +87,12 @@ def assert_equal_answers(memory, other, number):
 
 
 def assert_equal_views(seen, wanted, voxel_m=0.04):
-    """As docs/long-runs.md states: one pixel in a thousand meets another surface, and one in thirty lies more than a
+    """As docs/long-runs.md states: one pixel in two hundred meets another surface, and one in twelve lies more than a
     tenth of a voxel off or looks otherwise."""
     here, there = np.isfinite(seen.depth_m), np.isfinite(wanted.depth_m)
     off_m = np.abs(np.where(here & there, seen.depth_m - wanted.depth_m, 0.0))
-    assert ((here != there) | (off_m > voxel_m)).mean() <= 0.001 + 1 / seen.depth_m.size
-    assert (off_m > 0.1 * voxel_m).mean() < 0.03
+    assert ((here != there) | (off_m > voxel_m)).mean() <= 0.005 + 1 / seen.depth_m.size
+    assert (off_m > 0.1 * voxel_m).mean() < 0.08
     same = (off_m == 0.0) & (here == there)
     assert same.mean() > 0.8
     assert (seen.feature is None) == (wanted.feature is None)
@@ -141,7 +141,7 @@ def test_views_along_all_rooms_lose_no_surface(path, large, size):
             seen, wanted = (m.render(pose(n % ROOMS, n), camera) for m in (memory, large))
             lost += int((np.isfinite(seen.depth_m) != np.isfinite(wanted.depth_m)).sum())
             assert_equal_views(seen, wanted)
-    assert lost <= 0.001 * 6 * camera.width * camera.height
+    assert lost <= 0.002 * 6 * camera.width * camera.height
 
 
 def test_reopened_it_answers_the_same(path, large):

@@ -122,13 +122,54 @@ def test_who_reads_already_and_whom_a_long_reader_keeps_from_reading_get_in():
         writer = threading.Thread(target=take)
         writer.start()
         taking.wait()
-        while not epochs._waiting:
+        while epochs._waiting_since is None:
             pass
         with epochs.read() as again:  # would wait for a writer that waits for it
             assert again == "a"
         elsewhere(look_in, epochs)
         assert writer.is_alive()
     writer.join()
+
+
+def test_readers_that_overlap_do_not_keep_a_writer_out():
+    """Each goes in before the one before it leaves, over and over; each stays for longer than the courtesy."""
+    epochs, inside, stop = Epochs("a"), threading.Semaphore(0), threading.Event()
+
+    def read(first_wait_s: float) -> None:
+        stop.wait(first_wait_s)
+        while not stop.is_set():
+            with epochs.read():
+                inside.release()
+                stop.wait(0.15)
+
+    readers = [threading.Thread(target=read, args=(0.05 * n,)) for n in range(3)]
+    for reader in readers:
+        reader.start()
+    for _ in readers:
+        inside.acquire()
+    writer = threading.Thread(target=lambda: (epochs.take(wait=True), epochs.give_back()))
+    writer.start()
+    writer.join(10)
+    got_in = not writer.is_alive()
+    stop.set()
+    for thread in (*readers, writer):
+        thread.join()
+    assert got_in
+
+
+def test_a_writer_that_is_told_to_stop_waiting_does():
+    epochs = Epochs("a")
+    with epochs.read(), ThreadPoolExecutor(1) as pool:
+        taken = pool.submit(epochs.take, True)
+        while not epochs.waits_for_this_thread():
+            pass
+        assert not elsewhere(epochs.waits_for_this_thread)
+        epochs.stop_waiting()
+        with pytest.raises(OutOfRoom, match="is being closed"):
+            taken.result()
+        epochs.give_back()
+    assert epochs.take()
+    epochs.give_back()
 
 
 def test_giving_back_what_was_not_taken_does_nothing():
@@ -396,3 +437,26 @@ def test_nobody_goes_on_after_a_change_that_failed_while_they_waited(tmp_path, m
     SpatialMemory.repair(path)
     with SpatialMemory.open(path) as repaired:
         assert repaired.canonical_hash() == hashed
+
+
+def test_who_reads_is_told_when_the_writer_waits_for_it_and_can_close(tmp_path):
+    memory = mh.create(tmp_path / "a.mem", walk(3))
+    pieces = memory.mesh_pieces()
+    next(pieces)
+
+    def wait_for_readers():
+        with memory._observing:
+            memory._layers.let_readers_finish()
+
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(wait_for_readers)
+        while not memory._layers.epochs.waits_for_this_thread():
+            pass
+        with pytest.raises(OutOfRoom, match="waits until this one has finished"):
+            memory.forget(frames=[1])
+        memory.close()
+        with pytest.raises(OutOfRoom, match="is being closed"):
+            waiting.result()
+    pieces.close()
+    with SpatialMemory.open(tmp_path / "a.mem") as reopened:
+        assert reopened.info()["frames"] == 3

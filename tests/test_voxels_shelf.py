@@ -97,10 +97,34 @@ def test_older_epochs_know_nothing_of_a_block_that_was_summarised_again():
     assert [bool(summaries.highest(slot, query, number)[0] > 0.99) for number in (6, 7, 8)] == [True, False, False]
 
 
-def test_slots_end_where_the_reserve_does():
-    summaries = Summaries(1000, 16, 1000)
-    slots = [summaries.new_slot() for _ in range(30)]
-    assert slots[:15] == list(range(15)) and slots[-1] == -1
+def test_summaries_for_which_there_is_no_room_tell_the_same_from_the_disk():
+    rng = np.random.default_rng(3)
+    small, large = Summaries(1000, 16, 1000), Summaries(10**6, 16, 1000)
+    for number in range(40):
+        block = block_of(rng.normal(size=(20, 16)))
+        for summaries in (small, large):
+            slot = summaries.new_slot()
+            assert slot == number
+            summaries.write(slot, block, number % 3)
+    slots = rng.permutation(np.arange(-2, 40)).astype(np.int32)
+    for query in rng.normal(size=(5, 16)).astype(np.float32):
+        query /= np.linalg.norm(query)
+        told = [summaries.highest(slots, query, 1) for summaries in (small, large)]
+        np.testing.assert_array_equal(*told)
+        assert (told[0][slots < 0] == 1.0).all() and (told[0][slots % 3 == 2] == 1.0).all() and told[0].min() < 1.0
+    np.testing.assert_array_equal(small.voxels(slots), large.voxels(slots))
+
+
+def test_a_disk_without_space_leaves_nothing_known(monkeypatch):
+    def full(*given, **more):
+        raise OSError(28, "No space left on device")
+
+    summaries, query = Summaries(100, 16, 1000), np.eye(16, dtype=np.float32)[5]
+    slots = np.array([summaries.new_slot() for _ in range(3)], np.int32)
+    monkeypatch.setattr("spatialmem.voxels.summaries.tempfile.TemporaryFile", full)
+    for slot in slots:
+        summaries.write(slot, block_of(np.repeat(np.eye(16)[:2], 10, 0)))
+    assert summaries.highest(slots, query, 0).tolist()[1:] == [1.0, 1.0]
 
 
 @settings(max_examples=40)
@@ -131,3 +155,14 @@ def test_blocks_behind_the_camera_and_beyond_its_range_are_not_in_view():
     limits[12:36, 20:44] = 0.0  # these rays end at once
     assert not reach.nearer_than(keys, 0.1, pose, camera, 1, limits).any()
     assert unpack_keys(keys_of(np.array([(-5, 7, 1 << 19)]))).tolist() == [[-5, 7, 1 << 19]]
+
+
+def test_blocks_far_beside_the_camera_are_not_in_view():
+    """In its plane what is projected has no bound outwards, but one inwards."""
+    x, y = np.mgrid[-60:61, -60:61]
+    blocks = np.column_stack([x.ravel(), y.ravel(), np.zeros(x.size, np.int64)]).astype(np.int64)
+    camera, pose = room_camera(64, 48), look((0.0, 0.0, 0.05), (1.0, 0.0, 0.0))
+    limits = np.full((camera.height, camera.width), 2.0)
+    found = blocks[reach.nearer_than(keys_of(blocks), 0.1, pose, camera, 1, limits)]
+    in_its_plane = found[np.abs(found[:, 0]) <= 1]
+    assert len(in_its_plane) and np.abs(in_its_plane[:, 1]).max() <= 6

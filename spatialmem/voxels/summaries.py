@@ -1,4 +1,4 @@
-"""What is remembered in RAM of the features of a block that is on file alone: enough to tell that it cannot answer.
+"""What is remembered of the features of a block that is on file alone: enough to tell that it cannot answer.
 
 A block's features are covered by a few balls on the unit sphere (centres by farthest-point selection, Gonzalez,
 Theoretical Computer Science 1985). A feature within the angle r of a centre has at most the cosine
@@ -7,7 +7,11 @@ cos(angle(query, centre) - r) with a query: below what an answer needs, no voxel
 
 from __future__ import annotations
 
-from typing import final
+import tempfile
+import threading
+import weakref
+from collections.abc import Iterator
+from typing import IO, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,58 +27,125 @@ _AT_ONCE = 4096
 
 @final
 class Summaries:
-    """Summaries of blocks by slot, in arrays reserved once."""
+    """Summaries of blocks by slot: in an array reserved once, and, where that is full, in a temporary file."""
 
     def __init__(self, reserved_bytes: int, width: int, near: int) -> None:
         """near: stored distance up to which a voxel counts as surface, as a scan takes it."""
-        capacity = reserved_bytes // (_BALLS * (width + 4) + 4)
+        self._kind = np.dtype([
+            ("centre", np.int8, (_BALLS, width)), ("radius", np.float32, (_BALLS,)), ("voxels", np.uint16, (2,)),
+            ("since", np.int64),
+        ])  # fmt: skip
         self._near = near
-        self._centre = reserved((capacity, _BALLS, width), np.int8)
-        self._radius = np.full((capacity, _BALLS), -1.0, np.float32)
-        self._voxels = np.zeros((capacity, 2), np.uint16)
-        self._since = np.zeros(capacity, np.int64)
+        self._here = reserved((reserved_bytes // self._kind.itemsize,), self._kind)
+        self._there = _OnDisk(self._kind)
         self._used = 0
 
     def new_slot(self) -> int:
-        """A slot that is not in use, -1 when there is none."""
-        if self._used == len(self._centre):
-            return -1
+        """A slot that is not in use."""
         self._used += 1
         return self._used - 1
 
     def write(self, slot: int, block: BlockArrays, number: int = 0) -> None:
         """Summarise a block, for epoch `number` and those that follow; for older ones nothing is known any more."""
-        self._since[slot] = number  # first: see `highest`
+        told = self._told(block)
+        told["since"] = number
+        if slot >= len(self._here):
+            self._there.write(slot - len(self._here), told)
+            return
+        self._here["since"][slot] = number  # first: see `highest`
+        self._here[slot] = told[0]
+
+    def _told(self, block: BlockArrays) -> NDArray[np.void]:
+        """(1,) what is to be known of a block."""
+        told = np.zeros(1, self._kind)
         surface = (np.abs(block.dist.astype(np.int32)) <= self._near) & (block.weight > 0) & block.has_row
         blind = surface[block.has_row] & (block.feature_weight == 0)
-        self._voxels[slot] = surface.sum(), blind.sum()
-        self._radius[slot] = -1.0
+        told["voxels"] = surface.sum(), blind.sum()
+        told["radius"] = -1.0
         feature = block.feature[block.feature_weight > 0].view(np.float16).astype(np.float32)
         norm = np.linalg.norm(feature, axis=1)
         unit = feature[norm > 0] / norm[norm > 0, None]
         if len(unit):
             centre = _centres(unit)
-            self._centre[slot, : len(centre)] = centre
-            self._radius[slot, : len(centre)] = _radii(unit, centre)
+            told["centre"][0, : len(centre)] = centre
+            told["radius"][0, : len(centre)] = _radii(unit, centre)
+        return told
 
     def highest(self, slots: NDArray[np.int32], query: NDArray[np.float32], number: int) -> NDArray[np.float32]:
         """(N,) cosine with a unit vector (D,) that no voxel of the blocks exceeds in epoch `number`; 1 where nothing is
         known."""
         out = np.ones(len(slots), np.float32)
-        for start in range(0, len(slots), _AT_ONCE):
-            some = slots[start : start + _AT_ONCE]
-            centre = self._centre[some].astype(np.float32)
+        for chosen, told in self._read(slots):
+            centre = told["centre"].astype(np.float32)
             length = np.maximum(np.linalg.norm(centre, axis=2), 1e-9)
             angle = np.arccos(np.clip(centre @ query / length, -1.0, 1.0))
-            bound = np.cos(np.maximum(0.0, angle - self._radius[some] - _SLACK_RAD))
-            best = np.where(self._radius[some] < 0, -1.0, bound).max(1)
-            unknown = (some < 0) | (self._since[some] > number)  # last: what was read may have been written meanwhile
-            out[start : start + _AT_ONCE] = np.where(unknown, 1.0, best)
+            bound = np.cos(np.maximum(0.0, angle - told["radius"] - _SLACK_RAD))
+            best = np.where(told["radius"] < 0, -1.0, bound).max(1)
+            here = slots[chosen] < len(self._here)  # last: what was read may have been written meanwhile
+            since = np.where(here, self._here["since"][np.where(here, slots[chosen], 0)], told["since"])
+            out[chosen] = np.where(since > number, 1.0, best)
         return out
 
     def voxels(self, slots: NDArray[np.int32]) -> NDArray[np.int64]:
         """(N, 2) surface voxels of the blocks, and how many of these have no feature; 0 where nothing is known."""
-        return np.where(slots[:, None] < 0, 0, self._voxels[slots]).astype(np.int64)
+        out = np.zeros((len(slots), 2), np.int64)
+        for chosen, told in self._read(slots):
+            out[chosen] = told["voxels"]
+        return out
+
+    def _read(self, slots: NDArray[np.int32]) -> Iterator[tuple[NDArray[np.int64], NDArray[np.void]]]:
+        """Which of the slots (N,), and what is known of each of them, some at a time; those without a slot never."""
+        order = np.argsort(slots, kind="stable")
+        here, there = np.searchsorted(slots[order], [0, len(self._here)])
+        for start in range(here, there, _AT_ONCE):
+            chosen = order[start : min(start + _AT_ONCE, there)]
+            yield chosen, self._here[slots[chosen]]
+        yield from self._there.read(order[there:], slots[order[there:]] - len(self._here))
+
+
+@final
+class _OnDisk:
+    """Records by number, in a file of no name. What cannot be written there is not known any more."""
+
+    def __init__(self, kind: np.dtype) -> None:
+        self._kind, self._guard = kind, threading.Lock()
+        self._data: IO[bytes] | None = None
+        self._full = False
+
+    def write(self, number: int, record: NDArray[np.void]) -> None:
+        """Keep a record (1,)."""
+        with self._guard:
+            try:
+                if self._data is None:
+                    self._data = tempfile.TemporaryFile(buffering=0, prefix="spatialmem-")  # noqa: SIM115
+                    weakref.finalize(self, self._data.close)
+                self._data.seek(number * self._kind.itemsize)
+                left = memoryview(record.tobytes())
+                while len(left):
+                    left = left[self._data.write(left) :]
+            except OSError:  # no space: then blocks are read to be sure, which takes longer and is right
+                self._full = True
+
+    def read(
+        self, places: NDArray[np.int64], numbers: NDArray[np.int32]
+    ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.void]]]:
+        """The records with these ascending numbers (N,), a window at a time, each with its part of `places` (N,)."""
+        start = 0
+        while start < len(numbers) and not self._full:
+            first = int(numbers[start])
+            stop = int(np.searchsorted(numbers, first + _AT_ONCE))
+            some = self._window(first, int(numbers[stop - 1]) + 1 - first)
+            known = numbers[start:stop] - first < len(some)
+            yield places[start:stop][known], some[numbers[start:stop][known] - first]
+            start = stop
+
+    def _window(self, first: int, count: int) -> NDArray[np.void]:
+        with self._guard:
+            if self._data is None:
+                return np.zeros(0, self._kind)
+            self._data.seek(first * self._kind.itemsize)
+            content = self._data.read(count * self._kind.itemsize)
+        return np.frombuffer(content[: len(content) // self._kind.itemsize * self._kind.itemsize], self._kind)
 
 
 def _centres(unit: NDArray[np.float32]) -> NDArray[np.int8]:
