@@ -271,7 +271,7 @@ class Keeper:
         Where that is not the pose it was stored with, what it examined has moved with it.
         """
         pose = self.places.map_from_camera(row) if map_from_camera is None else map_from_camera
-        frame = log_entry.decoded(row, self.on_file().blobs(row.lsn), pose)
+        frame = log_entry.decoded(row, self.on_file().blobs(row.lsn), pose, self.feature_width)
         edge_m = BLOCK * self.config.voxel_size_m
         return replace(frame, examined=np.unique(self.places.examined_at(row, frame.examined, pose, edge_m)))
 

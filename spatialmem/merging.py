@@ -147,7 +147,7 @@ class Source:
             blobs = self._other.on_file().blobs(row.lsn)
         except Evicted:
             return "evicted"
-        content = decoded(row, blobs, map_from_camera)
+        content = decoded(row, blobs, map_from_camera, self._keeper.feature_width)
         frame = replace(self._other.as_observed(row, content), session_id=session)
         refusal = self._refusal(frame)
         if refusal is not None:
