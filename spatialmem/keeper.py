@@ -20,6 +20,7 @@ from spatialmem.gone import exact_from
 from spatialmem.layers import Layers, LoggedFrame, Prepared
 from spatialmem.loading import load_blocks, store_of
 from spatialmem.log_entry import LogEntry
+from spatialmem.log_reading import require_whole
 from spatialmem.log_rows import LogRows
 from spatialmem.meta import MAP_FRAME, config_of, feature_width_of, meta_of, up_of
 from spatialmem.own_encoder import OwnEncoder
@@ -30,6 +31,7 @@ from spatialmem.sessions import CameraLog, require_place, require_same_recording
 from spatialmem.sightings import FileSightings
 from spatialmem.store.block_store import Spilled
 from spatialmem.store.file import MemoryFile
+from spatialmem.store.lsn_ranges import LsnRanges
 from spatialmem.store.room import blocks_at_once
 from spatialmem.store.rows import AnchorRow, KeyframeRow, PoseRow, SessionRow
 from spatialmem.thinning import Thinning
@@ -95,13 +97,7 @@ class Keeper:
         self.recordings = file.recordings()
         tombstones = file.tombstones()
         self.last_lsn = max([self.last_lsn, *(row.at_lsn for row in tombstones)])
-        erased = {lsn for row in tombstones for lsn in row.lsns}
-        missing = sorted(set(range(1, self.last_lsn + 1)) - self.rows.keys() - erased)
-        if missing:
-            raise MemoryFileError(
-                f"{path}: the log has no row for frame {missing[0]} ({len(missing)} missing in all), so the layers "
-                "cannot be restored; see what is left with: spatialmem info --verify"
-            )
+        require_whole(path, self.rows, LsnRanges.joined(row.lsns for row in tombstones), self.last_lsn)
 
     # --- encoder
 

@@ -15,6 +15,7 @@ from spatialmem.errors import InvalidValue, MemoryFileError
 from spatialmem.store import codec, evictions, queries
 from spatialmem.store import records as rec
 from spatialmem.store import schema as sch
+from spatialmem.store.lsn_ranges import LsnRanges
 from spatialmem.store.rows import (
     AnchorRow,
     BlockRow,
@@ -118,9 +119,17 @@ class Contents(ABC):
         """What was given up to keep within the budget, oldest first."""
         return self.read(evictions.listed)
 
-    def evicted_frames(self) -> frozenset[int]:
+    def stored_lsns(self) -> NDArray[np.int64]:
+        """(N,) ascending, of the frames in the log."""
+        return self.read(queries.stored_lsns)
+
+    def erased_frames(self) -> LsnRanges:
+        """Frames that were erased."""
+        return LsnRanges.joined(row.lsns for row in self.tombstones())
+
+    def evicted_frames(self) -> LsnRanges:
         """Frames whose images and depth were given up, those that were erased since among them."""
-        return frozenset(lsn for row in self.evictions() if row.kind == evictions.FRAMES for lsn in row.lsns)
+        return LsnRanges.joined(row.lsns for row in self.evictions() if row.kind == evictions.FRAMES)
 
     def left_by(self, lsn: int) -> NDArray[np.int64]:
         """(n,) keys of the surface blocks that an evicted frame touched or examined."""

@@ -9,6 +9,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from spatialmem.errors import InvalidValue, MemoryFileError
 from spatialmem.store import records as rec
 from spatialmem.store import schema as sch
@@ -43,6 +46,12 @@ LAST_LSN = (
 def last_lsn(connection: sqlite3.Connection) -> int:
     """Largest lsn the log has ever had, 0 when it is empty."""
     return connection.execute(f"SELECT {LAST_LSN}").fetchone()[0]
+
+
+def stored_lsns(connection: sqlite3.Connection) -> NDArray[np.int64]:
+    """(N,) ascending, of the frames in the log."""
+    found = connection.execute("SELECT lsn FROM keyframes ORDER BY lsn").fetchall()
+    return np.array([lsn for (lsn,) in found if lsn <= sch.LAST_LSN], np.int64)
 
 
 _REVISED = (
