@@ -89,11 +89,12 @@ class Keeper:
 
     def _restore_rows(self, path: Path) -> None:
         file = self.on_file()
-        rows = {row.lsn: row for row in file.keyframes()}
-        # after the rows: a live writer places a session before its first frame
-        self.places = Places.restored(file.anchors(), file.poses(), rows)
-        for row in rows.values():
+        for row in file.each_keyframe():
             self._remember(row)
+        # after the rows: a live writer places a session before its first frame
+        self.places = Places.restored(file.anchors(), file.poses(), self.rows)
+        for row in (self.rows[lsn] for lsn in self.places.all_refined if lsn in self.rows):
+            self._log_of(row.session_id, row.camera_id).note_refined(row.lsn)
         self.recordings = file.recordings()
         tombstones = file.tombstones()
         self.last_lsn = max([self.last_lsn, *(row.at_lsn for row in tombstones)])
@@ -304,7 +305,7 @@ class Keeper:
         cells = ((lsn, blob) for lsn, blob in file.all_cells() if lsn in self.rows)  # all are read, and so checked
         layers.cells = dict(cells) if self.read_only else FileSightings(file, (lsn for lsn, _ in cells))
         layers.departed = [row for row in file.departed() if row.valid_from in self.rows]
-        for row in list(self.rows.values()):
+        for row in self.rows.values():
             layers.note(row.lsn, row.stamp_ns, self.places.map_from_camera(row))
             if row.lsn <= self._round.base_lsn:
                 layers.last_lsn = row.lsn

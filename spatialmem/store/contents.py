@@ -27,6 +27,7 @@ from spatialmem.store.rows import (
     SessionRow,
     TombstoneRow,
 )
+from spatialmem.types import Camera
 
 T = TypeVar("T")
 
@@ -69,6 +70,14 @@ class Contents(ABC):
     def keyframes(self, after_lsn: int = 0) -> list[KeyframeRow]:
         """Rows of the log with lsn > `after_lsn`, in log order."""
         return self.read(lambda connection: queries.keyframes(connection, after_lsn))
+
+    def each_keyframe(self) -> Iterator[KeyframeRow]:
+        """`keyframes`, a few hundred at a time: a long log never stands in RAM as objects."""
+        known: dict[int, Camera] = {}
+        for values in self._in_chunks(sch.KEYFRAMES):
+            if values[5] not in known:  # asked after the row: a live writer adds a camera with its first frame
+                known = self.read(queries.cameras)
+            yield rec.keyframe_row(values, queries.camera_of(values, known))
 
     def blobs(self, lsn: int) -> FrameBlobs:
         """Encoded contents of a frame; `Evicted` when they were given up."""

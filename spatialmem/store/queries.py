@@ -106,10 +106,15 @@ def keyframes(connection: sqlite3.Connection, after_lsn: int) -> list[KeyframeRo
     """Rows of the log after `after_lsn`, in log order."""
     listed = rows(connection, sch.KEYFRAMES, "WHERE lsn > ? ORDER BY lsn", (after_lsn,))
     known = cameras(connection)  # after the rows: a live writer adds a camera together with its first frame
-    unknown = {values[5] for values in listed} - known.keys()
-    if unknown:
-        raise MemoryFileError(f"frames name cameras {sorted(unknown)} that the file does not have; restore a copy")
-    return [rec.keyframe_row(values, known[values[5]]) for values in listed]
+    return [rec.keyframe_row(values, camera_of(values, known)) for values in listed]
+
+
+def camera_of(values: Sequence[Any], known: Mapping[int, Camera]) -> Camera:
+    """That of a row of `keyframes`."""
+    camera = known.get(values[5])
+    if camera is None:
+        raise MemoryFileError(f"frame {values[0]} names camera {values[5]}, which the file lacks; restore a copy")
+    return camera
 
 
 def restricted(
