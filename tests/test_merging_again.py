@@ -102,6 +102,23 @@ def test_then_its_place_is_that_which_is_given(moved_apart, place):
     assert memory.merge(other).skipped == {"duplicate": 6}
 
 
+def test_the_last_frames_come_back_when_only_this_memory_forgot_them(folder):  # noqa: F811
+    """It holds no later one of the same camera, by which it would know them; forgotten in both they stay away."""
+    memory, other = both(folder)
+    with memory, other:
+        memory.merge(other, map_from_other=THERE)
+        memory.forget(frames=[21, 22])
+        again = memory.merge(other)
+        assert again.stored == 2 and again.skipped == {"duplicate": 10}
+        assert [k.seq for k in memory.trajectory()[-2:]] == [10, 11]
+        memory.forget(frames=[23, 24])
+    with SpatialMemory.open(folder / "two.mem", "a") as other:
+        other.forget(frames=[11, 12])
+    memory, other = both(folder)
+    with memory, other:
+        assert memory.merge(other).skipped == {"duplicate": 10}
+
+
 def test_only_frames_of_new_views_are_decoded_to_find_the_place(folder, monkeypatch):  # noqa: F811
     memory, other = both(folder)
     with memory, other:
