@@ -47,7 +47,8 @@ def arrival(frame: Frame, keeper: Keeper, layers: Layers) -> Arrival:
     if not keeper.config.refine_poses:
         return compared(frame, observed, keeper, layers)
     starts = starts_of(frame.pose, keeper.stood(frame, FRAMES)).after(map_from_session)
-    given = compared(frame, starts.likely, keeper, layers)
+    likely, refined = _as_logged(starts.likely, starts.observed, map_from_session)
+    given = compared(frame, likely, keeper, layers)
     if given.reason is None:
         return given
     with whole_epoch(lambda: layers) as epoch:
@@ -55,8 +56,20 @@ def arrival(frame: Frame, keeper: Keeper, layers: Layers) -> Arrival:
         voxel_m = surface.config.voxel_size_m
         found = settled(frame_readings(frame, surface), starts, surface.distances, voxel_m)
     if found is not starts.likely:
+        found, refined = _as_logged(found, starts.observed, map_from_session)
         given = compared(frame, found, keeper, layers)
-    return given if found is starts.observed else replace(given, refined=inverse(map_from_session) @ found)
+    return replace(given, refined=refined)
+
+
+def _as_logged(
+    map_from_camera: NDArray[np.float64], observed: NDArray[np.float64], map_from_session: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
+    """A pose (4, 4) in the map as the log will give it, bit for bit, and what the log keeps of it: a pose in the world
+    of the session, None for the observed one."""
+    if map_from_camera is observed:
+        return observed, None
+    world_from_camera = inverse(map_from_session) @ map_from_camera
+    return map_from_session @ world_from_camera, world_from_camera
 
 
 def compared(frame: Frame, map_from_camera: NDArray[np.float64], keeper: Keeper, layers: Layers) -> Arrival:

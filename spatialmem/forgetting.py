@@ -19,6 +19,7 @@ from spatialmem.keeper import Keeper
 from spatialmem.layers import Layers
 from spatialmem.revisions import Change, log_of, rewritten, settle, take_over, within_budget, worked_out
 from spatialmem.store import codec
+from spatialmem.store.lsn_ranges import LsnRanges
 from spatialmem.store.rows import KeyframeRow, TombstoneRow
 from spatialmem.voxels.keys import BLOCK
 
@@ -88,7 +89,7 @@ def forget(keeper: Keeper, layers: Layers, lsns: list[int], asked: str) -> Forgo
     poses = {lsn: keeper.places.map_from_camera(keeper.rows[lsn]) for lsn in lsns}
     settle(keeper, layers)
     erased = [lsn for lsn in lsns if lsn in layers.cells]
-    tombstone, change = TombstoneRow(keeper.last_lsn, asked, tuple(lsns)), Change(layers)
+    tombstone, change = TombstoneRow(keeper.last_lsn, asked, LsnRanges.of(lsns)), Change(layers)
     try:
         done = worked_out(keeper, layers, lambda: Correction(layers, log_of(keeper, layers, {}, poses), (), erased))
         examined, thinned = _examined_left(keeper, lsns, done.bare_surface), evicted(keeper)

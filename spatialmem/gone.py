@@ -31,7 +31,7 @@ def exact_from(lsns: Sequence[int], file: MemoryFile | None) -> int:
     make it without. That one may have been forgotten, or be unknown to a reader beside a live writer: then it is the
     last one before.
     """
-    gone = frozenset() if file is None else file.evicted_frames().intersection(lsns)
+    gone = frozenset() if file is None else file.evicted_frames() & set(lsns)
     latest = max(file.newest_tag, *gone) if file is not None and gone else 0
     return max((lsn for lsn in lsns if lsn <= latest), default=min(lsns, default=0))
 

@@ -20,6 +20,7 @@ from spatialmem.gone import exact_from
 from spatialmem.layers import Layers, LoggedFrame, Prepared
 from spatialmem.loading import load_blocks, store_of
 from spatialmem.log_entry import LogEntry
+from spatialmem.log_reading import require_whole
 from spatialmem.log_rows import LogRows
 from spatialmem.meta import MAP_FRAME, config_of, feature_width_of, meta_of, up_of
 from spatialmem.own_encoder import OwnEncoder
@@ -30,6 +31,7 @@ from spatialmem.sessions import CameraLog, require_place, require_same_recording
 from spatialmem.sightings import FileSightings
 from spatialmem.store.block_store import Spilled
 from spatialmem.store.file import MemoryFile
+from spatialmem.store.lsn_ranges import LsnRanges
 from spatialmem.store.room import blocks_at_once
 from spatialmem.store.rows import AnchorRow, KeyframeRow, PoseRow, SessionRow
 from spatialmem.thinning import Thinning
@@ -87,21 +89,16 @@ class Keeper:
 
     def _restore_rows(self, path: Path) -> None:
         file = self.on_file()
-        rows = {row.lsn: row for row in file.keyframes()}
-        # after the rows: a live writer places a session before its first frame
-        self.places = Places.restored(file.anchors(), file.poses(), rows)
-        for row in rows.values():
+        for row in file.each_keyframe():
             self._remember(row)
+        # after the rows: a live writer places a session before its first frame
+        self.places = Places.restored(file.anchors(), file.poses(), self.rows)
+        for row in (self.rows[lsn] for lsn in self.places.all_refined if lsn in self.rows):
+            self._log_of(row.session_id, row.camera_id).note_refined(row.lsn)
         self.recordings = file.recordings()
         tombstones = file.tombstones()
         self.last_lsn = max([self.last_lsn, *(row.at_lsn for row in tombstones)])
-        erased = {lsn for row in tombstones for lsn in row.lsns}
-        missing = sorted(set(range(1, self.last_lsn + 1)) - self.rows.keys() - erased)
-        if missing:
-            raise MemoryFileError(
-                f"{path}: the log has no row for frame {missing[0]} ({len(missing)} missing in all), so the layers "
-                "cannot be restored; see what is left with: spatialmem info --verify"
-            )
+        require_whole(path, self.rows, LsnRanges.joined(row.lsns for row in tombstones), self.last_lsn)
 
     # --- encoder
 
@@ -271,7 +268,7 @@ class Keeper:
         Where that is not the pose it was stored with, what it examined has moved with it.
         """
         pose = self.places.map_from_camera(row) if map_from_camera is None else map_from_camera
-        frame = log_entry.decoded(row, self.on_file().blobs(row.lsn), pose)
+        frame = log_entry.decoded(row, self.on_file().blobs(row.lsn), pose, self.feature_width)
         edge_m = BLOCK * self.config.voxel_size_m
         return replace(frame, examined=np.unique(self.places.examined_at(row, frame.examined, pose, edge_m)))
 
@@ -308,7 +305,7 @@ class Keeper:
         cells = ((lsn, blob) for lsn, blob in file.all_cells() if lsn in self.rows)  # all are read, and so checked
         layers.cells = dict(cells) if self.read_only else FileSightings(file, (lsn for lsn, _ in cells))
         layers.departed = [row for row in file.departed() if row.valid_from in self.rows]
-        for row in list(self.rows.values()):
+        for row in self.rows.values():
             layers.note(row.lsn, row.stamp_ns, self.places.map_from_camera(row))
             if row.lsn <= self._round.base_lsn:
                 layers.last_lsn = row.lsn

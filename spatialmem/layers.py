@@ -180,7 +180,8 @@ class Layers:
     def note(self, lsn: int, stamp_ns: int, map_from_camera: NDArray[np.float64]) -> None:
         """Remember when and from where frame `lsn` was taken. Harmless when the frame is then refused."""
         if lsn >= len(self._stamps):
-            self._stamps, self._poses = _twice(self._stamps), _twice(self._poses)
+            rows = max(2 * len(self._stamps), lsn + 1)  # frames that were erased may lie between
+            self._stamps, self._poses = _longer(self._stamps, rows), _longer(self._poses, rows)
         self._stamps[lsn] = stamp_ns
         self._poses[lsn] = np.concatenate([map_from_camera[:3, 3], map_from_camera[:3, 2]])
 
@@ -380,8 +381,8 @@ def block_arrays(block: SurfaceBlock) -> BlockArrays:
     )  # fmt: skip
 
 
-def _twice(values: NDArray) -> NDArray:
-    """The same with as many rows again; these take no RAM before they are written."""
-    grown = np.zeros((2 * len(values), *values.shape[1:]), values.dtype)
+def _longer(values: NDArray, rows: int) -> NDArray:
+    """The same with this many rows; those added take no RAM before they are written."""
+    grown = np.zeros((rows, *values.shape[1:]), values.dtype)
     grown[: len(values)] = values
     return grown

@@ -13,10 +13,17 @@ from numpy.typing import NDArray
 from spatialmem.errors import MemoryFileError
 from spatialmem.layers import Layers, block_arrays
 from spatialmem.residence import Residence, staleness
-from spatialmem.store.block_codec import FreeBlock, SurfaceBlock, unpack_free_block, unpack_surface_block
+from spatialmem.store.block_codec import (
+    FreeBlock,
+    SurfaceBlock,
+    problem_of,
+    unpack_free_block,
+    unpack_surface_block,
+)
 from spatialmem.store.block_store import BlockStore, FileBlocks, Layer, Spilled, Within, sizes
 from spatialmem.store.file import MemoryFile
 from spatialmem.store.rows import BlockRow
+from spatialmem.store.schema import REBUILD_ADVICE
 from spatialmem.voxels.pools import PAGE
 from spatialmem.voxels.shelf import Shelf
 
@@ -38,7 +45,7 @@ def take_in(layers: Layers, surface: Iterable[BlockRow], free: Iterable[BlockRow
     """Give layers blocks that they have not: into RAM, or, where that is full, where blocks go that leave it, from
     which they come back as those do. Frames up to the tag of a row will not change its block again."""
     for some in _in_batches(surface):
-        _take_in_surface(layers, [(row, surface_block_of(row)) for row in some])
+        _take_in_surface(layers, [(row, surface_block_of(row, layers.surface.feature_width)) for row in some])
     for some in _in_batches(free):
         _take_in_free(layers, [(row, unpack_free_block(row.data)) for row in some])
     layers.surface.note_all_doubts()
@@ -81,11 +88,12 @@ def _in_batches(rows: Iterable[BlockRow]) -> Iterator[list[BlockRow]]:
         yield some
 
 
-def surface_block_of(row: BlockRow) -> SurfaceBlock:
-    """The block of a row, which is not to contain a frame after its tag."""
+def surface_block_of(row: BlockRow, width: int) -> SurfaceBlock:
+    """The block of a row, with features `width` wide; kernels trust what it says."""
     block = unpack_surface_block(row.data)
-    if block.last.max(initial=0) > row.lsn:
-        raise MemoryFileError(f"surface block {row.key} contains frames after its tag, {row.lsn}")
+    wrong = problem_of(block, row.lsn, width)
+    if wrong is not None:
+        raise MemoryFileError(f"surface block {row.key} {wrong}; {REBUILD_ADVICE}")
     return block
 
 
@@ -146,7 +154,7 @@ def load_blocks(layers: Layers, residence: Residence, file: MemoryFile) -> int:
     fits = _those_that_fit(file, "surface", pools.free_blocks.shape[0], pools.free_pages.shape[0], share)
     newest, left = 0, _Left()
     for row in file.surface_blocks():
-        block = surface_block_of(row)
+        block = surface_block_of(row, layers.surface.feature_width)
         newest = max(newest, row.lsn)
         if fits(row.key):
             layers.put_in(row, block)

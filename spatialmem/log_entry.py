@@ -90,11 +90,12 @@ def file_entry(
         examined=codec.encode_examined(examined),
     )
     vector = None if encoding is None else codec.encode_vector(encoding.vector)
-    return LogEntry(row, blobs, vector, decoded(row, blobs, map_from_camera), frame.recording_id)
+    width = 0 if encoding is None else encoding.dense.shape[2]
+    return LogEntry(row, blobs, vector, decoded(row, blobs, map_from_camera, width), frame.recording_id)
 
 
-def decoded(row: KeyframeRow, blobs: FrameBlobs, map_from_camera: NDArray[np.float64]) -> LoggedFrame:
-    """A log row as the layers read it; its blobs must not have been given up."""
+def decoded(row: KeyframeRow, blobs: FrameBlobs, map_from_camera: NDArray[np.float64], width: int) -> LoggedFrame:
+    """A log row as the layers read it, with features `width` wide; its blobs must not have been given up."""
     assert blobs.colour is not None
     rgb = codec.decode_colour(blobs.colour)
     depth_m = None if blobs.depth is None else codec.decode_depth(blobs.depth)
@@ -111,10 +112,19 @@ def decoded(row: KeyframeRow, blobs: FrameBlobs, map_from_camera: NDArray[np.flo
         rgb=rgb,
         depth_m=depth_m,
         valid=codec.decode_mask(blobs.mask, row.camera.height, row.camera.width),
-        features=None if blobs.features is None else codec.decode_features(blobs.features),
+        features=None if blobs.features is None else _features(row.lsn, blobs.features, width),
         examined=codec.decode_examined(blobs.examined),
         residual_m=row.residual_m or 0.0,
     )
+
+
+def _features(lsn: int, data: bytes, width: int) -> NDArray[np.float32]:
+    features = codec.decode_features(data)
+    if features.shape[2] != width:  # kernels go by the memory's width
+        raise MemoryFileError(
+            f"the features of frame {lsn} are {features.shape[2]} wide, those of its memory {width}; {LOG_ADVICE}"
+        )
+    return features
 
 
 def keyframe(row: KeyframeRow, map_from_camera: NDArray[np.float64]) -> Keyframe:

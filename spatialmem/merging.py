@@ -11,6 +11,7 @@ import hashlib
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import final
 
 import numpy as np
@@ -83,19 +84,35 @@ class Source:
 
     def known_place(self) -> NDArray[np.float64] | None:
         """(4, 4) map_from_other, where an earlier merge of it placed one of its sessions here, or this memory has no
-        map yet. Raises `AnotherRecording` where another memory's sessions have these names."""
-        here, there = self._keeper.places, self._other.places
-        placed = [(session, name) for session, name in self._sessions.items() if name in here.sessions]
+        map yet. Raises `AnotherRecording` where another memory's sessions have these names, `UnplacedSession` where
+        those that are placed put its map at several places, so that those that are new have none."""
+        placed = self._placed()
         if not placed:
-            return None if here.sessions else np.eye(4)
+            return None if self._keeper.places.sessions else np.eye(4)
+        first, *others = placed
         if not self._came_before():
             raise AnotherRecording(
-                f"session {placed[0][1]!r} of this memory holds none of the frames of {self._other.on_file().path}: it "
+                f"session {first!r} of this memory holds none of the frames of {self._other.on_file().path}: it "
                 "may be another memory's. Merge under another name: name=, or --name; or say where the map lies: "
                 "map_from_other="
             )
-        session, name = placed[0]
-        return here.map_from_session(name) @ inverse(there.map_from_session(session))
+        new = [name for name in self.sessions if name not in placed]
+        elsewhere = [name for name in others if not _near(placed[name], placed[first])]
+        if new and elsewhere:
+            raise UnplacedSession(
+                f"sessions {first!r} and {elsewhere[0]!r} of this memory put the map of {self._other.on_file().path} "
+                f"in two places, one of them was moved; so it is not known where its session {new[0]!r} lies. Give "
+                "map_from_other= (numpy.eye(4), or --same-world, if the two maps share their world)"
+            )
+        return placed[first]
+
+    def _placed(self) -> dict[str, NDArray[np.float64]]:
+        """(4, 4) map_from_other by each of its sessions that has a place here, by its name here."""
+        here, there = self._keeper.places, self._other.places
+        return {
+            name: here.map_from_session(name) @ inverse(there.map_from_session(session))
+            for session, name in self._sessions.items() if name in here.sessions
+        }  # fmt: skip
 
     def _came_before(self) -> bool:
         """Whether an earlier merge was of this memory: a frame of it is here, or is the one noted by that merge."""
@@ -116,13 +133,9 @@ class Source:
         """Place the sessions that are new here. Raises `InvalidValue` where one lies elsewhere than is given."""
         here, there = self._keeper.places, self._other.places
         wanted = {name: map_from_other @ there.map_from_session(session) for session, name in self._sessions.items()}
-        for name, place in wanted.items() if given else ():
-            if name in here.sessions and not np.allclose(here.map_from_session(name), place, rtol=0, atol=_TOLERANCE):
-                raise InvalidValue(
-                    f"session {name!r} has another place in this map already; leave map_from_other out, move the "
-                    f"session with correct_poses(anchor=({name!r}, map_from_session)), or merge under another name="
-                )
         new = {session: name for session, name in self._sessions.items() if name not in here.sessions}
+        if given:
+            self._check_given(map_from_other, bool(new))
         for session in new:
             recording_id = self._other.recordings.get(session)
             require_unknown(recording_id, self._keeper.recordings, f"session {session!r} of the other memory")
@@ -130,6 +143,17 @@ class Source:
             self._keeper.on_file().set_meta(_NOTED + self._name, _told(self.rows[0]))
         for name in new.values():
             self._keeper.add_session(name, wanted[name], reason)
+
+    def _check_given(self, map_from_other: NDArray[np.float64], needed: bool) -> None:
+        """Where sessions were moved apart new ones need what is given, and it may be the place of none of those."""
+        placed = self._placed()
+        apart = not all(_near(one, other) for one, other in pairwise(placed.values()))
+        elsewhere = [name for name, place in placed.items() if not _near(place, map_from_other)]
+        if elsewhere and not (needed and apart):
+            raise InvalidValue(
+                f"session {elsewhere[0]!r} has another place in this map already; leave map_from_other out, move the "
+                f"session with correct_poses(anchor=({elsewhere[0]!r}, map_from_session)), or merge under another name="
+            )
 
     def entry(self, row: KeyframeRow, layers: Layers) -> LogEntry | str:
         """A frame as this log will hold it, or why it is not taken. Its session has been placed.
@@ -147,7 +171,7 @@ class Source:
             blobs = self._other.on_file().blobs(row.lsn)
         except Evicted:
             return "evicted"
-        content = decoded(row, blobs, map_from_camera)
+        content = decoded(row, blobs, map_from_camera, self._keeper.feature_width)
         frame = replace(self._other.as_observed(row, content), session_id=session)
         refusal = self._refusal(frame)
         if refusal is not None:
@@ -181,8 +205,12 @@ class Source:
 
 def _same(held: KeyframeRow, row: KeyframeRow) -> bool:
     """Whether two rows of one number are of one frame, by what was observed."""
-    near = np.allclose(held.world_from_camera, row.world_from_camera, rtol=0, atol=_TOLERANCE)
-    return held.stamp_ns == row.stamp_ns and near
+    return held.stamp_ns == row.stamp_ns and _near(held.world_from_camera, row.world_from_camera)
+
+
+def _near(one: NDArray[np.float64], other: NDArray[np.float64]) -> bool:
+    """Whether two transforms (4, 4) are one but for rounding."""
+    return np.allclose(one, other, rtol=0, atol=_TOLERANCE)
 
 
 def _told(row: KeyframeRow) -> str:

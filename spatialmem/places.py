@@ -78,6 +78,11 @@ class Places:
         """Whether a frame was stored by another pose than the observed one."""
         return lsn in self._stored
 
+    @property
+    def all_refined(self) -> tuple[int, ...]:
+        """The frames of which that is so."""
+        return tuple(self._stored)
+
     def when_stored(self, row: KeyframeRow) -> NDArray[np.float64]:
         """(4, 4) pose of a frame in the map when it was stored."""
         pose = self._stored.get(row.lsn, row.world_from_camera)

@@ -18,6 +18,7 @@ from spatialmem.errors import MemoryFileError
 from spatialmem.gone import evicted
 from spatialmem.layers import Layers
 from spatialmem.loading import take_in, unsettled
+from spatialmem.sightings import FileSightings
 from spatialmem.store import queries
 from spatialmem.store import records as rec
 from spatialmem.store import schema as sch
@@ -56,6 +57,8 @@ def rebuilt(keeper: Keeper, old: Layers | None = None) -> Layers:
     with unsettled(old):
         WholeRound(layers).put_into(file, layers.residence)
         keeper.keep_on_file(layers)
+    if old is not None and isinstance(old.cells, FileSightings) and isinstance(layers.cells, FileSightings):
+        layers.cells.come_after(old.cells)
     return layers
 
 

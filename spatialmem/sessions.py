@@ -44,7 +44,7 @@ class CameraLog:
         """Take in the camera's next stored frame; `refined`: its pose was revised as it was stored."""
         self._rising &= row.seq >= self.next_seq
         if refined:
-            self._refined.add(row.lsn)
+            self.note_refined(row.lsn)
         self._seqs.append(row.seq)
         self._lsns.append(row.lsn)
         self.stamp_ns = row.stamp_ns
@@ -53,6 +53,10 @@ class CameraLog:
         self.counted[looked] += 1
         if looked:
             self.residuals_m.append(row.residual_m)
+
+    def note_refined(self, lsn: int) -> None:
+        """The pose of this frame was revised as it was stored."""
+        self._refined.add(lsn)
 
     def latest(self, count: int) -> list[KeyframeRow]:
         """The last stored frames, newest first, up to one whose pose was corrected since it was stored."""

@@ -5,6 +5,7 @@ Some 350 bytes a frame, which the file holds as well: RAM only knows which frame
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import ItemsView, Iterable, Iterator, Mapping
 from typing import final
 
@@ -15,12 +16,17 @@ from spatialmem.store.file import MemoryFile
 _NO_END, _AT_ONCE = 1 << 62, 256
 
 
+class _Kept(dict[int, bytes]):
+    """What the file had for those who read an earlier map. It lives for as long as any of them."""
+
+
 @final
 class FileSightings(Mapping[int, bytes]):
     """Encoded sightings by lsn, ascending, of a memory that is open for appending.
 
     The file has those of now. Who reads an earlier map goes on with what it was made of: what is about to be replaced
-    or erased in the file is kept first (`keep`), and stands in these; `changed` gives those of the next map.
+    or erased in the file is kept first (`keep`), and stands in these and in all earlier ones that are still read;
+    `changed` gives those of the next map.
     """
 
     def __init__(self, file: MemoryFile, lsns: Iterable[int] = ()) -> None:
@@ -28,7 +34,8 @@ class FileSightings(Mapping[int, bytes]):
         self._file = file
         self._has = bytearray()
         self._last = _NO_END
-        self._kept: dict[int, bytes] = {}
+        self._kept = _Kept()
+        self._earlier: list[weakref.ref[_Kept]] = []
         for lsn in lsns:
             self.add(lsn)
 
@@ -43,11 +50,20 @@ class FileSightings(Mapping[int, bytes]):
         for lsn in lsns:
             blob = self.get(lsn)
             if blob is not None:
-                self._kept[lsn] = blob
+                for kept in (self._kept, *self._read_earlier()):
+                    kept.setdefault(lsn, blob)  # what was kept already is from before an earlier change
+
+    def come_after(self, earlier: FileSightings) -> None:
+        """These take the place of others, which may still be read."""
+        self._earlier = [weakref.ref(kept) for kept in (*earlier._read_earlier(), earlier._kept)]
+
+    def _read_earlier(self) -> list[_Kept]:
+        return [kept for kept in (known() for known in self._earlier) if kept is not None]
 
     def changed(self, there: Iterable[int] = (), gone: Iterable[int] = ()) -> FileSightings:
         """As the file has them now: these frames have some, those have none any more."""
         now = FileSightings(self._file)
+        now.come_after(self)
         now._has = bytearray(self._has)
         for lsn in gone:
             if lsn < len(now._has):

@@ -20,8 +20,9 @@ from spatialmem.footprint import Footprint
 from spatialmem.layers import Layers, Prepared
 from spatialmem.store import codec, evictions
 from spatialmem.store.block_store import Within
-from spatialmem.store.evictions import FRAMES, VECTORS, EvictionRow
+from spatialmem.store.evictions import FRAMES, VECTORS, EvictionRow, recorded
 from spatialmem.store.file import MemoryFile
+from spatialmem.store.lsn_ranges import LsnRanges
 from spatialmem.store.room import HeldByReader, blocks_at_once, wal_bytes_of
 from spatialmem.store.schema import FRAMES as FRAME_TABLE
 from spatialmem.store.schema import PAGE_SIZE
@@ -58,8 +59,8 @@ class Thinning:
         """frames whose images and depth were given up"""
         self.vectors: set[int] = set()
         """frames whose image vectors were given up"""
-        for row in file.evictions():
-            (self.frames if row.kind == FRAMES else self.vectors).update(row.lsns)
+        for held, kind in ((self.frames, FRAMES), (self.vectors, VECTORS)):
+            held |= recorded(file.evictions(), kind, file.stored_lsns())
         self._worth = Worth()
         self._stored: list[int] = []
         self._known_lsn = 0
@@ -291,7 +292,7 @@ class Thinning:
         for lsn in lsns:
             n_bytes += self._frame_bytes(lsn)
             left[lsn] = codec.encode_examined(self._footprint.of(self._keeper.rows[lsn]))
-        row = EvictionRow(self._keeper.base_lsn, FRAMES, tuple(lsns), n_bytes, self._reason)
+        row = EvictionRow(self._keeper.base_lsn, FRAMES, LsnRanges.of(lsns), n_bytes, self._reason)
         self._file.change("thinning", partial(evictions.drop_frames, row=row, left=left))
         self.frames.update(lsns)
 
@@ -302,7 +303,7 @@ class Thinning:
         if not lsns:
             return False
         n_bytes = sum(self._file.read(partial(evictions.size, table=VECTOR_TABLE, lsn=lsn)) for lsn in lsns)
-        row = EvictionRow(self._keeper.base_lsn, VECTORS, tuple(lsns), n_bytes, self._reason)
+        row = EvictionRow(self._keeper.base_lsn, VECTORS, LsnRanges.of(lsns), n_bytes, self._reason)
         self._file.change("thinning", partial(evictions.drop_vectors, row=row))
         self.vectors.update(lsns)
         return True

@@ -205,7 +205,7 @@ def _require_current(keeper: Keeper) -> None:
     """Who reads beside a live writer does not see what that one changes of the past."""
     file, rows = keeper.on_file(), keeper.rows
     if keeper.read_only and (
-        any(lsn in rows for row in file.tombstones() for lsn in row.lsns) or file.revised() != keeper.places.revised
+        file.erased_frames().within(rows.stamps_ns()[0]).any() or file.revised() != keeper.places.revised
     ):
         raise SpatialMemError(
             "the writer of this memory has corrected poses or erased frames since it was opened here; open it again"

@@ -9,12 +9,14 @@ from numpy.typing import NDArray
 
 from spatialmem.arguments import check_reach, checked_frame, of_one_session
 from spatialmem.asking import Asking
+from spatialmem.errors import MemoryFileError
 from spatialmem.localise.consensus import WorldPlace, place_of_world
 from spatialmem.localise.localise import Localisation, localise
 from spatialmem.localise.places import Places
 from spatialmem.localise.refine import Refinement, refine_frame
 from spatialmem.sessions import require_place
 from spatialmem.store.codec import decode_vector
+from spatialmem.store.schema import LOG_ADVICE
 from spatialmem.types import Frame
 
 Vectors = dict[int, NDArray[np.float32]]
@@ -35,7 +37,7 @@ class Whereabouts(Asking):
         checked_frame(frame, "localize")
         with self._reading() as epoch:
             vectors = self._vectors_up_to(epoch.last_lsn)
-            vector = self.encoder.encode(frame.rgb).vector if vectors else None
+            vector = _comparable(self.encoder.encode(frame.rgb).vector, vectors) if vectors else None
             rows = [row for row in list(self._keeper.rows.values()) if row.lsn <= epoch.last_lsn]
             poses = [(row.lsn, self._keeper.places.map_from_camera(row)) for row in rows]
             return localise(frame, vector, Places.of(poses, vectors), epoch.surface)
@@ -77,3 +79,14 @@ class Whereabouts(Asking):
             vectors = {row: vector for row, vector in vectors.items() if row not in thinning.vectors}
         self._vectors = lsn, vectors
         return vectors
+
+
+def _comparable(vector: NDArray[np.float32], vectors: Vectors) -> NDArray[np.float32]:
+    """The vector (F,), where those of the stored frames are as long."""
+    for lsn, known in vectors.items():
+        if known.shape != vector.shape:
+            raise MemoryFileError(
+                f"the image vector of frame {lsn} has {len(known)} numbers, those of the encoder {len(vector)}; "
+                f"{LOG_ADVICE}"
+            )
+    return vector

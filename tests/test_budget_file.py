@@ -16,6 +16,7 @@ import pytest
 from spatialmem.errors import Evicted, InvalidValue, OutOfRoom
 from spatialmem.memory import SpatialMemory
 from spatialmem.store import evictions
+from spatialmem.store.lsn_ranges import LsnRanges
 from spatialmem.store.queries import disk_sizes
 from spatialmem.types import Stored
 
@@ -236,7 +237,7 @@ def test_layers_that_alone_are_too_large_refuse_the_frame_and_harm_nothing(tmp_p
 def test_a_missing_image_without_a_record_is_found(path):
     with SpatialMemory.open(path, "a") as memory:
         kept = min({k.lsn for k in memory.trajectory()} - bh.evicted(memory))
-        row = evictions.EvictionRow(kept, "frames", (kept,), 1, "nothing")
+        row = evictions.EvictionRow(kept, "frames", LsnRanges.of((kept,)), 1, "nothing")
         memory._keeper.file.change("testing", lambda c: (c.execute("DELETE FROM evictions"), evictions.insert(c, row)))
         problems = "\n".join(memory.check())
         assert "no eviction is recorded" in problems and f"but have their images, frame {kept} among" in problems

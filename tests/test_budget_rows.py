@@ -19,6 +19,7 @@ from spatialmem.errors import MemoryFileError, OutOfRoom
 from spatialmem.memory import SpatialMemory
 from spatialmem.store import schema as sch
 from spatialmem.store.file import MemoryFile
+from spatialmem.store.lsn_ranges import LsnRanges
 from spatialmem.store.queries import disk_sizes
 from spatialmem.store.room import wal_bytes_of
 from spatialmem.store.rows import CorrectedLayers, TombstoneRow
@@ -67,7 +68,7 @@ def test_erasing_a_long_row_is_refused_before_the_wal_holds_it(file):
     file._writer.room.fold()
     fill(file, 5, 0.4)
     with pytest.raises(OutOfRoom, match="nothing of it was written"):
-        file.erase(TombstoneRow(4, "{}", (4,)), NOTHING)
+        file.erase(TombstoneRow(4, "{}", LsnRanges.of((4,))), NOTHING)
     assert total(file) <= LIMIT
     assert len(file.blobs(4).colour) == 3 << 20 and file.tombstones() == []
 

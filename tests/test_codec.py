@@ -77,12 +77,18 @@ def test_mask_round_trip(valid):
 
 
 @settings(max_examples=60)
-@given(hnp.arrays(np.float32, st.tuples(*[st.integers(0, 5)] * 3), elements=st.floats(-1e6, 1e6, width=32)))
+@given(hnp.arrays(np.float32, st.tuples(*[st.integers(1, 5)] * 3), elements=st.floats(-1e6, 1e6, width=32)))
 def test_features_keep_their_shape_and_half_a_step(features):
     back = codec.decode_features(codec.encode_features(features))
     step = np.abs(features).max(initial=0.0) / 127
     assert back.shape == features.shape and back.dtype == np.float32
     assert (np.abs(back - features) <= 0.5001 * step + 1e-29).all()
+
+
+@pytest.mark.parametrize("shape", [(0, 0, 16), (3, 0, 16), (3, 3, 0), (3, 16)])
+def test_features_of_no_patch_are_refused(shape):
+    with pytest.raises(InvalidValue, match="shape"):
+        codec.encode_features(np.ones(shape, np.float32))
 
 
 def test_features_that_are_not_finite_are_refused():

@@ -236,7 +236,7 @@ def test_killed_in_a_merge(folder, hashes, after):
         assert memory.canonical_hash() == hashes[-1]
 
 
-def test_what_either_has_forgotten_does_not_come_back(folder):
+def test_what_either_has_forgotten_before_later_frames_does_not_come_back(folder):
     with SpatialMemory.open(folder / "two.mem", "a") as other:
         other.forget(frames=[3, 12])
     memory, other = both(folder)

@@ -14,6 +14,7 @@ from test_refine import apart, drift
 
 from spatialmem.errors import AnotherRecording, InvalidValue
 from spatialmem.geometry import exp_so3, make_transform
+from spatialmem.layers import Layers
 from spatialmem.localise.refine import LIMIT_DEG, LIMIT_M
 from spatialmem.memory import SpatialMemory
 from spatialmem.types import Camera, Frame, Skipped, Stored
@@ -47,6 +48,28 @@ def path(built, tmp_path):
 
 def revised(memory: SpatialMemory) -> list[int]:
     return [lsn for (lsn,) in memory.sql("SELECT lsn FROM keyframes WHERE pose_revision > 0 ORDER BY lsn")]
+
+
+def test_a_frame_is_fused_by_the_pose_that_the_log_has_bit_for_bit(tmp_path, monkeypatch):
+    """Also of a session that lies at an angle in the map, where there and back again is not the identity."""
+    there, fused, prepare = make_transform(exp_so3((0.1, -0.05, 0.8)), (0.7, -0.4, 0.1)), {}, Layers.prepare
+
+    def noted(layers, frame):
+        fused[frame.lsn] = frame.map_from_camera
+        return prepare(layers, frame)
+
+    monkeypatch.setattr(Layers, "prepare", noted)
+    given, away = drifted()[0], np.linalg.inv(there)
+    with mh.create(tmp_path / "a.mem", given[:10], **OPTIONS) as memory:
+        memory.add_session("evening", there)
+        for frame in given[10:]:
+            memory.observe(mh.at(frame, frame.seq, session_id="evening", world_from_camera=away @ frame.pose))
+        assert len([lsn for lsn in revised(memory) if lsn > 10]) > 5
+        for keyframe in memory.trajectory():
+            np.testing.assert_array_equal(fused[keyframe.lsn], keyframe.map_from_camera)
+        live = memory.canonical_hash()
+        memory.rebuild()
+        assert memory.canonical_hash() == live
 
 
 # --- what is kept

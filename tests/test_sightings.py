@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import tracemalloc
+from contextlib import ExitStack
 from pathlib import Path
 
 import memory_helpers as mh
@@ -10,6 +12,7 @@ import numpy as np
 import pytest
 import synthetic as room
 
+from spatialmem.canonical import canonical_hash
 from spatialmem.log_rows import LogRows
 from spatialmem.memory import SpatialMemory
 from spatialmem.sessions import CameraLog
@@ -75,6 +78,55 @@ def test_a_map_that_is_read_keeps_what_is_replaced_or_erased(path, forget):
             memory.observe(room.room_frame(COUNT, LAP))
             left = [lsn for lsn in before if not forget or lsn not in (3, 5)]
             assert list(memory._layers.cells) == [*left, COUNT + 1]
+
+
+def moved(memory, lsn):
+    pose = memory.keyframe(lsn).pose.copy()
+    pose[:2, 3] += 0.4
+    memory.correct_poses({lsn: pose})
+
+
+CHANGES = {
+    "moved": moved,
+    "forgotten": lambda memory, lsn: memory.forget(frames=[lsn]),
+    "made anew": lambda memory, lsn: memory.rebuild(),
+}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        ("moved", "moved", "moved"), ("moved", "forgotten"), ("forgotten", "moved", "moved"),
+        ("moved", "made anew", "moved"),
+    ],
+    ids=", ".join,
+)  # fmt: skip
+def test_so_does_one_that_is_read_through_several_changes(path, changes):
+    with mh.create(path, walk()) as memory, ExitStack() as reading:
+        read = []
+        for lsn, what in enumerate(changes, 3):
+            epoch = reading.enter_context(memory._reading())
+            read.append((epoch, dict(epoch.cells.items()), canonical_hash(epoch)))
+            CHANGES[what](memory, lsn)
+            for then, cells, hashed in read:
+                assert dict(then.cells.items()) == cells == {n: then.cells[n] for n in then.cells}
+                assert canonical_hash(then) == hashed
+        with memory._reading() as now:
+            assert dict(now.cells.items()) == on_file(path) != read[-1][1]
+
+
+def test_nothing_is_kept_for_those_who_have_left(path):
+    with mh.create(path, walk()) as memory:
+        with memory._reading() as epoch:
+            cells = epoch.cells  # which may outlive the reading
+            before = dict(cells.items())
+        for lsn in (3, 4, 5):
+            moved(memory, lsn)
+        assert dict(cells.items()) == before
+        del cells, epoch
+        moved(memory, 6)
+        gc.collect()
+        assert memory._layers.cells._read_earlier() == []
 
 
 def test_a_stored_frame_takes_a_quarter_of_a_kib_of_ram(path):

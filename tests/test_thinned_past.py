@@ -54,7 +54,9 @@ def test_from_the_horizon_on_every_map_is_exact(half):
             assert memory.at(lsn=lsn).canonical_hash() == hashes[lsn]
         with pytest.raises(BeforeHorizon, match="from frame 14"):
             memory.at(lsn=13).canonical_hash()
-        assert memory.changes(memory.horizon.stamp_ns) is not None
+        assert memory.changes(memory.horizon.stamp_ns) == (), "nothing was moved since"
+        with pytest.raises(BeforeHorizon, match="from frame 14"):
+            memory.changes(memory.horizon.stamp_ns - 1)
 
 
 def test_an_evicted_frame_that_touched_no_block_is_behind_the_horizon(half):

@@ -93,6 +93,19 @@ def test_extent_and_times_equal_numpy(voxels):
         np.testing.assert_array_equal(times.last_counts, counts)
 
 
+@given(st.one_of(NEAR, DENSE).filter(len), st.integers(0, 2**31), st.booleans())
+def test_times_by_the_clock_equal_numpy(voxels, seed, in_order):
+    found = candidates(voxels)
+    stamps = np.random.default_rng(seed).integers(0, 60, LAST_LSN + 1) * 10**9
+    stamps = np.sort(stamps) if in_order else stamps
+    regions = candidate_regions(found)
+    for n in range(min(3, len(regions))):
+        first, last, _ = found.seen(found.rows(regions.members(n)))
+        both = stamps[np.concatenate([first, last])]
+        span = regions.span(n, int(first[0]), int(last[0]))
+        assert regions.seen_between(n, span, stamps) == (both.min(), both.max())
+
+
 @given(DENSE.filter(len))
 def test_pixel_boxes_equal_numpy(voxels):
     found = candidates(voxels)

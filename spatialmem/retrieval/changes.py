@@ -21,7 +21,7 @@ from spatialmem.store.rows import DepartedRow, block_key
 from spatialmem.types import Evidence
 from spatialmem.voxels.free_reading import FREE, UNKNOWN, FreeReading
 from spatialmem.voxels.keys import BLOCK
-from spatialmem.voxels.region_times import times_of
+from spatialmem.voxels.region_times import seen_between, times_of
 from spatialmem.voxels.regions import connected_regions
 from spatialmem.voxels.search import Candidates, Filter
 from spatialmem.voxels.surface_reading import SurfaceReading
@@ -194,12 +194,13 @@ class _Surface:
         """What these voxels make up."""
         scene, rows, voxels = self.of_map.scene, self.rows[chosen], self.voxels[chosen]
         times, centres = times_of(self.found, rows, self.of_map.lsn), self.centres(chosen)
+        first, last, _ = self.found.seen(rows)
+        first_ns, last_ns = seen_between(first, last, scene.stamps_ns)
         red, green, blue = np.rint(self.found.pools.colour[rows].mean(0) / 256).astype(int).tolist()
         return _Region(
             centres[((centres - centres.mean(0)) ** 2).sum(1).argmin()],
             voxels.min(0) * scene.voxel_size_m, (voxels.max(0) + 1) * scene.voxel_size_m, (red, green, blue),
-            int(scene.stamps_ns[times.first_lsn]), int(scene.stamps_ns[times.last_lsns].max()),
-            evidence_for(self.found, self.places[chosen], times, scene),
+            int(first_ns.min()), int(last_ns.max()), evidence_for(self.found, self.places[chosen], times, scene),
         )  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from spatialmem.errors import MemoryFileError
 from spatialmem.retrieval.hits import PRIOR_VOXELS, Scene, Seen, evidence_of
 from spatialmem.store.rows import DepartedRow
 from spatialmem.types import Hit, Presence
+from spatialmem.voxels.region_times import seen_between
 from spatialmem.voxels.search import Filter
 
 _MOST_ROWS = 256  # best rows that are joined to hits; there are top hits at most
@@ -24,8 +25,9 @@ class DepartedTable:
     rows: tuple[DepartedRow, ...]
     position_m: NDArray[np.float64]
     """(N, 3)"""
+    first: NDArray[np.int64]
     last: NDArray[np.int64]
-    """(N,) lsn"""
+    """(N,) lsn each"""
     holds: NDArray[np.bool_]
     """(N,) False where the row has ended"""
     has_feature: NDArray[np.bool_]
@@ -48,6 +50,7 @@ class DepartedTable:
         return cls(
             rows=tuple(rows),
             position_m=np.array([row.position_m for row in rows]).reshape(-1, 3),
+            first=np.array([row.first_lsn for row in rows], np.int64),
             last=np.array([row.last_lsn for row in rows], np.int64),
             holds=np.array([row.valid_to is None for row in rows], np.bool_),
             has_feature=np.array([row.feature is not None for row in rows], np.bool_),
@@ -78,7 +81,7 @@ def _passes(table: DepartedTable, chosen: Filter, scene: Scene) -> NDArray[np.bo
         passes &= ((table.position_m >= chosen.box_m[0]) & (table.position_m <= chosen.box_m[1])).all(1)
     if chosen.centre_m is not None:
         passes &= np.linalg.norm(table.position_m - chosen.centre_m, axis=1) <= chosen.radius_m
-    stamps = scene.stamps_ns[table.last]
+    _, stamps = seen_between(table.first, table.last, scene.stamps_ns)
     return passes & (stamps >= chosen.since_ns) & (stamps <= chosen.until_ns)
 
 
@@ -109,6 +112,9 @@ def _hit(rows: Sequence[DepartedRow], values: NDArray[np.float64], calibrated: b
     low = np.array([row.box_min_m for row in rows]).min(0)
     high = np.array([row.box_max_m for row in rows]).max(0)
     last = max(row.last_lsn for row in rows)
+    first_ns, last_ns = seen_between(
+        np.array([row.first_lsn for row in rows]), np.array([row.last_lsn for row in rows]), scene.stamps_ns
+    )  # fmt: skip
     corners = np.array([[(low, high)[i >> a & 1][a] for a in range(3)] for i in range(8)])
     frame = scene.rows.get(last)
     evidence = () if frame is None else (evidence_of(frame, scene.map_from_camera(frame), corners),)
@@ -118,8 +124,8 @@ def _hit(rows: Sequence[DepartedRow], values: NDArray[np.float64], calibrated: b
         box_max_m=high,
         score=float(np.average(values, weights=voxels)) * total / (total + PRIOR_VOXELS),
         calibrated=calibrated,
-        first_seen_ns=int(scene.stamps_ns[min(row.first_lsn for row in rows)]),
-        last_seen_ns=int(scene.stamps_ns[last]),
+        first_seen_ns=int(first_ns.min()),
+        last_seen_ns=int(last_ns.max()),
         presence=Presence.GONE,
         evidence=evidence,
         voxels=total,

@@ -98,6 +98,7 @@ def _describe(regions: CandidateRegions, ranked: _Ranked, calibrated: bool, scen
     found, (low, high) = regions.found, regions.extent(ranked.region)
     times = times_of(found, ranked.rows, len(scene.stamps_ns) - 1)
     first_lsn, last_lsn = regions.span(ranked.region, times.first_lsn, int(times.last_lsns[-1]))
+    first_ns, last_ns = regions.seen_between(ranked.region, (first_lsn, last_lsn), scene.stamps_ns)
     last_lsn = min(last_lsn, len(scene.stamps_ns) - 1)  # as `times_of` does
     centres = (found.voxels(ranked.places) + 0.5) * scene.voxel_size_m
     weights = found.similarity(_some(ranked.rows, _SCORED_VOXELS)).astype(np.float64)
@@ -108,8 +109,8 @@ def _describe(regions: CandidateRegions, ranked: _Ranked, calibrated: bool, scen
         box_max_m=(high.astype(np.float64) + 1) * scene.voxel_size_m,
         score=ranked.score,
         calibrated=calibrated,
-        first_seen_ns=int(scene.stamps_ns[first_lsn]),
-        last_seen_ns=int(max(scene.stamps_ns[times.last_lsns].max(), scene.stamps_ns[last_lsn])),
+        first_seen_ns=first_ns,
+        last_seen_ns=last_ns,
         presence=_presence(times.doubted, last_lsn, centres, scene),
         evidence=evidence_for(found, ranked.places, times, scene),
         voxels=regions.size(ranked.region),

@@ -12,6 +12,7 @@ from spatialmem.errors import InvalidValue, MemoryFileError
 from spatialmem.store.compress import compress, compress_parts, decompress
 
 CODEC_EXACT = 1
+DOUBT_CYCLE = 65535  # doubt is told by the number of a frame modulo this
 VOXELS = 512
 _HEADER = struct.Struct("<HH")
 _DENSE_BYTES = 2 * VOXELS + VOXELS + VOXELS // 8
@@ -42,7 +43,7 @@ class SurfaceBlock:
     last: NDArray[np.uint32]
     """(n,) lsn of the latest frame that agreed"""
     doubt: NDArray[np.uint16]
-    """(n,) lsn of the first frame that saw through it since, 0 = none"""
+    """(n,) 1 + (lsn modulo DOUBT_CYCLE) of the first frame that saw through it since, 0 = none"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,6 +111,19 @@ def surface_block_size(data: bytes) -> tuple[int, int]:
     if n > VOXELS:
         raise MemoryFileError(f"surface block is damaged: header says {n} rows of {VOXELS} voxels")
     return n, dim
+
+
+def problem_of(block: SurfaceBlock, lsn: int, width: int) -> str | None:
+    """What cannot be of a block that contains the frames up to `lsn`, in a memory whose features are `width` wide."""
+    if block.features.shape[1] != width:
+        return f"has features {block.features.shape[1]} wide, those of its memory are {width}"
+    if block.last.max(initial=0) > lsn:
+        return f"contains frames after its tag, {lsn}"
+    if block.first.min(initial=1) == 0 or (block.first > block.last).any():
+        return "has voxels that no frame saw first"
+    if lsn < DOUBT_CYCLE and ((block.doubt == 1) | (block.doubt > lsn + 1)).any():  # later any number is of some frame
+        return f"is doubted by frames after its tag, {lsn}"
+    return None
 
 
 def pack_free_block(block: FreeBlock) -> bytes:

@@ -114,8 +114,8 @@ def decode_mask(data: bytes | None, height: int, width: int) -> NDArray[np.bool_
 def encode_features(features: NDArray[np.float32]) -> bytes:
     """Patch features (h, w, D) float32 as int8 with one scale; the error is at most half of max |x| / 127."""
     given = np.asarray(features, dtype=np.float32)
-    if given.ndim != 3 or max(given.shape) > _LARGEST:
-        raise InvalidValue(f"features must have shape (h, w, D), each at most {_LARGEST}; given {given.shape}")
+    if given.ndim != 3 or not given.size or max(given.shape) > _LARGEST:
+        raise InvalidValue(f"features must have shape (h, w, D), each 1 to {_LARGEST}; given {given.shape}")
     largest = float(np.abs(given).max(initial=0.0))
     if not largest < 100 * _LARGEST_SCALE:
         raise InvalidValue("features hold NaN or infinity; normalise them with a floor under the norm")
@@ -129,7 +129,7 @@ def decode_features(data: bytes) -> NDArray[np.float32]:
     """Patch features (h, w, D) float32, as stored: no longer of exactly unit norm."""
     _sized(data, _FEATURE_HEADER.size, "feature blob")
     h, w, dim, scale = _FEATURE_HEADER.unpack_from(data)
-    if not 0 <= scale < _LARGEST_SCALE or h * w * dim > _MOST_PIXELS:
+    if not 0 <= scale < _LARGEST_SCALE or h * w * dim > _MOST_PIXELS or h * w * dim == 0:
         raise MemoryFileError(f"feature blob is damaged: header says {h} x {w} x {dim}, scale {scale}")
     content = decompress(memoryview(data)[_FEATURE_HEADER.size :], h * w * dim, "feature blob")
     return np.frombuffer(content, dtype=np.int8).reshape(h, w, dim).astype(np.float32) * np.float32(scale)

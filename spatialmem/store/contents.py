@@ -15,6 +15,7 @@ from spatialmem.errors import InvalidValue, MemoryFileError
 from spatialmem.store import codec, evictions, queries
 from spatialmem.store import records as rec
 from spatialmem.store import schema as sch
+from spatialmem.store.lsn_ranges import LsnRanges
 from spatialmem.store.rows import (
     AnchorRow,
     BlockRow,
@@ -26,6 +27,7 @@ from spatialmem.store.rows import (
     SessionRow,
     TombstoneRow,
 )
+from spatialmem.types import Camera
 
 T = TypeVar("T")
 
@@ -68,6 +70,14 @@ class Contents(ABC):
     def keyframes(self, after_lsn: int = 0) -> list[KeyframeRow]:
         """Rows of the log with lsn > `after_lsn`, in log order."""
         return self.read(lambda connection: queries.keyframes(connection, after_lsn))
+
+    def each_keyframe(self) -> Iterator[KeyframeRow]:
+        """`keyframes`, a few hundred at a time: a long log never stands in RAM as objects."""
+        known: dict[int, Camera] = {}
+        for values in self._in_chunks(sch.KEYFRAMES):
+            if values[5] not in known:  # asked after the row: a live writer adds a camera with its first frame
+                known = self.read(queries.cameras)
+            yield rec.keyframe_row(values, queries.camera_of(values, known))
 
     def blobs(self, lsn: int) -> FrameBlobs:
         """Encoded contents of a frame; `Evicted` when they were given up."""
@@ -118,9 +128,17 @@ class Contents(ABC):
         """What was given up to keep within the budget, oldest first."""
         return self.read(evictions.listed)
 
-    def evicted_frames(self) -> frozenset[int]:
+    def stored_lsns(self) -> NDArray[np.int64]:
+        """(N,) ascending, of the frames in the log."""
+        return self.read(queries.stored_lsns)
+
+    def erased_frames(self) -> LsnRanges:
+        """Frames that were erased."""
+        return LsnRanges.joined(row.lsns for row in self.tombstones())
+
+    def evicted_frames(self) -> LsnRanges:
         """Frames whose images and depth were given up, those that were erased since among them."""
-        return frozenset(lsn for row in self.evictions() if row.kind == evictions.FRAMES for lsn in row.lsns)
+        return LsnRanges.joined(row.lsns for row in self.evictions() if row.kind == evictions.FRAMES)
 
     def left_by(self, lsn: int) -> NDArray[np.int64]:
         """(n,) keys of the surface blocks that an evicted frame touched or examined."""

@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from spatialmem.errors import Evicted, MemoryFileError, SpatialMemError
 from spatialmem.store import queries
 from spatialmem.store import schema as sch
-from spatialmem.store.records import numbers, ranges
+from spatialmem.store.lsn_ranges import LsnRanges
+from spatialmem.store.records import numbers
 
 FRAMES, VECTORS = "frames", "vectors"
 """kinds: images, depth and features of frames; their image vectors"""
@@ -28,7 +32,7 @@ class EvictionRow:
     at_lsn: int
     """the base: every block on file contains the frames up to it, so also those that were evicted"""
     kind: str
-    lsns: tuple[int, ...]
+    lsns: LsnRanges
     bytes: int
     """of the blobs"""
     reason: str
@@ -42,20 +46,25 @@ def insert(connection: sqlite3.Connection, row: EvictionRow) -> None:
         held = _row(latest[0])
         if (held.at_lsn, held.kind, held.reason) == (row.at_lsn, row.kind, row.reason):
             ident = latest[0][0]
-            row = EvictionRow(row.at_lsn, row.kind, (*held.lsns, *row.lsns), held.bytes + row.bytes, row.reason)
-    what = json.dumps({"lsn": ranges(row.lsns)})
+            both = LsnRanges.joined((held.lsns, row.lsns))
+            row = EvictionRow(row.at_lsn, row.kind, both, held.bytes + row.bytes, row.reason)
+    what = json.dumps({"lsn": row.lsns.pairs})
     values = (ident, row.at_lsn, row.kind, what, len(row.lsns), row.bytes, row.reason)
     connection.execute(sch.EVICTIONS.replace, sch.with_crc(values))
 
 
 def listed(connection: sqlite3.Connection) -> list[EvictionRow]:
     """What was evicted, oldest first."""
-    return [_row(values) for values in queries.rows(connection, sch.EVICTIONS, "ORDER BY id")]
+    found = queries.rows(connection, sch.EVICTIONS, "ORDER BY id")
+    last_lsn = queries.last_lsn(connection) if found else 0  # after the rows: a live writer goes on meanwhile
+    return [_row(values, last_lsn) for values in found]
 
 
-def _row(values: Sequence[Any]) -> EvictionRow:
+def _row(values: Sequence[Any], last_lsn: int = sch.LAST_LSN) -> EvictionRow:
     ident, at_lsn, kind, what, _, n_bytes, reason = values
     try:
+        if at_lsn > last_lsn:
+            raise ValueError(f"at_lsn is {at_lsn}, after frame {last_lsn}")
         lsns = numbers(json.loads(what)["lsn"], at_lsn)
     except (ValueError, TypeError, KeyError) as error:
         raise MemoryFileError(
@@ -79,6 +88,11 @@ def drop_vectors(connection: sqlite3.Connection, row: EvictionRow) -> None:
     insert(connection, row)
 
 
+def recorded(rows: Iterable[EvictionRow], kind: str, stored: NDArray[np.int64]) -> set[int]:
+    """Of the stored frames, (N,) lsn, those that rows of one kind list; what was erased since is listed, too."""
+    return set(stored[LsnRanges.joined(row.lsns for row in rows if row.kind == kind).within(stored)].tolist())
+
+
 def refusal(connection: sqlite3.Connection, lsn: int) -> SpatialMemError:
     """The error for who asks for the blobs of a frame that has none: `Evicted`, or damage where none is recorded."""
     rows = [row for row in listed(connection) if row.kind == FRAMES and lsn in row.lsns]
@@ -100,9 +114,8 @@ def size(connection: sqlite3.Connection, table: sch.Table, lsn: int) -> int:
 
 def problems(connection: sqlite3.Connection) -> Iterator[str]:
     """What is missing without being recorded as evicted, or the other way round."""
-    erased = {lsn for row in queries.tombstones(connection) for lsn in row.lsns}
-    rows = listed(connection)
-    said = {kind: {lsn for row in rows if row.kind == kind for lsn in row.lsns} - erased for kind in (FRAMES, VECTORS)}
+    stored, rows = queries.stored_lsns(connection), listed(connection)
+    said = {kind: recorded(rows, kind, stored) for kind in (FRAMES, VECTORS)}
     gone = {lsn for (lsn,) in connection.execute("SELECT lsn FROM frames WHERE colour IS NULL")}
     vectorless = {lsn for (lsn,) in connection.execute(
         "SELECT lsn FROM keyframes WHERE encoded = 1 AND lsn NOT IN (SELECT lsn FROM vectors)")}  # fmt: skip

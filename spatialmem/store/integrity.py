@@ -100,7 +100,7 @@ def _layers(connection: sqlite3.Connection) -> Iterator[str]:
 
 
 def _blobs(connection: sqlite3.Connection) -> Iterator[str]:
-    cameras = queries.cameras(connection)
+    cameras, width = queries.cameras(connection), _feature_width(connection)
     query = "SELECT f.lsn, camera_ref, colour, depth, mask, features, examined FROM frames f JOIN keyframes USING (lsn)"
     for lsn, camera_ref, *blobs in _rows(connection, query, "f.lsn"):
         if not _are_bytes(*blobs):
@@ -108,7 +108,7 @@ def _blobs(connection: sqlite3.Connection) -> Iterator[str]:
         if blobs[0] is None and connection.execute("SELECT count(*) FROM evictions").fetchone() == (0,):
             yield f"frame {lsn}: its colour is missing, and no eviction is recorded"
         try:
-            yield from (f"frame {lsn}: {line}" for line in _frame(cameras.get(camera_ref), *blobs))
+            yield from (f"frame {lsn}: {line}" for line in _frame(cameras.get(camera_ref), width, *blobs))
         except SpatialMemError as error:
             yield f"frame {lsn}: {error}"
     for lsn, cells in _rows(connection, "SELECT lsn, cells FROM sightings", "lsn"):
@@ -127,6 +127,7 @@ def _are_bytes(*values: object) -> bool:
 
 def _frame(
     camera: Camera | None,
+    width: int | None,
     colour: bytes | None,
     depth: bytes | None,
     mask: bytes | None,
@@ -143,8 +144,16 @@ def _frame(
     if camera is not None:
         codec.decode_mask(mask, camera.height, camera.width)
     if features is not None:
-        codec.decode_features(features)
+        given = codec.decode_features(features).shape[2]
+        if width is not None and given != width:
+            yield f"features are {given} wide, those of its memory {width}"
     codec.decode_examined(examined)
+
+
+def _feature_width(connection: sqlite3.Connection) -> int | None:
+    """Of the memory; None where `meta` does not say."""
+    row = connection.execute("SELECT value FROM meta WHERE key = 'encoder_dim'").fetchone()
+    return int(row[0]) if row is not None and str(row[0]).isdecimal() else None
 
 
 def _blocks(connection: sqlite3.Connection) -> Iterator[str]:

@@ -9,6 +9,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from spatialmem.errors import InvalidValue, MemoryFileError
 from spatialmem.store import records as rec
 from spatialmem.store import schema as sch
@@ -43,6 +46,12 @@ LAST_LSN = (
 def last_lsn(connection: sqlite3.Connection) -> int:
     """Largest lsn the log has ever had, 0 when it is empty."""
     return connection.execute(f"SELECT {LAST_LSN}").fetchone()[0]
+
+
+def stored_lsns(connection: sqlite3.Connection) -> NDArray[np.int64]:
+    """(N,) ascending, of the frames in the log."""
+    found = connection.execute("SELECT lsn FROM keyframes ORDER BY lsn").fetchall()
+    return np.array([lsn for (lsn,) in found if lsn <= sch.LAST_LSN], np.int64)
 
 
 _REVISED = (
@@ -97,10 +106,15 @@ def keyframes(connection: sqlite3.Connection, after_lsn: int) -> list[KeyframeRo
     """Rows of the log after `after_lsn`, in log order."""
     listed = rows(connection, sch.KEYFRAMES, "WHERE lsn > ? ORDER BY lsn", (after_lsn,))
     known = cameras(connection)  # after the rows: a live writer adds a camera together with its first frame
-    unknown = {values[5] for values in listed} - known.keys()
-    if unknown:
-        raise MemoryFileError(f"frames name cameras {sorted(unknown)} that the file does not have; restore a copy")
-    return [rec.keyframe_row(values, known[values[5]]) for values in listed]
+    return [rec.keyframe_row(values, camera_of(values, known)) for values in listed]
+
+
+def camera_of(values: Sequence[Any], known: Mapping[int, Camera]) -> Camera:
+    """That of a row of `keyframes`."""
+    camera = known.get(values[5])
+    if camera is None:
+        raise MemoryFileError(f"frame {values[0]} names camera {values[5]}, which the file lacks; restore a copy")
+    return camera
 
 
 def restricted(

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spatialmem.errors import InvalidValue, MemoryFileError
+from spatialmem.store.lsn_ranges import LsnRanges
 from spatialmem.store.rows import (
     AnchorRow,
     BlockRow,
@@ -26,6 +27,7 @@ from spatialmem.store.schema import REBUILD_ADVICE, Value
 from spatialmem.types import Camera
 
 _POSE = struct.Struct("<16d")
+_MOST_REVISIONS = 2**31 - 1
 _LOOSE = 2e-3  # of a rotation; frames may be off by half of it, and earlier releases checked no more
 
 
@@ -44,6 +46,10 @@ def keyframe_row(values: Sequence, camera: Camera) -> KeyframeRow:
     lsn, session_id, camera_id, seq, stamp_ns, _, pose, revision, sigma_m, sigma_rad, reason, suspect, encoded = values[
         :13
     ]
+    if revision > _MOST_REVISIONS:
+        raise MemoryFileError(
+            f"row {lsn} of table keyframes is damaged: pose_revision is {revision}; restore the file from a copy"
+        )
     return KeyframeRow(
         lsn, session_id, camera_id, seq, stamp_ns, camera, pose_matrix(pose, f"pose of frame {lsn}"), reason,
         bool(suspect), bool(encoded), revision, sigma_m, sigma_rad, *values[13:],
@@ -140,7 +146,7 @@ def pose_row(values: Sequence) -> PoseRow:
 
 def tombstone_values(ident: int, row: TombstoneRow) -> tuple[Value, ...]:
     """Columns of `tombstones`."""
-    what = json.dumps({"asked": json.loads(row.asked), "erased": ranges(row.lsns)})
+    what = json.dumps({"asked": json.loads(row.asked), "erased": row.lsns.pairs})
     return (ident, int(row.at_lsn), what)
 
 
@@ -156,23 +162,12 @@ def tombstone_row(values: Sequence) -> TombstoneRow:
         ) from error
 
 
-def numbers(given: Iterable[Sequence[int]], at_lsn: int) -> tuple[int, ...]:
-    """The inverse of `ranges`; `ValueError` or `TypeError` where it is none of frames up to `at_lsn`."""
+def numbers(given: Iterable[Sequence[int]], at_lsn: int) -> LsnRanges:
+    """The inverse of `LsnRanges.pairs`; `ValueError` or `TypeError` where it is none of frames up to `at_lsn`."""
     read = [(int(first), int(last)) for first, last in given]
     if not all(1 <= first <= last <= at_lsn for first, last in read):
         raise ValueError(f"ranges {read}, after frame {at_lsn}")
-    return tuple(lsn for first, last in read for lsn in range(first, last + 1))
-
-
-def ranges(lsns: Iterable[int]) -> list[list[int]]:
-    """[first, last] of each run of numbers, ascending."""
-    found: list[list[int]] = []
-    for lsn in sorted(lsns):
-        if found and found[-1][1] == lsn - 1:
-            found[-1][1] = lsn
-        else:
-            found.append([lsn, lsn])
-    return found
+    return LsnRanges(read)
 
 
 def checkpoint_values(row: CheckpointRow) -> tuple[Value, ...]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from spatialmem.store.lsn_ranges import LsnRanges
 from spatialmem.types import Camera
 
 
@@ -176,7 +177,7 @@ class TombstoneRow:
     """last frame that was stored before"""
     asked: str
     """JSON"""
-    lsns: tuple[int, ...]
+    lsns: LsnRanges
 
 
 _HALF = 1 << 20

@@ -139,10 +139,12 @@ class Writer:
         with self._guard:
             try:
                 with self._explained("closing"):
-                    if self.room is not None:
-                        self.room.give_back()
-                    busy, _, _ = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-                    self._connection.close()
+                    try:
+                        if self.room is not None:
+                            self.room.give_back()
+                        busy, _, _ = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+                    finally:
+                        self._connection.close()  # before another writer is let in
             finally:
                 self._lock.release()
         if busy:

@@ -191,6 +191,42 @@ def _span(pools, blocks, voxels, parts, part_count, nodes, earliest, latest):
     return earliest, latest
 
 
+@leaf
+def _widen(stamps, first, last, earliest, latest):
+    """The stamps of both frames: of two sessions, the later in the log may be the earlier by its clock."""
+    end = stamps.shape[0] - 1
+    a, b = stamps[min(np.int64(first), end)], stamps[min(np.int64(last), end)]
+    return min(earliest, a, b), max(latest, a, b)
+
+
+@leaf
+def _stamps_of_rows(first, last, stamps, pages, n_rows, earliest, latest):
+    for r in range(n_rows):
+        row = np.int64(pages[r // PAGE]) * PAGE + r % PAGE
+        earliest, latest = _widen(stamps, first[row], last[row], earliest, latest)
+    return earliest, latest
+
+
+@leaf
+def _seen_between(pools, blocks, voxels, parts, part_count, nodes, stamps, earliest, latest):
+    """Widen (earliest, latest) stamp by a region's voxels, as `_span` does lsn."""
+    first, last = pools.first, pools.last
+    for node in nodes:
+        k, c = node // _PARTS, node % _PARTS
+        pages, slot = pools.pages[blocks[k]], pools.slot[blocks[k]]
+        lower, upper = _stamps_of_rows(first, last, stamps, pages, pools.n_rows[blocks[k]], earliest, latest)
+        if lower == earliest and upper == latest:
+            continue
+        for layer in range(LAYERS):
+            word = _voxels_of_part(voxels, parts, part_count, k, c, layer)
+            while word != NONE:
+                at = np.int64(slot[64 * layer + lowest_bit(word)]) - 1
+                row = np.int64(pages[at // PAGE]) * PAGE + at % PAGE
+                earliest, latest = _widen(stamps, first[row], last[row], earliest, latest)
+                word &= word - ONE
+    return earliest, latest
+
+
 @final
 @dataclass(frozen=True, eq=False)
 class CandidateRegions:
@@ -241,6 +277,26 @@ class CandidateRegions:
         earliest, latest = _span(
             found.pools, found.blocks, found.voxel_bits, self.parts, self.part_count, self._nodes(region),
             np.uint32(first_lsn), np.uint32(last_lsn),
+        )  # fmt: skip
+        return int(earliest), int(latest)
+
+    def seen_between(
+        self, region: int, span_lsn: tuple[int, int], stamps_ns: NDArray[np.int64]
+    ) -> tuple[int, int]:  # fmt: skip
+        """Stamps between which a region was seen: the least and the greatest of the first and the last frames of its
+        candidates.
+
+        span_lsn: the first of those frames and the last, as `span` gives them; stamps_ns: of each lsn. Where stamps
+        rise along the log between the two, these are theirs; else every frame counts.
+        """
+        first, last = (min(lsn, len(stamps_ns) - 1) for lsn in span_lsn)
+        between = stamps_ns[first : last + 1]
+        if (between[:-1] <= between[1:]).all():
+            return int(stamps_ns[first]), int(stamps_ns[last])
+        found = self.found
+        earliest, latest = _seen_between(
+            found.pools, found.blocks, found.voxel_bits, self.parts, self.part_count, self._nodes(region), stamps_ns,
+            min(stamps_ns[first], stamps_ns[last]), max(stamps_ns[first], stamps_ns[last]),
         )  # fmt: skip
         return int(earliest), int(latest)
 

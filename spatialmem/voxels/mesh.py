@@ -20,6 +20,7 @@ from spatialmem.voxels.integrate import DIST_ONE
 from spatialmem.voxels.keys import BLOCK, KEY_MASK, KEY_OFFSET, NO_BLOCK, VOXELS, find, pack_key
 from spatialmem.voxels.pools import Pools
 from spatialmem.voxels.raycast import Field, Rows, gradient, nearest_row
+from spatialmem.voxels.region_times import seen_between
 from spatialmem.voxels.versions import live_blocks
 
 MIN_WEIGHT = 1
@@ -50,7 +51,7 @@ class Points:
     rgb: NDArray[np.uint8]
     """(N, 3)"""
     first_seen_ns: NDArray[np.int64]
-    """(N,) when its voxel was seen first"""
+    """(N,) when its voxel was seen first, by the clocks of the sessions that saw it"""
     last_seen_ns: NDArray[np.int64]
     """(N,)"""
     first_lsn: NDArray[np.int64]
@@ -260,7 +261,7 @@ def extract_points(
     position -= normal * (distance * np.float32(truncation_m / voxel_size_m))[:, None]
     position *= np.float32(voxel_size_m)
     first, last = pools.first[rows], pools.last[rows]
-    return Points(position, normal, rgb, stamps_ns[first], stamps_ns[last], first.astype(np.int64))
+    return Points(position, normal, rgb, *seen_between(first, last, stamps_ns), first.astype(np.int64))
 
 
 def joined_points(pieces: Sequence[Points]) -> Points:

@@ -53,6 +53,18 @@ def times_of(found: Candidates, rows: NDArray[np.int64], last_lsn: int) -> Times
     return Times(int(first), doubted / len(rows), last_lsns, last_counts[last_lsns], last)
 
 
+def seen_between(
+    first_lsn: NDArray[np.integer], last_lsn: NDArray[np.integer], stamps_ns: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """(N,) stamps at which each of N things was seen first and last, from its first and its last frame in the log.
+
+    Sessions have clocks of their own: the later of two frames in the log may be the earlier by its stamp.
+    """
+    end = len(stamps_ns) - 1
+    first, last = stamps_ns[np.minimum(first_lsn, end)], stamps_ns[np.minimum(last_lsn, end)]
+    return np.minimum(first, last), np.maximum(first, last)
+
+
 @leaf
 def _pixel_boxes(keys, places, last, voxel_m, lsns, poses, lenses, boxes):
     for n in range(places.shape[0]):

@@ -194,7 +194,7 @@ def _some_voxels(pools, block, near, asked, square, reach, bounded, box, ball, s
         if bounded and not _inside(pools.keys[block], i, box, ball):
             continue
         if stamp_of.shape[0] > 0:
-            stamp = stamp_of[pools.last[row]]
+            stamp = max(stamp_of[pools.first[row]], stamp_of[pools.last[row]])  # clocks of sessions may differ
             if stamp < since or stamp > until:
                 continue
         if blank:
