@@ -10,11 +10,11 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from spatialmem.blocks_read import free_block_of, surface_block_of
 from spatialmem.errors import SpatialMemError
 from spatialmem.layers import Layers, block_arrays
 from spatialmem.map_epoch import MapEpoch
 from spatialmem.residence import Residence
-from spatialmem.store.block_codec import unpack_free_block, unpack_surface_block
 from spatialmem.store.block_store import BlockReader
 from spatialmem.voxels.blocks import BlockArrays
 from spatialmem.voxels.free_reading import FreeArrays
@@ -56,9 +56,8 @@ def _with_shelves(epoch: MapEpoch, residence: Residence, read: BlockReader) -> I
     surface, free = epoch.surface, epoch.free
     away = None
     if len(shelf):
-        away = ShelvedSurface(
-            surface, shelf, residence.summaries, epoch.number, _surface_of(read), residence.surface_table
-        )
+        fetch = _surface_of(read, surface.pools.feature.shape[1])
+        away = ShelvedSurface(surface, shelf, residence.summaries, epoch.number, fetch, residence.surface_table)
         surface = replace(surface, away=away)
     if len(free_shelf):
         free = replace(free, away=ShelvedFree(free, free_shelf, _free_of(read), residence.free_table))
@@ -69,11 +68,11 @@ def _with_shelves(epoch: MapEpoch, residence: Residence, read: BlockReader) -> I
             away.close()
 
 
-def _surface_of(read: BlockReader) -> Callable[[NDArray[np.int64]], Iterator[tuple[int, BlockArrays]]]:
+def _surface_of(read: BlockReader, width: int) -> Callable[[NDArray[np.int64]], Iterator[tuple[int, BlockArrays]]]:
     def fetch(keys: NDArray[np.int64]) -> Iterator[tuple[int, BlockArrays]]:
         for start in range(0, len(keys), _AT_ONCE):
             for row in read("surface", keys[start : start + _AT_ONCE].tolist()):
-                yield row.key, block_arrays(unpack_surface_block(row.data))
+                yield row.key, block_arrays(surface_block_of(row, width))
 
     return fetch
 
@@ -82,7 +81,7 @@ def _free_of(read: BlockReader) -> Callable[[NDArray[np.int64]], Iterator[tuple[
     def fetch(keys: NDArray[np.int64]) -> Iterator[tuple[int, FreeArrays]]:
         for start in range(0, len(keys), _AT_ONCE):
             for row in read("free", keys[start : start + _AT_ONCE].tolist()):
-                block = unpack_free_block(row.data)
+                block = free_block_of(row)
                 yield row.key, FreeArrays(block.log_odds, block.last_free, block.last_occupied)
 
     return fetch

@@ -10,20 +10,13 @@ from typing import final
 import numpy as np
 from numpy.typing import NDArray
 
-from spatialmem.errors import MemoryFileError
+from spatialmem.blocks_read import free_block_of, surface_block_of
 from spatialmem.layers import Layers, block_arrays
 from spatialmem.residence import Residence, staleness
-from spatialmem.store.block_codec import (
-    FreeBlock,
-    SurfaceBlock,
-    problem_of,
-    unpack_free_block,
-    unpack_surface_block,
-)
+from spatialmem.store.block_codec import FreeBlock, SurfaceBlock
 from spatialmem.store.block_store import BlockStore, FileBlocks, Layer, Spilled, Within, sizes
 from spatialmem.store.file import MemoryFile
 from spatialmem.store.rows import BlockRow
-from spatialmem.store.schema import REBUILD_ADVICE
 from spatialmem.voxels.pools import PAGE
 from spatialmem.voxels.shelf import Shelf
 
@@ -47,7 +40,7 @@ def take_in(layers: Layers, surface: Iterable[BlockRow], free: Iterable[BlockRow
     for some in _in_batches(surface):
         _take_in_surface(layers, [(row, surface_block_of(row, layers.surface.feature_width)) for row in some])
     for some in _in_batches(free):
-        _take_in_free(layers, [(row, unpack_free_block(row.data)) for row in some])
+        _take_in_free(layers, [(row, free_block_of(row)) for row in some])
     layers.surface.note_all_doubts()
     layers.publish()
 
@@ -86,15 +79,6 @@ def _in_batches(rows: Iterable[BlockRow]) -> Iterator[list[BlockRow]]:
     left = iter(rows)
     while some := sorted(itertools.islice(left, _AT_ONCE), key=lambda row: row.key):
         yield some
-
-
-def surface_block_of(row: BlockRow, width: int) -> SurfaceBlock:
-    """The block of a row, with features `width` wide; kernels trust what it says."""
-    block = unpack_surface_block(row.data)
-    wrong = problem_of(block, row.lsn, width)
-    if wrong is not None:
-        raise MemoryFileError(f"surface block {row.key} {wrong}; {REBUILD_ADVICE}")
-    return block
 
 
 @contextmanager
@@ -165,7 +149,7 @@ def load_blocks(layers: Layers, residence: Residence, file: MemoryFile) -> int:
     fits = _those_that_fit(file, "free", space.free_blocks.shape[0], None, share)
     for row in file.free_blocks():
         newest = max(newest, row.lsn)
-        content = unpack_free_block(row.data)
+        content = free_block_of(row)
         if fits(row.key):
             layers.put_in(row, content)
         else:

@@ -274,7 +274,13 @@ class SpatialMemory(Joining, Travelling):
     def rebuild(self) -> None:
         """Make every layer anew from the log, in memory and in the file."""
         with self._changing():
-            self._layers = self._keeper.rebuilt_layers(self._layers)  # who reads the old ones keeps them until done
+            before = self._layers  # who reads them keeps them until the new ones are there
+            try:
+                self._layers = self._keeper.rebuilt_layers(before)
+            except BaseException:
+                if before.residence is not None and not before.residence.settled:  # the file holds the new ones
+                    before.sound = False
+                raise
 
     @contextmanager
     def _reading(self) -> Iterator[MapEpoch]:

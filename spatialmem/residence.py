@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, final
 import numpy as np
 from numpy.typing import NDArray
 
+from spatialmem.blocks_read import free_block_of, surface_block_of
 from spatialmem.errors import OutOfRoom, TooMuchAtOnce
-from spatialmem.store.block_codec import unpack_free_block, unpack_surface_block
 from spatialmem.store.block_store import BlockStore, Layer
 from spatialmem.store.rows import BlockRow
 from spatialmem.voxels import look, reach
@@ -131,7 +131,8 @@ class Residence:
         for start in range(0, len(keys), _AT_ONCE):
             some = keys[start : start + _AT_ONCE]
             rows = self.store.read(layer, some.tolist())
-            blocks = [unpack_surface_block(r.data) if layer == "surface" else unpack_free_block(r.data) for r in rows]
+            width = layers.surface.feature_width
+            blocks = [surface_block_of(row, width) if layer == "surface" else free_block_of(row) for row in rows]
             with layers.moving():
                 for row, block in zip(rows, blocks, strict=True):
                     layers.put_in(row, block)

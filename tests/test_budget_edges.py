@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
+import threading
 
 import memory_helpers as mh
 import numpy as np
 import pytest
 import rooms
 
+from spatialmem import far_reading, revisions
+from spatialmem.blocks_read import free_block_of
 from spatialmem.errors import MemoryFileError, OutOfRoom, SpatialMemError
 from spatialmem.far_reading import whole_epoch
 from spatialmem.keeper import Keeper
 from spatialmem.layers import Layers
 from spatialmem.memory import SpatialMemory
 from spatialmem.residence import Residence
+from spatialmem.store.block_codec import FreeBlock, pack_free_block
 from spatialmem.store.block_store import Spilled
 from spatialmem.store.rows import BlockRow
 from spatialmem.voxels.freespace import FreeSpaceGrid
+from spatialmem.voxels.keys import VOXELS
 from spatialmem.voxels.mesh import joined_meshes
 from spatialmem.voxels.shelved_surface import ShelvedSurface
 from spatialmem.voxels.views import DepthView
@@ -191,3 +197,72 @@ def test_what_is_put_aside_again_takes_the_place_of_what_nobody_reads(tmp_path):
         latest = put(number)
         assert store.read("surface", range(20)) == latest[:20] and store.read("free", range(20, 40)) == latest[20:]
     assert store._extents.end <= 1.3 * length and not any(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("what", ["correct", "rebuild"])
+def test_who_reads_while_the_file_is_ahead_waits_for_what_it_holds(tmp_path, frames, monkeypatch, what):
+    """Between the commit and the new map, blocks on file are not those of the map that readers see."""
+    answers, asked_again = [], threading.Event()
+    with mh.create(tmp_path / "a.mem", frames[:14], ram_bytes=SMALL) as memory:
+        assert on_file_alone(memory) > 0
+        before, reader = (
+            memory.canonical_hash(),
+            threading.Thread(target=lambda: answers.append(memory.canonical_hash())),
+        )
+        pause = far_reading.time.sleep
+
+        def asks_again(seconds):
+            asked_again.set()
+            pause(seconds)
+
+        def reads_in_between(*given):
+            monkeypatch.setattr(far_reading.time, "sleep", asks_again)
+            reader.start()
+            assert asked_again.wait(60) and answers == []
+            return late(*given)
+
+        if what == "correct":
+            late = revisions.take_over
+            monkeypatch.setattr(revisions, "take_over", reads_in_between)
+            pose = np.array(memory.trajectory()[1].map_from_camera)
+            pose[:3, 3] += (0.08, -0.05, 0.03)
+            memory.correct_poses({2: pose})
+        else:
+            late = Keeper.keep_on_file
+            monkeypatch.setattr(Keeper, "keep_on_file", reads_in_between)
+            memory.rebuild()
+        reader.join(60)
+        assert answers == [memory.canonical_hash()]
+        assert (answers[0] != before) == (what == "correct")
+
+
+def test_ctrl_c_after_the_file_was_made_anew_leaves_no_reader_waiting(tmp_path, frames, monkeypatch):
+    def struck(*given):
+        raise KeyboardInterrupt
+
+    with mh.create(tmp_path / "a.mem", frames[:10], ram_bytes=SMALL) as memory:
+        hashed = memory.canonical_hash()
+        with monkeypatch.context() as patch:
+            patch.setattr(Keeper, "_new_round", struck)
+            with pytest.raises(KeyboardInterrupt):
+                memory.rebuild()
+        if memory._layers.residence.settled:
+            assert memory.canonical_hash() == hashed
+        else:
+            with pytest.raises(SpatialMemError, match="interrupted"):
+                memory.canonical_hash()
+    with SpatialMemory.open(tmp_path / "a.mem") as reopened:
+        assert reopened.canonical_hash() == hashed
+
+
+def test_free_space_that_no_frame_can_have_seen_is_refused(tmp_path, frames):
+    path = tmp_path / "a.mem"
+    mh.create(path, frames[:3], ram_bytes=SMALL).close()
+    with SpatialMemory.open(path) as memory:
+        row = next(iter(memory._keeper.on_file().free_blocks()))
+    assert free_block_of(row).last_occupied.max() > 0
+    with pytest.raises(MemoryFileError, match="after its tag, 0"):
+        free_block_of(dataclasses.replace(row, lsn=0))
+    nothing = FreeBlock(np.zeros(VOXELS, np.int8), np.zeros(VOXELS, np.uint32), np.zeros(VOXELS, np.uint32))
+    with pytest.raises(MemoryFileError, match="seen by no frame"):
+        free_block_of(dataclasses.replace(row, data=pack_free_block(nothing)))
