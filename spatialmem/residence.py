@@ -126,6 +126,12 @@ class Residence:
         self._bring("surface", away)
         self._bring("free", self.free.among(free))
 
+    def ready_known(self, surface: NDArray[np.int64], free: NDArray[np.int64]) -> None:
+        """`ready`, for those of ascending, distinct keys whose blocks are anywhere: the others get no room."""
+        pools = self._layers.free.pools
+        here = pools.keys[distinct_blocks(pools, free)]
+        self.ready(self._known(surface), np.union1d(here, self.free.among(free)))
+
     def _bring(self, layer: Layer, keys: NDArray[np.int64]) -> None:
         layers = self._layers
         for start in range(0, len(keys), _AT_ONCE):
@@ -323,6 +329,16 @@ class Residence:
         if self._short(len(surface), pages, len(free)):
             self.give_up(old.astype(np.int64), old_free.astype(np.int64))
             self.make_room(len(surface), pages, len(free), _NONE, _NONE)
+
+    def room_beside(
+        self, old: NDArray[np.int64], old_free: NDArray[np.int64], surface: NDArray[np.int64], free: NDArray[np.int64]
+    ) -> None:
+        """Room for new blocks with the keys `surface` and `free`, while those with the keys `old`, which are in RAM,
+        stay as they are. Raises `OutOfRoom`."""
+        pools = self._layers.surface.pools
+        rows = pools.n_rows[distinct_blocks(pools, old)]
+        pages = int((-(-rows // PAGE)).sum() * 5 // 4)
+        self.make_room(len(surface), pages, len(free), old, old_free)
 
     def start_over(self, surface: NDArray[np.int64], free: NDArray[np.int64]) -> None:
         """Empty blocks in place of those with these keys, for the next epoch: also of those on file alone."""

@@ -49,7 +49,7 @@ def _structure(connection: sqlite3.Connection) -> Iterator[str]:
 
 
 def _checksums(connection: sqlite3.Connection) -> Iterator[str]:
-    for table in sch.TABLES:
+    for table in sch.tables_of(connection):
         for _, *row in _rows(connection, f"SELECT rowid, {', '.join(table.names)}, crc FROM {table.name}"):
             wrong = table.wrong(row)
             if wrong is not None:
