@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from spatialmem.layers import Layers
 from spatialmem.motions import Motions
 from spatialmem.voxels import carry, free_carry
-from spatialmem.voxels.blocks import block_of, read_block
+from spatialmem.voxels.blocks import block_of, keys_in_order, read_block
 from spatialmem.voxels.change import around, distinct_blocks
 from spatialmem.voxels.keys import BLOCK, VOXELS, unpack_keys
 from spatialmem.voxels.transport import AT_ONCE, STAYS, Transport
@@ -45,7 +45,7 @@ class MovingLayer:
 
     transport: Transport
     left: NDArray[np.int64]
-    """ascending keys of all blocks that evicted frames touched"""
+    """ascending keys of all blocks that evicted frames touched and that hold anything"""
     blocks: NDArray[np.int64]
     """(N,) the blocks of `transport.keys` in the pools of the old map"""
 
@@ -67,9 +67,8 @@ class MovingLayer:
 
     @cached_property
     def vacated(self) -> NDArray[np.int64]:
-        """Those of them that nothing is left in: frames make them anew, as if no evicted one had touched them."""
-        motion = self.transport.motion
-        empty = self._left_of(np.any(motion > STAYS, axis=1) & ~np.any(motion == STAYS, axis=1))
+        """Those in which nothing is left: frames make them anew, as if no evicted one had touched them."""
+        empty = self._left_of(~np.any(self.transport.motion == STAYS, axis=1))
         return np.setdiff1d(empty, self.transport.targets)
 
     def _left_of(self, chosen: NDArray[np.bool_]) -> NDArray[np.int64]:
@@ -108,7 +107,7 @@ class Moving:
         it are brought into RAM."""
         self.motions = motions
         self._layers, self._gone = layers, gone
-        left, left_free = gone.every_left(), gone.every_cell()
+        left, left_free = self._held(gone.every_left(), gone.every_cell())
         whole, whole_free = np.intersect1d(changed.surface, left), np.intersect1d(changed.free, left_free)
         surface = touched.surface if len(whole) else _NONE
         free = touched.free if len(whole_free) else _NONE
@@ -116,6 +115,14 @@ class Moving:
         self._seen, self._seen_free = layers.surface.pools, layers.free.pools
         self.surface = self._moving_surface(surface, left, whole)
         self.free = self._moving_free(free, left_free, whole_free)
+
+    def _held(self, *left: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+        """Those of the blocks that hold anything; the others frames make anew."""
+        layers, residence = self._layers, self._layers.residence
+        here = [keys_in_order(layers.surface.pools, 0), keys_in_order(layers.free.pools, 0)]
+        if residence is not None:
+            here = [np.union1d(keys, shelf.away_keys) for keys, shelf in zip(here, residence.shelves, strict=True)]
+        return [np.intersect1d(keys, held) for keys, held in zip(left, here, strict=True)]
 
     def _ready(self, surface: NDArray[np.int64], free: NDArray[np.int64]) -> None:
         if self._layers.residence is not None:

@@ -70,5 +70,6 @@ def replace(connection: sqlite3.Connection, gone: Mapping[str, Iterable[int]], r
         for layer, keys in gone.items():
             pairs = ((layer, int(key)) for key in keys)
             connection.executemany("DELETE FROM moved WHERE layer = ? AND key = ?", pairs)
-    values = ((row.layer, int(row.key), row.at_lsn, json.dumps(ranges(row.lsns))) for row in rows)
-    connection.executemany(sch.MOVED.insert, map(sch.with_crc, values))
+    for row in rows:
+        values = (row.layer, int(row.key), row.at_lsn, json.dumps(ranges(row.lsns)))
+        connection.execute(sch.MOVED.insert, sch.with_crc(values))
