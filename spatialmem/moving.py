@@ -134,8 +134,8 @@ class Moving:
         pools, config = self._seen, self._layers.config
         blocks = distinct_blocks(pools, touched).astype(np.int64)
         keys = pools.keys[blocks]
-        reach = int(np.ceil(config.truncation_m / config.voxel_size_m)) + 1
-        motion = carry.followed(pools, blocks, self.motions.number, self._of_the_nearest(keys), reach)
+        number, every, grid = self.motions.number, self.motions.every, self._layers.surface.grid
+        motion = carry.followed(pools, grid, blocks, number, every, self._of_the_nearest(keys))
         return MovingLayer.of(keys, blocks, motion, self.motions, config.voxel_size_m, left, whole)
 
     def _of_the_nearest(self, keys: NDArray[np.int64]) -> NDArray[np.int32]:

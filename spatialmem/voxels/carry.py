@@ -14,7 +14,7 @@ from spatialmem.voxels.blocks import BlockArrays
 from spatialmem.voxels.compiled import leaf
 from spatialmem.voxels.dispatch import DISPATCHER
 from spatialmem.voxels.half import half_to_float
-from spatialmem.voxels.integrate import WEIGHT_CAP
+from spatialmem.voxels.integrate import WEIGHT_CAP, Grid
 from spatialmem.voxels.keys import BLOCK, NO_BLOCK, VOXELS, find, pack_key, voxel_at
 from spatialmem.voxels.pools import Pools
 from spatialmem.voxels.transport import MOST, NOTHING, carried
@@ -40,39 +40,71 @@ def _block_and_voxel(pools, vx, vy, vz):
 
 
 @leaf
-def _motion_near(pools, key, i, motion_of, offsets, otherwise):
+def _half_way(to, a, b, x, y, z, most):
+    """Number of the motion that brings a point nearest to the middle of where motions a and b do; b itself where these
+    are more than `most` apart, or none is nearer."""
+    ax, ay, az = carried(to[a], x, y, z)
+    bx, by, bz = carried(to[b], x, y, z)
+    gap = math.sqrt((ax - bx) ** 2 + (ay - by) ** 2 + (az - bz) ** 2)
+    chosen, least = b, gap / 2
+    if a == b or gap > most:
+        return chosen
+    for n in range(to.shape[0]):
+        nx, ny, nz = carried(to[n], x, y, z)
+        away = math.sqrt((nx - (ax + bx) / 2) ** 2 + (ny - (ay + by) / 2) ** 2 + (nz - (az + bz) / 2) ** 2)
+        if away < least:
+            chosen, least = n, away
+    return np.int32(chosen)
+
+
+@leaf
+def _motion_of_row(pools, row, key, i, motion_of, to, grid):
+    vx, vy, vz = voxel_at(key, i)
+    a, b = motion_of[pools.first[row]], motion_of[pools.last[row]]
+    voxel = float(grid.voxel)
+    return _half_way(to, a, b, (vx + 0.5) * voxel, (vy + 0.5) * voxel, (vz + 0.5) * voxel, grid.truncation)
+
+
+@leaf
+def _motion_near(pools, key, i, motion_of, to, grid, offsets, otherwise):
     vx, vy, vz = voxel_at(key, i)
     for n in range(offsets.shape[0]):
         block, at = _block_and_voxel(pools, vx + offsets[n, 0], vy + offsets[n, 1], vz + offsets[n, 2])
         if block != NO_BLOCK:
             row = _row_of(pools, block, at)
             if row >= 0:
-                return motion_of[pools.last[row]]
+                return _motion_of_row(pools, row, pools.keys[block], at, motion_of, to, grid)
     return otherwise
 
 
 @leaf
-def follow(start, stop, pools, blocks, motion_of, offsets, otherwise, motion):
-    """Motion of each voxel of blocks (N,): that of the frame that saw it last; where no frame saw a surface, that of
-    the nearest voxel where one did; where none is near, `otherwise` (N,). motion_of: by lsn; motion: (N, 512)."""
+def follow(start, stop, pools, blocks, motion_of, to, grid, offsets, otherwise, motion):
+    """Motion of each voxel of blocks (N,).
+
+    Where frames saw a surface, one half-way between that of the first and that of the last of them, or that of the last
+    where these part by more than the truncation; elsewhere that of the nearest voxel where one did; where none is
+    near, `otherwise` (N,). motion_of: by lsn; to: (M, 3, 4); motion: (N, 512).
+    """
     for n in range(start, stop):
         block = blocks[n]
         for i in range(VOXELS):
             row = _row_of(pools, block, i)
             if row >= 0:
-                motion[n, i] = motion_of[pools.last[row]]
+                motion[n, i] = _motion_of_row(pools, row, pools.keys[block], i, motion_of, to, grid)
             elif pools.weight[block, i] > 0:
-                motion[n, i] = _motion_near(pools, pools.keys[block], i, motion_of, offsets, otherwise[n])
+                motion[n, i] = _motion_near(pools, pools.keys[block], i, motion_of, to, grid, offsets, otherwise[n])
             else:
                 motion[n, i] = NOTHING
 
 
 def followed(
-    pools: Pools, blocks: NDArray[np.int64], motion_of: NDArray[np.int32], otherwise: NDArray[np.int32], reach: int
-) -> NDArray[np.int32]:
-    """(N, 512) as `follow` says; reach: voxels that are looked at around one without a row."""
-    motion = np.empty((len(blocks), VOXELS), np.int32)
-    DISPATCHER.run(follow, len(blocks), pools, blocks, motion_of, _offsets(reach), otherwise, motion, grain=8)
+    pools: Pools, grid: Grid, blocks: NDArray[np.int64], motion_of: NDArray[np.int32], every: NDArray[np.float64],
+    otherwise: NDArray[np.int32],
+) -> NDArray[np.int32]:  # fmt: skip
+    """(N, 512) as `follow` says; every: (M, 4, 4) motions."""
+    motion, to = np.empty((len(blocks), VOXELS), np.int32), np.ascontiguousarray(every[:, :3])
+    offsets = _offsets(1 + math.ceil(grid.truncation / grid.voxel))
+    DISPATCHER.run(follow, len(blocks), pools, blocks, motion_of, to, grid, offsets, otherwise, motion, grain=8)
     return motion
 
 
