@@ -75,6 +75,8 @@ class Corrected:
     """lists of surface blocks of evicted frames, where these have changed"""
     marks: tuple[MovedRow, ...] = ()
     """blocks that hold what was moved there, or what frames left there by poses that they have no longer"""
+    anew: tuple[int, int] = (0, 0)
+    """blocks of surface and free space that frames were replayed into"""
     moved: int = 0
     """surface blocks whose content was moved"""
 
@@ -130,7 +132,8 @@ class Correction:
         bare = np.setdiff1d(changed.surface, keys_in_order(layers.surface.pools, 0))
         bare_free = np.setdiff1d(changed.free, keys_in_order(layers.free.pools, 0))
         done = Corrected(
-            changed.surface, changed.free, bare, bare_free, cells, departed_of, tuple(departed), replayed
+            changed.surface, changed.free, bare, bare_free, cells, departed_of, tuple(departed), replayed,
+            anew=(len(self._anew.surface), len(self._anew.free)),
         )  # fmt: skip
         if moving is None:
             return done

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from spatialmem.layers import Layers
 from spatialmem.store import codec
-from spatialmem.store.moved import MovedRow
+from spatialmem.store.moved import FREE, SURFACE, MovedRow
 from spatialmem.store.rows import DepartedRow, block_key
 from spatialmem.voxels.keys import BLOCK, unpack_keys
 
@@ -81,6 +81,18 @@ class Gone:
         found = [row.key for row in self.marks(layer) if not lsns.isdisjoint(row.lsns)]
         return np.unique(np.array(found, np.int64))
 
+    def traces_in(self, box_m: NDArray[np.float64]) -> set[int]:
+        """Frames of which there may be traces in a box (2, 3) because content was moved into it."""
+        voxel_m, found = {SURFACE: self._layers.config.voxel_size_m, FREE: self._layers.config.free_voxel_m}, set()
+        inside = [row for row in self._marks if _meets(row.key, BLOCK * voxel_m[row.layer], box_m)]
+        if not inside:
+            return found
+        surface, free = ({row.key for row in inside if row.layer == layer} for layer in (SURFACE, FREE))
+        found.update(lsn for row in inside for lsn in row.lsns)
+        found.update(lsn for lsn, keys in self.lists() if not surface.isdisjoint(keys.tolist()))
+        found.update(lsn for lsn, blob in self.cells() if not free.isdisjoint(cell_keys(blob).tolist()))
+        return found
+
     def meeting(
         self, surface: NDArray[np.int64], free: NDArray[np.int64], may_see: Callable[[Iterable[int]], list[int]]
     ) -> list[int]:
@@ -108,6 +120,11 @@ def cell_keys(blob: bytes | None) -> NDArray[np.int64]:
         return np.zeros(0, np.int64)
     x, y, z = codec.decode_cells(blob).cell.astype(np.int64).T
     return np.asarray(block_key(x, y, z), np.int64)
+
+
+def _meets(key: int, edge_m: float, box_m: NDArray[np.float64]) -> bool:
+    low = unpack_keys(np.array([key]))[0] * edge_m
+    return bool(((low <= box_m[1]) & (low + edge_m >= box_m[0])).all())
 
 
 def _all_of(some: Iterable[NDArray[np.int64]]) -> NDArray[np.int64]:

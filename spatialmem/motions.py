@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spatialmem.config import MemoryConfig
-from spatialmem.geometry import inverse, pose_difference
+from spatialmem.geometry import inverse
 
 _SAME_VOXELS = 0.25
 """frames whose motions differ by less within their view share one: half of what a correction takes notice of"""
@@ -36,22 +36,24 @@ class Motions:
     ) -> Motions:  # fmt: skip
         """now, before: poses (4, 4) in the map that frames get, and by which they stand in the layers."""
         own = {lsn: now[lsn] @ inverse(before[lsn]) for lsn in sorted(now)}
-        number, every = np.zeros(last_lsn + 1, np.int32), [np.eye(4)]
+        number, every, count = np.zeros(last_lsn + 1, np.int32), np.eye(4)[None], 1
         for lsn, motion in own.items():
-            centre_m = before[lsn][:3, 3]
-            apart_m = [_apart_m(motion, other, centre_m, config.max_depth_m) for other in every]
+            apart_m = _apart_m(motion, every[:count], before[lsn][:3, 3], config.max_depth_m)
             if apart_m[0] < _NONE_M:
                 continue
-            nearest = 1 + int(np.argmin(apart_m[1:])) if len(every) > 1 else 0
-            if nearest == 0 or apart_m[nearest] > _SAME_VOXELS * config.voxel_size_m:
-                nearest = len(every)
-                every.append(motion)
+            nearest = 1 + int(np.argmin(apart_m[1:])) if count > 1 else count
+            if nearest == count or apart_m[nearest] > _SAME_VOXELS * config.voxel_size_m:
+                nearest, count = count, count + 1
+                every = every if count <= len(every) else np.concatenate([every, np.zeros_like(every)])
+                every[nearest] = motion
             number[lsn] = nearest
-        return cls(number, np.stack(every), own)
+        return cls(number, every[:count].copy(), own)
 
 
-def _apart_m(a: NDArray[np.float64], b: NDArray[np.float64], centre_m: NDArray[np.float64], reach_m: float) -> float:
-    """How far apart two motions may bring a point within reach of a place, metres."""
-    _, angle_rad = pose_difference(a, b)
-    gap = (a[:3, :3] - b[:3, :3]) @ centre_m + a[:3, 3] - b[:3, 3]
-    return float(np.linalg.norm(gap) + angle_rad * reach_m)
+def _apart_m(
+    motion: NDArray[np.float64], others: NDArray[np.float64], centre_m: NDArray[np.float64], reach_m: float
+) -> NDArray[np.float64]:
+    """(M,) how far a motion and each of the others (M, 4, 4) may part for a point within reach of a place, metres."""
+    turn = motion[:3, :3] - others[:, :3, :3]
+    gap = turn @ centre_m + motion[:3, 3] - others[:, :3, 3]
+    return np.linalg.norm(gap, axis=1) + np.linalg.norm(turn, axis=(1, 2)) / np.sqrt(2.0) * reach_m

@@ -86,8 +86,7 @@ def correct_poses(
         raise
     if done is None:
         return PoseCorrection(len(wanted.poses), 0, 0, 0, 0)
-    anew = len(done.surface) - done.moved
-    return PoseCorrection(len(wanted.poses), len(before), done.replayed, anew, len(done.free), done.moved)
+    return PoseCorrection(len(wanted.poses), len(before), done.replayed, *done.anew, done.moved)
 
 
 def _worked_out(keeper: Keeper, layers: Layers, now: Mapping[int, NDArray], before: Mapping[int, NDArray]) -> Corrected:

@@ -103,7 +103,7 @@ def followed(
 ) -> NDArray[np.int32]:  # fmt: skip
     """(N, 512) as `follow` says; every: (M, 4, 4) motions."""
     motion, to = np.empty((len(blocks), VOXELS), np.int32), np.ascontiguousarray(every[:, :3])
-    offsets = _offsets(1 + math.ceil(grid.truncation / grid.voxel))
+    offsets = _offsets(min(BLOCK, 1 + math.ceil(grid.truncation / grid.voxel)))
     DISPATCHER.run(follow, len(blocks), pools, blocks, motion_of, to, grid, offsets, otherwise, motion, grain=8)
     return motion
 
