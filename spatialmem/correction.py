@@ -27,7 +27,6 @@ from spatialmem.store.moved import FREE, SURFACE, MovedRow
 from spatialmem.store.rows import DepartedRow
 from spatialmem.traces import Ways, moved_row, retold
 from spatialmem.voxels.blocks import keys_in_order
-from spatialmem.voxels.change import distinct_blocks
 from spatialmem.voxels.keys import BLOCK, unpack_keys
 from spatialmem.voxels.sketch import Sketch
 from spatialmem.voxels.views import DepthView
@@ -151,8 +150,8 @@ class Correction:
             moving = self._moving
             fresh = Keys(np.union1d(fresh.surface, moving.surface.rewritten),
                          np.union1d(fresh.free, moving.free.rewritten))  # fmt: skip
-            moving.bring(self._changed, fresh)
-        elif residence is not None:
+            moving.gather(self._anew)
+        if residence is not None:
             residence.room_to_start_over(fresh.surface, fresh.free)
         layers.reclaim()
         layers.step_aside()
@@ -259,9 +258,7 @@ class Correction:
         if moving is None:
             return False
         there = np.union1d(moving.surface.kept, moving.surface.transport.targets)
-        known = np.intersect1d(np.intersect1d(self._judged(lsn), self._changed.surface), there)
-        pools = self._layers.surface.pools
-        return any(pools.changed[block] > 0 for block in distinct_blocks(pools, known))
+        return bool(np.isin(self._judged(lsn), np.intersect1d(self._changed.surface, there)).any())
 
     def _departed_elsewhere(self, anew_of: frozenset[int]) -> list[DepartedRow]:
         """What frames that move saw to be gone, where it cannot be found again."""

@@ -7,7 +7,7 @@ both stand in one block. What moves is sampled anew where it comes to lie, and j
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, final
@@ -15,8 +15,17 @@ from typing import TYPE_CHECKING, final
 import numpy as np
 from numpy.typing import NDArray
 
-from spatialmem.layers import Layers
+from spatialmem.errors import TooMuchAtOnce
+from spatialmem.layers import Layers, block_arrays
 from spatialmem.motions import Motions
+from spatialmem.store.block_codec import (
+    FreeBlock,
+    SurfaceBlock,
+    pack_free_block,
+    pack_surface_block,
+    unpack_free_block,
+    unpack_surface_block,
+)
 from spatialmem.voxels import carry, free_carry
 from spatialmem.voxels.blocks import block_of, keys_in_order, read_block
 from spatialmem.voxels.change import around, distinct_blocks
@@ -27,7 +36,7 @@ if TYPE_CHECKING:
     from spatialmem.gone import Gone
 
 _NONE = np.zeros(0, np.int64)
-_EVERYTHING = np.ones(VOXELS, np.bool_)
+EVERYTHING = np.ones(VOXELS, np.bool_)
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,19 +55,17 @@ class MovingLayer:
     transport: Transport
     left: NDArray[np.int64]
     """ascending keys of all blocks that evicted frames touched and that hold anything"""
-    blocks: NDArray[np.int64]
-    """(N,) the blocks of `transport.keys` in the pools of the old map"""
 
     @classmethod
     def of(
-        cls, keys: NDArray[np.int64], blocks: NDArray[np.int64], motion: NDArray[np.int32], motions: Motions,
-        voxel_m: float, left: NDArray[np.int64], whole: NDArray[np.int64],
+        cls, keys: NDArray[np.int64], motion: NDArray[np.int32], motions: Motions, voxel_m: float,
+        left: NDArray[np.int64], whole: NDArray[np.int64],
     ) -> MovingLayer:  # fmt: skip
-        """keys, blocks (N,): what the frames that move had touched; motion: (N, 512) whose motion each voxel follows.
+        """keys (N,): what the frames that move had touched; motion: (N, 512) which one each voxel follows.
 
         whole: those of `left` that also need what frames can make anew elsewhere.
         """
-        return cls(Transport(keys, motion, ~np.isin(keys, left), motions.every, voxel_m, whole), left, blocks)
+        return cls(Transport(keys, motion, ~np.isin(keys, left), motions.every, voxel_m, whole), left)
 
     @cached_property
     def moved(self) -> NDArray[np.int64]:
@@ -86,67 +93,80 @@ class MovingLayer:
 
     def stays_in(self, key: int) -> NDArray[np.bool_]:
         """(512,) voxels of a block that stay where they are."""
-        at = np.flatnonzero(self.transport.keys == key)
-        return _EVERYTHING if len(at) == 0 else self.transport.motion[at[0]] == STAYS
-
-    def in_turn(self) -> Iterator[tuple[NDArray[np.int64], NDArray[np.bool_]]]:
-        """The rewritten blocks, some at a time, and whether anything comes to lie in them."""
-        targets = self.transport.targets
-        for keys, comes in ((targets, True), (np.setdiff1d(self.rewritten, targets), False)):
-            for first in range(0, len(keys), AT_ONCE):
-                some = keys[first : first + AT_ONCE]
-                yield some, np.full(len(some), comes)
+        at = int(np.searchsorted(self.transport.keys, key))
+        there = at < len(self.transport.keys) and self.transport.keys[at] == key
+        return self.transport.motion[at] == STAYS if there else EVERYTHING
 
 
 @final
 class Moving:
-    """What moves in both layers; made before anything is changed, of the map as it stands."""
+    """What moves in both layers. It looks at the map as it stands, a few blocks at a time, and keeps packed what
+    becomes of them until it is put in: the old and the new map need not fit into RAM together."""
 
     def __init__(self, layers: Layers, gone: Gone, motions: Motions, touched: Keys, changed: Keys) -> None:
-        """touched: what the frames that move had touched; changed: and what they touch now. Blocks that are needed of
-        it are brought into RAM."""
+        """touched: what the frames that move had touched; changed: and what they touch now."""
         self.motions = motions
         self._layers, self._gone = layers, gone
         left, left_free = self._held(gone.every_left(), gone.every_cell())
         whole, whole_free = np.intersect1d(changed.surface, left), np.intersect1d(changed.free, left_free)
-        surface = touched.surface if len(whole) else _NONE
-        free = touched.free if len(whole_free) else _NONE
-        self._ready(around(surface), free)
-        self._seen, self._seen_free = layers.surface.pools, layers.free.pools
-        self.surface = self._moving_surface(surface, left, whole)
-        self.free = self._moving_free(free, left_free, whole_free)
+        surface, free = self._held(touched.surface if len(whole) else _NONE, touched.free if len(whole_free) else _NONE)
+        motion, motion_free = self._followed(surface), self._followed_free(free)
+        self.surface = MovingLayer.of(surface, motion, motions, layers.config.voxel_size_m, left, whole)
+        self.free = MovingLayer.of(free, motion_free, motions, layers.config.free_voxel_m, left_free, whole_free)
+        self._content: dict[int, bytes] = {}
+        self._content_free: dict[int, bytes] = {}
 
-    def _held(self, *left: NDArray[np.int64]) -> list[NDArray[np.int64]]:
-        """Those of the blocks that hold anything; the others frames make anew."""
+    def _held(self, *keys: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+        """Those of the blocks, of surface and free space, that hold anything; the others frames make anew."""
         layers, residence = self._layers, self._layers.residence
         here = [keys_in_order(layers.surface.pools, 0), keys_in_order(layers.free.pools, 0)]
         if residence is not None:
-            here = [np.union1d(keys, shelf.away_keys) for keys, shelf in zip(here, residence.shelves, strict=True)]
-        return [np.intersect1d(keys, held) for keys, held in zip(left, here, strict=True)]
+            here = [np.union1d(found, shelf.away_keys) for found, shelf in zip(here, residence.shelves, strict=True)]
+        return [np.intersect1d(some, held) for some, held in zip(keys, here, strict=True)]
 
-    def _ready(self, surface: NDArray[np.int64], free: NDArray[np.int64]) -> None:
-        if self._layers.residence is not None:
-            self._layers.residence.ready_known(surface, free)
+    def _parts(
+        self, keys: NDArray[np.int64], needed: Callable[[NDArray[np.int64]], Keys]
+    ) -> Iterator[NDArray[np.int64]]:
+        """The keys a few at a time, with the blocks that are needed for them in RAM."""
+        for first in range(0, len(keys), AT_ONCE):
+            yield from self._part(keys[first : first + AT_ONCE], needed)
 
-    def _moving_surface(
-        self, touched: NDArray[np.int64], left: NDArray[np.int64], whole: NDArray[np.int64]
-    ) -> MovingLayer:
-        pools, config = self._seen, self._layers.config
-        blocks = distinct_blocks(pools, touched).astype(np.int64)
-        keys = pools.keys[blocks]
-        number, every, grid = self.motions.number, self.motions.every, self._layers.surface.grid
-        motion = carry.followed(pools, grid, blocks, number, every, self._of_the_nearest(keys))
-        return MovingLayer.of(keys, blocks, motion, self.motions, config.voxel_size_m, left, whole)
+    def _part(
+        self, keys: NDArray[np.int64], needed: Callable[[NDArray[np.int64]], Keys]
+    ) -> Iterator[NDArray[np.int64]]:
+        residence, wanted = self._layers.residence, needed(keys)
+        try:
+            if residence is not None:
+                residence.ready_known(wanted.surface, wanted.free)
+        except TooMuchAtOnce:
+            if len(keys) == 1:
+                raise
+            half = len(keys) // 2
+            yield from self._part(keys[:half], needed)
+            yield from self._part(keys[half:], needed)
+        else:
+            yield keys
+
+    # --- which motion voxels follow
+
+    def _followed(self, keys: NDArray[np.int64]) -> NDArray[np.int32]:
+        grid, motions = self._layers.surface, self.motions
+        out, nearest = [np.zeros((0, VOXELS), np.int32)], self._of_the_nearest(keys)
+        for some in self._parts(keys, lambda part: Keys(around(part), _NONE)):
+            otherwise = nearest[np.searchsorted(keys, some)]
+            blocks = distinct_blocks(grid.pools, some).astype(np.int64)
+            out.append(carry.followed(grid.pools, grid.grid, blocks, motions.number, motions.every, otherwise))
+        return np.concatenate(out)
 
     def _of_the_nearest(self, keys: NDArray[np.int64]) -> NDArray[np.int32]:
         """(N,) motion of the evicted frame that touched a block from nearest by, of several the first."""
         edge_m = BLOCK * self._layers.config.voxel_size_m
         least, motion = np.full(len(keys), np.inf), np.zeros(len(keys), np.int32)
-        for lsn, left in self._gone.lists():
+        for lsn, left in self._gone.lists() if len(keys) else ():
             at = np.flatnonzero(np.isin(keys, left, assume_unique=True))
             away = np.linalg.norm((unpack_keys(keys[at]) + 0.5) * edge_m - self._stood(lsn), axis=1)
-            nearer = at[away < least[at]]
-            least[nearer], motion[nearer] = away[away < least[at]], self.motions.number[lsn]
+            nearer = away < least[at]
+            least[at[nearer]], motion[at[nearer]] = away[nearer], self.motions.number[lsn]
         return motion
 
     def _stood(self, lsn: int) -> NDArray[np.float64]:
@@ -154,64 +174,65 @@ class Moving:
         centre, motion = self._layers.centre_of(lsn), self.motions.own.get(lsn)
         return centre if motion is None else motion[:3, :3].T @ (centre - motion[:3, 3])
 
-    def _moving_free(
-        self, touched: NDArray[np.int64], left: NDArray[np.int64], whole: NDArray[np.int64]
-    ) -> MovingLayer:
-        pools, voxel_m = self._seen_free, self._layers.config.free_voxel_m
-        blocks = distinct_blocks(pools, touched).astype(np.int64)
-        motion = free_carry.followed(pools, blocks, self.motions.number)
-        return MovingLayer.of(pools.keys[blocks], blocks, motion, self.motions, voxel_m, left, whole)
+    def _followed_free(self, keys: NDArray[np.int64]) -> NDArray[np.int32]:
+        out = [np.zeros((0, VOXELS), np.int32)]
+        for some in self._parts(keys, lambda part: Keys(_NONE, part)):
+            pools = self._layers.free.pools
+            out.append(free_carry.followed(pools, distinct_blocks(pools, some).astype(np.int64), self.motions.number))
+        return np.concatenate(out)
 
-    # --- putting it together
+    # --- what becomes of the blocks
 
-    def bring(self, changed: Keys, fresh: Keys) -> None:
-        """Have what is needed of the old map in RAM, with room for the new one beside it.
+    def gather(self, anew: Keys) -> None:
+        """Work out what the blocks will hold; anew: those that frames are replayed into, before what comes is added."""
+        made, made_free = set(anew.surface.tolist()), set(anew.free.tolist())
+        transport, free_transport = self.surface.transport, self.free.transport
 
-        changed: what is not as before or of which the file is to know what it contains; fresh: what begins empty.
-        """
-        surface, free = self.surface, self.free
-        old = np.union1d(around(surface.transport.keys), surface.rewritten)
-        old = np.union1d(old, np.intersect1d(changed.surface, surface.kept))
-        old_free = np.union1d(free.transport.keys, free.rewritten)
-        old_free = np.union1d(old_free, np.intersect1d(changed.free, free.kept))
-        self._ready(old, old_free)
-        if self._layers.residence is not None:
-            self._layers.residence.room_beside(old, old_free, fresh.surface, fresh.free)
-        self._seen, self._seen_free = self._layers.surface.pools, self._layers.free.pools
-        for layer, pools in ((surface, self._seen), (free, self._seen_free)):  # they may have left RAM and come back
-            layer.blocks[:] = [block_of(pools, key) for key in layer.transport.keys]
+        def needed(part: NDArray[np.int64]) -> Keys:
+            return Keys(np.union1d(around(transport.origins(part)), part), _NONE)
+
+        def needed_free(part: NDArray[np.int64]) -> Keys:
+            return Keys(_NONE, np.union1d(free_transport.origins(part), part))
+
+        for some in self._parts(self.surface.rewritten, needed):
+            self._gather(some, made)
+        for some in self._parts(self.free.rewritten, needed_free):
+            self._gather_free(some, made_free)
+
+    def _gather(self, keys: NDArray[np.int64], made: set[int]) -> None:
+        grid, layer = self._layers.surface, self.surface
+        motions, _ = layer.transport.chosen(keys)
+        arrivals = carry.gathered(grid.pools, keys, motions, layer.transport.back, grid.config.voxel_size_m)
+        for n, key in enumerate(keys.tolist()):
+            content = carry.settled(arrivals, n)
+            block = block_of(grid.pools, key)
+            if key not in made and block >= 0:
+                content = carry.joined(read_block(grid.pools, block), layer.stays_in(key), content)
+            self._content[key] = pack_surface_block(SurfaceBlock(*content))
+
+    def _gather_free(self, keys: NDArray[np.int64], made: set[int]) -> None:
+        pools, layer = self._layers.free.pools, self.free
+        _, places = layer.transport.chosen(keys)
+        blocks = np.array([block_of(pools, key) for key in layer.transport.keys], np.int64)
+        for key, content in zip(keys.tolist(), free_carry.gathered(pools, blocks, places), strict=True):
+            block, joined = block_of(pools, key), content
+            if key not in made and block >= 0:
+                joined = free_carry.joined(free_carry.read_block(pools, block), layer.stays_in(key), content)
+            self._content_free[key] = pack_free_block(FreeBlock(*joined))
 
     def put(self, anew: Keys) -> None:
-        """Write the blocks that are put together; anew: those that frames have been replayed into for this."""
-        self._put_surface(set(anew.surface.tolist()))
-        self._put_free(set(anew.free.tolist()))
-
-    def _put_surface(self, made: set[int]) -> None:
-        layer, grid, lsn = self.surface, self._layers.surface, self._layers.last_lsn
-        for keys, comes in layer.in_turn():
-            if comes.any():
-                motions, _ = layer.transport.chosen(keys)
-                arrivals = carry.gathered(self._seen, keys, motions, layer.transport.back, grid.config.voxel_size_m)
-            else:
-                arrivals = carry.no_arrivals(len(keys), grid.feature_width)
-            for n, key in enumerate(keys.tolist()):
-                anew = key in made
-                block = block_of(grid.pools if anew else self._seen, key)
-                standing = read_block(grid.pools if anew else self._seen, block) if block >= 0 else None
-                stays = _EVERYTHING if anew else layer.stays_in(key)
-                grid.rewrite(key, carry.joined(standing, stays, arrivals, n), lsn)
-
-    def _put_free(self, made: set[int]) -> None:
-        layer, grid, lsn = self.free, self._layers.free, self._layers.last_lsn
-        for keys, comes in layer.in_turn():
-            shape = (len(keys), VOXELS)
-            arrivals = free_carry.none(shape)
-            if comes.any():
-                _, places = layer.transport.chosen(keys)
-                arrivals = free_carry.gathered(self._seen_free, layer.blocks, places)
-            for n, key in enumerate(keys.tolist()):
-                anew = key in made
-                pools = grid.pools if anew else self._seen_free
-                stays = _EVERYTHING if anew else layer.stays_in(key)
-                content = free_carry.joined(pools, block_of(pools, key), stays, arrivals, n)
-                grid.load(key, lsn, *content, lsn)
+        """Put it into the new map, whose blocks are there; anew: as `gather` was told."""
+        made, made_free = set(anew.surface.tolist()), set(anew.free.tolist())
+        grid, free, lsn = self._layers.surface, self._layers.free, self._layers.last_lsn
+        for key, data in self._content.items():
+            content = block_arrays(unpack_surface_block(data))
+            if key in made:
+                content = carry.joined(read_block(grid.pools, block_of(grid.pools, key)), EVERYTHING, content)
+            grid.rewrite(key, content, lsn)
+        for key, data in self._content_free.items():
+            block = unpack_free_block(data)
+            content = free_carry.FreeArrays(block.log_odds, block.last_free, block.last_occupied)
+            if key in made_free:
+                there = free_carry.read_block(free.pools, block_of(free.pools, key))
+                content = free_carry.joined(there, EVERYTHING, content)
+            free.load(key, lsn, *content, lsn)

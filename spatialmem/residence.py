@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, final
 
 import numpy as np
@@ -316,6 +317,13 @@ class Residence:
             for key in some.tolist():
                 yield read[key] if key in read else pack(key, layers.last_lsn)
 
+    def rows_away(self, layer: Layer, keys: NDArray[np.int64]) -> Iterator[BlockRow]:
+        """Rows of those of the blocks that are on file alone, as rows that contain the last frame."""
+        away = (self.surface if layer == "surface" else self.free).among(keys)
+        for start in range(0, len(away), _AT_ONCE):
+            for row in self.store.read(layer, away[start : start + _AT_ONCE].tolist()):
+                yield replace(row, lsn=self._layers.last_lsn)
+
     # --- correcting
 
     def room_to_start_over(self, surface: NDArray[np.int64], free: NDArray[np.int64]) -> None:
@@ -329,16 +337,6 @@ class Residence:
         if self._short(len(surface), pages, len(free)):
             self.give_up(old.astype(np.int64), old_free.astype(np.int64))
             self.make_room(len(surface), pages, len(free), _NONE, _NONE)
-
-    def room_beside(
-        self, old: NDArray[np.int64], old_free: NDArray[np.int64], surface: NDArray[np.int64], free: NDArray[np.int64]
-    ) -> None:
-        """Room for new blocks with the keys `surface` and `free`, while those with the keys `old`, which are in RAM,
-        stay as they are. Raises `OutOfRoom`."""
-        pools = self._layers.surface.pools
-        rows = pools.n_rows[distinct_blocks(pools, old)]
-        pages = int((-(-rows // PAGE)).sum() * 5 // 4)
-        self.make_room(len(surface), pages, len(free), old, old_free)
 
     def start_over(self, surface: NDArray[np.int64], free: NDArray[np.int64]) -> None:
         """Empty blocks in place of those with these keys, for the next epoch: also of those on file alone."""

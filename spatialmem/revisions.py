@@ -246,6 +246,8 @@ def rewritten(layers: Layers, done: Corrected, examined: Mapping[int, bytes | No
 
 
 def _surface_rows(layers: Layers, done: Corrected) -> Iterator[BlockRow]:
+    if layers.residence is not None:
+        yield from layers.residence.rows_away("surface", done.surface)
     with layers.epochs.read() as epoch:
         seen, now = epoch.surface.pools, layers.surface.pools
         for key in np.setdiff1d(done.surface, done.bare_surface):
@@ -254,6 +256,8 @@ def _surface_rows(layers: Layers, done: Corrected) -> Iterator[BlockRow]:
 
 
 def _free_rows(layers: Layers, done: Corrected) -> Iterator[BlockRow]:
+    if layers.residence is not None:
+        yield from layers.residence.rows_away("free", done.free)
     with layers.epochs.read() as epoch:
         seen, now = epoch.free.pools, layers.free.pools
         for key in np.setdiff1d(done.free, done.bare_free):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,8 @@ from spatialmem.voxels.integrate import WEIGHT_CAP, Grid
 from spatialmem.voxels.keys import BLOCK, NO_BLOCK, VOXELS, find, pack_key, voxel_at
 from spatialmem.voxels.pools import Pools
 from spatialmem.voxels.transport import MOST, NOTHING, carried
+
+_HALF = np.float32(0.5)
 
 # --- whose motion a voxel follows
 
@@ -212,69 +215,105 @@ def gathered(
     return out
 
 
-# --- joining it
-
-
-def joined(standing: BlockArrays | None, stays: NDArray[np.bool_], arrivals: Arrivals, n: int) -> BlockArrays:
-    """A block (standing; None: an empty one), of which only these voxels (512,) stay, with what arrives in it as block
-    `n`: the means of both by their weights, capped as a frame's."""
-    rows = arrivals.colour_weight[n] > 0
-    kept = np.zeros(VOXELS, np.bool_) if standing is None else standing.has_row & stays
-    has_row = rows | kept
-    dense = np.zeros(VOXELS, np.int64)
-    if standing is not None:
-        dense[standing.has_row] = np.arange(np.count_nonzero(standing.has_row))
-    dist, weight = _joined_distances(standing, stays, arrivals.dist[n], arrivals.weight[n])
-    mine, theirs = kept[has_row], rows[has_row]
-    old = dense[has_row & kept]
-
-    def own(name: str, kind: type = np.float32) -> NDArray:
-        values = getattr(arrivals, name)[n][has_row]
-        out = np.zeros(values.shape, kind)
-        if standing is not None:
-            held = getattr(standing, name)[old]
-            out[mine] = held.view(np.float16) if name == "feature" else held
-        return out
-
-    colour, colour_weight = _mean(own("colour"), own("colour_weight"), arrivals.colour[n][has_row],
-                                  arrivals.colour_weight[n][has_row])  # fmt: skip
-    feature, feature_weight = _mean(own("feature"), own("feature_weight"), arrivals.feature[n][has_row],
-                                    arrivals.feature_weight[n][has_row])  # fmt: skip
-    first, first_too = own("first", np.uint32), arrivals.first[n][has_row]
-    doubt, doubt_too = own("doubt", np.uint16), arrivals.doubt[n][has_row]
-    both = mine & theirs
+def settled(arrivals: Arrivals, n: int) -> BlockArrays:
+    """What has come to lie in block `n`, as a block: means by weight, weights capped as a frame's."""
+    has_row = arrivals.colour_weight[n] > 0
+    weight, seen = arrivals.weight[n], arrivals.colour_weight[n][has_row]
+    seen_feature = arrivals.feature_weight[n][has_row]
+    dist = np.floor(arrivals.dist[n] / np.maximum(weight, 1) + _HALF)
+    colour = np.floor(arrivals.colour[n][has_row] / seen[:, None] + _HALF)
+    feature = arrivals.feature[n][has_row] / np.maximum(seen_feature, 1)[:, None]
     return BlockArrays(
-        dist, weight, has_row, _eight_bits(feature), np.floor(colour + np.float32(0.5)).astype(np.uint16),
-        colour_weight, feature_weight,
-        np.where(both, np.minimum(first, first_too), np.where(mine, first, first_too)),
-        np.maximum(own("last", np.uint32), arrivals.last[n][has_row]),
-        np.where(both, np.where(doubt_too > 0, doubt, 0), np.where(mine, doubt, doubt_too)).astype(np.uint16),
+        dist.astype(np.int16), _capped(weight, WEIGHT_CAP), has_row, _eight_bits(feature), colour.astype(np.uint16),
+        _capped(seen, ROW_WEIGHT_CAP), _capped(seen_feature, ROW_WEIGHT_CAP), arrivals.first[n][has_row],
+        arrivals.last[n][has_row], arrivals.doubt[n][has_row],
     )  # fmt: skip
 
 
-def _joined_distances(
-    standing: BlockArrays | None, stays: NDArray[np.bool_], dist: NDArray[np.float32], weight: NDArray[np.float32]
-) -> tuple[NDArray[np.int16], NDArray[np.uint8]]:
-    total, both = dist, weight
-    if standing is not None:
-        own = np.where(stays, standing.weight, 0).astype(np.float32)
-        total, both = own * standing.dist.astype(np.float32) + dist, own + weight
-    mean = np.floor(total / np.maximum(both, 1) + np.float32(0.5))
-    if standing is not None:
-        mean = np.where(weight > 0, mean, np.where(stays, standing.dist, 0))
-    return mean.astype(np.int16), np.minimum(both, WEIGHT_CAP).astype(np.uint8)
+# --- joining it to what is there
 
 
-def _mean(
-    own: NDArray[np.float32], own_weight: NDArray[np.float32], total: NDArray[np.float32], weight: NDArray[np.float32]
-) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
-    both = own_weight + weight
-    mean = (own * own_weight[:, None] + total) / np.maximum(both, 1)[:, None]
-    mean = np.where((weight > 0)[:, None], mean, own)
-    return mean.astype(np.float32), np.minimum(both, ROW_WEIGHT_CAP).astype(np.uint8)
+def joined(standing: BlockArrays, stays: NDArray[np.bool_], other: BlockArrays) -> BlockArrays:
+    """A block, of which only these voxels (512,) stay, with another one: means of both by their weights, capped as a
+    frame's. What stands in one of them alone comes out bit for bit."""
+    kept = _part(standing, stays)
+    has_row = kept.has_row | other.has_row
+    mine, theirs = kept.has_row[has_row], other.has_row[has_row]
+    one, two = _with_rows(kept, lambda rows: _spread(rows, mine)), _with_rows(other, lambda rows: _spread(rows, theirs))
+    both = mine & theirs
+    weight = kept.weight.astype(np.float32) + other.weight.astype(np.float32)
+    seen = one.colour_weight.astype(np.float32) + two.colour_weight.astype(np.float32)
+    seen_feature = one.feature_weight.astype(np.float32) + two.feature_weight.astype(np.float32)
+    dist = np.floor(_mean(kept.dist, kept.weight, other.dist, other.weight) + _HALF).astype(np.int16)
+    colour = np.floor(_mean(one.colour, one.colour_weight, two.colour, two.colour_weight) + _HALF).astype(np.uint16)
+    halves = one.feature.view(np.float16), two.feature.view(np.float16)
+    feature = _eight_bits(_mean(halves[0], one.feature_weight, halves[1], two.feature_weight))
+    doubted = np.where((one.doubt > 0) & (two.doubt > 0), one.doubt, 0)
+    return BlockArrays(
+        _where_both(kept.dist, kept.weight, other.dist, other.weight, dist), _capped(weight, WEIGHT_CAP), has_row,
+        _where_both(one.feature, one.feature_weight, two.feature, two.feature_weight, feature),
+        _where_both(one.colour, one.colour_weight, two.colour, two.colour_weight, colour),
+        _capped(seen, ROW_WEIGHT_CAP), _capped(seen_feature, ROW_WEIGHT_CAP),
+        np.where(both, np.minimum(one.first, two.first), np.maximum(one.first, two.first)),
+        np.maximum(one.last, two.last),
+        np.where(both, doubted, np.maximum(one.doubt, two.doubt)).astype(np.uint16),
+    )  # fmt: skip
+
+
+def _with_rows(block: BlockArrays, change: Callable[[Any], Any]) -> BlockArrays:
+    return block._replace(
+        feature=change(block.feature), colour=change(block.colour), colour_weight=change(block.colour_weight),
+        feature_weight=change(block.feature_weight), first=change(block.first), last=change(block.last),
+        doubt=change(block.doubt),
+    )  # fmt: skip
+
+
+def _part(block: BlockArrays, stays: NDArray[np.bool_]) -> BlockArrays:
+    """The voxels (512,) of a block that stay."""
+    rows = stays[block.has_row]
+    return _with_rows(block, lambda values: values[rows])._replace(
+        dist=np.where(stays, block.dist, 0).astype(np.int16), weight=np.where(stays, block.weight, 0).astype(np.uint8),
+        has_row=block.has_row & stays,
+    )  # fmt: skip
+
+
+def _spread(values: NDArray, there: NDArray[np.bool_]) -> NDArray:
+    """Rows in place among those of both blocks, zeros between them."""
+    out = np.zeros((len(there), *values.shape[1:]), values.dtype)
+    out[there] = values
+    return out
+
+
+def _mean(one: NDArray, one_weight: NDArray, two: NDArray, two_weight: NDArray) -> NDArray[np.float32]:
+    """(N,) or (N, K), by weights (N,)."""
+    shape = (-1,) + (1,) * (one.ndim - 1)
+    a, b = one_weight.astype(np.float32).reshape(shape), two_weight.astype(np.float32).reshape(shape)
+    mean = (one.astype(np.float32) * a + two.astype(np.float32) * b) / np.maximum(a + b, 1)
+    return mean.astype(np.float32)
+
+
+def _where_both(one: NDArray, one_weight: NDArray, two: NDArray, two_weight: NDArray, mean: NDArray) -> NDArray:
+    """The mean, but where one of them says nothing."""
+    shape = (-1,) + (1,) * (one.ndim - 1)
+    only_one, only_two = (two_weight == 0).reshape(shape), (one_weight == 0).reshape(shape)
+    return np.where(only_one, one, np.where(only_two, two, mean))
+
+
+def _capped(weight: NDArray[np.floating], cap: int) -> NDArray[np.uint8]:
+    return np.minimum(weight, cap).astype(np.uint8)
 
 
 def _eight_bits(feature: NDArray[np.float32]) -> NDArray[np.uint16]:
     """As `half.eight_bits`."""
     bits = feature.astype(np.float16).view(np.uint16).astype(np.uint32)
-    return ((bits + 4 >> 3) << 3).astype(np.uint16)
+    return (((bits + 4) >> 3) << 3).astype(np.uint16)
+
+
+def nothing(width: int) -> BlockArrays:
+    """An empty block; width: of features."""
+    row = np.zeros(0, np.uint8)
+    return BlockArrays(
+        np.zeros(VOXELS, np.int16), np.zeros(VOXELS, np.uint8), np.zeros(VOXELS, np.bool_),
+        np.zeros((0, width), np.uint16), np.zeros((0, 3), np.uint16), row, row, row.astype(np.uint32),
+        row.astype(np.uint32), row.astype(np.uint16),
+    )  # fmt: skip

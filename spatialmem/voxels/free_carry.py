@@ -13,18 +13,25 @@ from spatialmem.voxels.keys import VOXELS
 from spatialmem.voxels.transport import MOST, NOTHING
 
 
-class Arrivals(NamedTuple):
-    """What comes to lie in the voxels of C blocks, (C, 512) each."""
+class FreeArrays(NamedTuple):
+    """One block."""
 
-    log_odds: NDArray[np.int32]
-    """sums"""
+    log_odds: NDArray[np.int8]
+    """(512,)"""
     last_free: NDArray[np.uint32]
     last_occupied: NDArray[np.uint32]
 
 
-def none(shape: tuple[int, int]) -> Arrivals:
-    """Nothing comes."""
-    return Arrivals(np.zeros(shape, np.int32), np.zeros(shape, np.uint32), np.zeros(shape, np.uint32))
+def nothing() -> FreeArrays:
+    """An empty block."""
+    return FreeArrays(np.zeros(VOXELS, np.int8), np.zeros(VOXELS, np.uint32), np.zeros(VOXELS, np.uint32))
+
+
+def read_block(pools: FreePools, block: int) -> FreeArrays:
+    """Copies of a block's arrays."""
+    return FreeArrays(
+        pools.log_odds[block].copy(), pools.last_free[block].copy(), pools.last_occupied[block].copy()
+    )  # fmt: skip
 
 
 def followed(pools: FreePools, blocks: NDArray[np.int64], motion_of: NDArray[np.int32]) -> NDArray[np.int32]:
@@ -33,28 +40,29 @@ def followed(pools: FreePools, blocks: NDArray[np.int64], motion_of: NDArray[np.
     return np.where(last > 0, motion_of[last], NOTHING).astype(np.int32)
 
 
-def gathered(pools: FreePools, blocks: NDArray[np.int64], places: NDArray[np.int64]) -> Arrivals:
-    """What comes from the old voxels at these places (C, 512, MOST): place in `blocks` (N,) * 512 + voxel, or -1."""
-    out = none((places.shape[0], places.shape[1]))
+def gathered(pools: FreePools, blocks: NDArray[np.int64], places: NDArray[np.int64]) -> list[FreeArrays]:
+    """C blocks of what comes from the old voxels at these places (C, 512, MOST): place in `blocks` (N,) * 512 + voxel,
+    or -1."""
+    shape = places.shape[:2]
+    log_odds, free, occupied = np.zeros(shape, np.int64), np.zeros(shape, np.uint32), np.zeros(shape, np.uint32)
     for k in range(MOST):
         comes = places[:, :, k] >= 0
         at = places[:, :, k][comes]
         block, i = blocks[at // VOXELS], at % VOXELS
-        out.log_odds[comes] += pools.log_odds[block, i]
-        out.last_free[comes] = np.maximum(out.last_free[comes], pools.last_free[block, i])
-        out.last_occupied[comes] = np.maximum(out.last_occupied[comes], pools.last_occupied[block, i])
-    return out
+        log_odds[comes] += pools.log_odds[block, i]
+        free[comes] = np.maximum(free[comes], pools.last_free[block, i])
+        occupied[comes] = np.maximum(occupied[comes], pools.last_occupied[block, i])
+    return [FreeArrays(_limited(log_odds[n]), free[n], occupied[n]) for n in range(shape[0])]
 
 
-def joined(
-    pools: FreePools, block: int, stays: NDArray[np.bool_], arrivals: Arrivals, n: int
-) -> tuple[NDArray[np.int8], NDArray[np.uint32], NDArray[np.uint32]]:
-    """Log-odds, last seen free and occupied of a block (-1: an empty one), of which these voxels (512,) stay, with what
-    arrives in it as block `n`: log-odds add up, within their limits."""
-    log_odds, free, occupied = (values[n] for values in arrivals)
-    if block >= 0:
-        log_odds = log_odds + np.where(stays, pools.log_odds[block], 0)
-        free = np.maximum(free, np.where(stays, pools.last_free[block], 0))
-        occupied = np.maximum(occupied, np.where(stays, pools.last_occupied[block], 0))
-    limited = np.clip(log_odds, -LOG_ODDS_LIMIT, LOG_ODDS_LIMIT).astype(np.int8)
-    return limited, free.astype(np.uint32), occupied.astype(np.uint32)
+def joined(standing: FreeArrays, stays: NDArray[np.bool_], other: FreeArrays) -> FreeArrays:
+    """A block, of which only these voxels (512,) stay, with another one: log-odds add up, within their limits."""
+    log_odds = np.where(stays, standing.log_odds, 0).astype(np.int64) + other.log_odds
+    free, occupied = (np.where(stays, last, 0).astype(np.uint32) for last in standing[1:])
+    return FreeArrays(
+        _limited(log_odds), np.maximum(free, other.last_free), np.maximum(occupied, other.last_occupied)
+    )  # fmt: skip
+
+
+def _limited(log_odds: NDArray[np.int64]) -> NDArray[np.int8]:
+    return np.clip(log_odds, -LOG_ODDS_LIMIT, LOG_ODDS_LIMIT).astype(np.int8)

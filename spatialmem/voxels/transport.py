@@ -165,9 +165,18 @@ class Transport:
         kept = self._from_to[np.isin(self._from_to[:, 0], self.targets)]
         return np.stack([self.keys[kept[:, 1]], kept[:, 0]], 1)
 
+    def origins(self, keys: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Ascending keys of the blocks whose content may lie in any of these now."""
+        return np.unique(self.keys[self._from_to[np.isin(self._from_to[:, 0], keys), 1]])
+
     def chosen(self, keys: NDArray[np.int64]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-        """(C, 512, MOST) motions and places * 512 + voxel among `self.keys`, for some of `targets`."""
-        return self._chosen(np.searchsorted(self._targets, keys))[:2]
+        """(C, 512, MOST) motions and places * 512 + voxel among `self.keys`, for any blocks; -1: nothing comes."""
+        motions = np.full((len(keys), VOXELS, MOST), NOTHING, np.int32)
+        places = np.full((len(keys), VOXELS, MOST), -1, np.int64)
+        here = np.flatnonzero(np.isin(keys, self._targets))
+        if len(here):
+            motions[here], places[here], _ = self._chosen(np.searchsorted(self._targets, keys[here]))
+        return motions, places
 
     def _chosen(self, at: NDArray[np.int64]) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int64]]:
         count = len(at)
