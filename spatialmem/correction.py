@@ -75,7 +75,7 @@ class Corrected:
     marks: tuple[MovedRow, ...] = ()
     """blocks that hold what was moved there, or what frames left there by poses that they have no longer"""
     anew: tuple[int, int] = (0, 0)
-    """blocks of surface and free space that frames were replayed into"""
+    """blocks of surface and free space that nothing but frames made anew"""
     moved: int = 0
     """surface blocks whose content was moved"""
 
@@ -105,8 +105,10 @@ class Correction:
         for lsn in sorted(self._revised):
             self._reached_by(lsn)
         if self._log.motions is not None:
-            self._moving = Moving(layers, gone, self._log.motions, touched, Keys(self._surface, self._free))
-            self._anew_of = None
+            moving = Moving(layers, gone, self._log.motions, touched, Keys(self._surface, self._free))
+            self._surface = _union(self._surface, np.intersect1d(moving.surface.rewritten, moving.surface.left))
+            self._free = _union(self._free, np.intersect1d(moving.free.rewritten, moving.free.left))
+            self._moving, self._anew_of = moving, None
         surface_frames = self._frames_of_the_surface()
         met = self._gone_there()
         free_frames = {lsn for lsn in self._log.lsns if self._saw_free(lsn)} | self._revised
@@ -132,7 +134,7 @@ class Correction:
         bare_free = np.setdiff1d(changed.free, keys_in_order(layers.free.pools, 0))
         done = Corrected(
             changed.surface, changed.free, bare, bare_free, cells, departed_of, tuple(departed), replayed,
-            anew=(len(self._anew.surface), len(self._anew.free)),
+            anew=self._from_images,
         )  # fmt: skip
         if moving is None:
             return done
@@ -168,9 +170,18 @@ class Correction:
         """The blocks that frames are replayed into, from nothing."""
         moving, every = self._moving, (self._surface, self._free)
         if self._anew_of is None or self._anew_of[0] is not every[0] or self._anew_of[1] is not every[1]:
-            kept = (_NONE, _NONE) if moving is None else (moving.surface.kept, moving.free.kept)
-            self._anew_of = (*every, Keys(np.setdiff1d(every[0], kept[0]), np.setdiff1d(every[1], kept[1])))
+            stay = (_NONE, _NONE) if moving is None else (moving.surface.as_they_are, moving.free.as_they_are)
+            self._anew_of = (*every, Keys(np.setdiff1d(every[0], stay[0]), np.setdiff1d(every[1], stay[1])))
         return self._anew_of[2]
+
+    @property
+    def _from_images(self) -> tuple[int, int]:
+        """How many blocks of both layers nothing but frames makes anew."""
+        anew, moving = self._anew, self._moving
+        if moving is None:
+            return len(anew.surface), len(anew.free)
+        left = np.setdiff1d(anew.surface, moving.surface.rewritten), np.setdiff1d(anew.free, moving.free.rewritten)
+        return len(left[0]), len(left[1])
 
     @property
     def _changed(self) -> Keys:

@@ -83,12 +83,17 @@ class MovingLayer:
 
     @cached_property
     def kept(self) -> NDArray[np.int64]:
-        """Keys of the blocks that no frame is replayed into."""
+        """Keys of the blocks that go on holding what evicted frames left."""
         return np.setdiff1d(self.left, self.vacated)
 
     @cached_property
+    def as_they_are(self) -> NDArray[np.int64]:
+        """Keys of those of them that stay bit for bit."""
+        return np.setdiff1d(self.kept, self.rewritten)
+
+    @cached_property
     def rewritten(self) -> NDArray[np.int64]:
-        """Keys of the blocks that are put together of what stays and what comes."""
+        """Keys of the blocks that are put together of what frames make anew, what stays and what comes."""
         return np.union1d(self.transport.targets, np.setdiff1d(self.moved, self.vacated))
 
     def stays_in(self, key: int) -> NDArray[np.bool_]:
@@ -184,7 +189,7 @@ class Moving:
     # --- what becomes of the blocks
 
     def gather(self, anew: Keys) -> None:
-        """Work out what the blocks will hold; anew: those that frames are replayed into, before what comes is added."""
+        """Work out what the blocks will hold; anew: those that frames are replayed into first."""
         made, made_free = set(anew.surface.tolist()), set(anew.free.tolist())
         transport, free_transport = self.surface.transport, self.free.transport
 
@@ -203,22 +208,27 @@ class Moving:
         grid, layer = self._layers.surface, self.surface
         motions, _ = layer.transport.chosen(keys)
         arrivals = carry.gathered(grid.pools, keys, motions, layer.transport.back, grid.config.voxel_size_m)
+        left = set(np.intersect1d(keys, layer.left).tolist())
         for n, key in enumerate(keys.tolist()):
-            content = carry.settled(arrivals, n)
-            block = block_of(grid.pools, key)
-            if key not in made and block >= 0:
+            content, block = carry.settled(arrivals, n), block_of(grid.pools, key)
+            if block >= 0 and key in left:
                 content = carry.joined(read_block(grid.pools, block), layer.stays_in(key), content)
+            elif block >= 0 and key not in made:
+                content = carry.completed(read_block(grid.pools, block), content)
             self._content[key] = pack_surface_block(SurfaceBlock(*content))
 
     def _gather_free(self, keys: NDArray[np.int64], made: set[int]) -> None:
         pools, layer = self._layers.free.pools, self.free
         _, places = layer.transport.chosen(keys)
         blocks = np.array([block_of(pools, key) for key in layer.transport.keys], np.int64)
-        for key, content in zip(keys.tolist(), free_carry.gathered(pools, blocks, places), strict=True):
-            block, joined = block_of(pools, key), content
-            if key not in made and block >= 0:
-                joined = free_carry.joined(free_carry.read_block(pools, block), layer.stays_in(key), content)
-            self._content_free[key] = pack_free_block(FreeBlock(*joined))
+        left = set(np.intersect1d(keys, layer.left).tolist())
+        for key, comes in zip(keys.tolist(), free_carry.gathered(pools, blocks, places), strict=True):
+            content, block = comes, block_of(pools, key)
+            if block >= 0 and key in left:
+                content = free_carry.joined(free_carry.read_block(pools, block), layer.stays_in(key), comes)
+            elif block >= 0 and key not in made:
+                content = free_carry.completed(free_carry.read_block(pools, block), comes)
+            self._content_free[key] = pack_free_block(FreeBlock(*content))
 
     def put(self, anew: Keys) -> None:
         """Put it into the new map, whose blocks are there; anew: as `gather` was told."""
@@ -227,12 +237,12 @@ class Moving:
         for key, data in self._content.items():
             content = block_arrays(unpack_surface_block(data))
             if key in made:
-                content = carry.joined(read_block(grid.pools, block_of(grid.pools, key)), EVERYTHING, content)
+                content = carry.completed(read_block(grid.pools, block_of(grid.pools, key)), content)
             grid.rewrite(key, content, lsn)
         for key, data in self._content_free.items():
             block = unpack_free_block(data)
             content = free_carry.FreeArrays(block.log_odds, block.last_free, block.last_occupied)
             if key in made_free:
                 there = free_carry.read_block(free.pools, block_of(free.pools, key))
-                content = free_carry.joined(there, EVERYTHING, content)
+                content = free_carry.completed(there, content)
             free.load(key, lsn, *content, lsn)

@@ -21,6 +21,8 @@ from spatialmem.voxels.pools import Pools
 from spatialmem.voxels.transport import MOST, NOTHING, carried
 
 _HALF = np.float32(0.5)
+ENOUGH = 8
+"""weight of one full observation"""
 
 # --- whose motion a voxel follows
 
@@ -258,6 +260,17 @@ def joined(standing: BlockArrays, stays: NDArray[np.bool_], other: BlockArrays) 
         np.maximum(one.last, two.last),
         np.where(both, doubted, np.maximum(one.doubt, two.doubt)).astype(np.uint16),
     )  # fmt: skip
+
+
+def completed(made: BlockArrays, other: BlockArrays) -> BlockArrays:
+    """A block that frames made anew, completed by what was moved.
+
+    Where they saw a voxel well enough, theirs is the distance, and it is near a surface only if they say so; elsewhere
+    both are joined. Colours, features and times are joined wherever both have a row.
+    """
+    seen = made.weight >= ENOUGH
+    both = joined(made, np.ones(VOXELS, np.bool_), _part(other, ~seen | made.has_row))
+    return both._replace(dist=np.where(seen, made.dist, both.dist), weight=np.where(seen, made.weight, both.weight))
 
 
 def _with_rows(block: BlockArrays, change: Callable[[Any], Any]) -> BlockArrays:

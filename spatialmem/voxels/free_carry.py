@@ -64,5 +64,14 @@ def joined(standing: FreeArrays, stays: NDArray[np.bool_], other: FreeArrays) ->
     )  # fmt: skip
 
 
+def completed(made: FreeArrays, other: FreeArrays) -> FreeArrays:
+    """A block that frames made anew, with what was moved where they saw nothing; times are the latest of both."""
+    seen = (made.last_free > 0) | (made.last_occupied > 0)
+    return FreeArrays(
+        np.where(seen, made.log_odds, other.log_odds), np.maximum(made.last_free, other.last_free),
+        np.maximum(made.last_occupied, other.last_occupied),
+    )  # fmt: skip
+
+
 def _limited(log_odds: NDArray[np.int64]) -> NDArray[np.int8]:
     return np.clip(log_odds, -LOG_ODDS_LIMIT, LOG_ODDS_LIMIT).astype(np.int8)
