@@ -1,8 +1,9 @@
-"""What evicted frames left moves with the frames that saw it last (docs/format.md, section 10).
+"""What evicted frames left moves with the frames that saw it (docs/format.md, section 10).
 
-Their images are gone, so the blocks they touched cannot be replayed. Every voxel of these follows the frame that saw it
-last, which may be one that still has its images: so two walls that drift has made of one come together again, though
-both stand in one block. What moves is sampled anew where it comes to lie, and joined to what stands there.
+Their images are gone, so what they left cannot be replayed. Every voxel of the blocks they touched follows the frames
+that saw it, which may be some that still have their images: so two walls that drift has made of one come together
+again, though both stand in one block. What moves is sampled anew where it comes to lie. Frames that are left are
+replayed there, too; where they see a surface, it is where they see it, and what was moved fills in the rest.
 """
 
 from __future__ import annotations

@@ -154,6 +154,23 @@ def test_joining_takes_means_by_weight_and_leaves_what_is_alone(seed):
     assert (both.first <= both.last).all() and len(both.first) == np.count_nonzero(both.has_row)
 
 
+@settings(max_examples=25)
+@given(seed=st.integers(0, 2**32 - 1))
+def test_what_frames_made_anew_is_completed_where_they_saw_little(seed):
+    rng = np.random.default_rng(seed)
+    made, other = random_block(rng, 4), random_block(rng, 4)
+    made = made._replace(weight=np.where(rng.random(VOXELS) < 0.3, made.weight % 8, made.weight))
+    both, seen = carry.completed(made, other), made.weight >= carry.ENOUGH
+    np.testing.assert_array_equal(both.dist[seen], made.dist[seen])
+    np.testing.assert_array_equal(both.weight[seen], made.weight[seen])
+    np.testing.assert_array_equal(both.has_row[seen], made.has_row[seen])
+    rest = carry.joined(made, np.ones(VOXELS, np.bool_), other)
+    for name in ("dist", "weight", "has_row"):
+        np.testing.assert_array_equal(getattr(both, name)[~seen], getattr(rest, name)[~seen])
+    for name in BlockArrays._fields[3:]:
+        assert len(getattr(both, name)) == np.count_nonzero(both.has_row)
+
+
 def test_which_motion_a_voxel_follows():
     """First and last frame part by less than the truncation: the middle; by more: the last; far from all: otherwise."""
 
@@ -190,4 +207,7 @@ def test_free_space_adds_up_within_its_limits():
     stays = np.arange(VOXELS) < 100
     both = free_carry.joined(one, stays, two)
     assert (both.log_odds[:100] == -24).all() and (both.log_odds[100:] == -8).all()
+    filled = free_carry.completed(one, block(9, 8, 3))
+    assert (filled.log_odds == -20).all() and (filled.last_free == 8).all() and (filled.last_occupied == 3).all()
+    assert (free_carry.completed(block(0, 0, 0), two).log_odds == -8).all()
     assert (both.last_free[:100] == 7).all() and (both.last_free[100:] == 5).all() and (both.last_occupied == 3).all()

@@ -320,13 +320,3 @@ def _eight_bits(feature: NDArray[np.float32]) -> NDArray[np.uint16]:
     """As `half.eight_bits`."""
     bits = feature.astype(np.float16).view(np.uint16).astype(np.uint32)
     return (((bits + 4) >> 3) << 3).astype(np.uint16)
-
-
-def nothing(width: int) -> BlockArrays:
-    """An empty block; width: of features."""
-    row = np.zeros(0, np.uint8)
-    return BlockArrays(
-        np.zeros(VOXELS, np.int16), np.zeros(VOXELS, np.uint8), np.zeros(VOXELS, np.bool_),
-        np.zeros((0, width), np.uint16), np.zeros((0, 3), np.uint16), row, row, row.astype(np.uint32),
-        row.astype(np.uint32), row.astype(np.uint16),
-    )  # fmt: skip

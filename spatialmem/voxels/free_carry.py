@@ -22,11 +22,6 @@ class FreeArrays(NamedTuple):
     last_occupied: NDArray[np.uint32]
 
 
-def nothing() -> FreeArrays:
-    """An empty block."""
-    return FreeArrays(np.zeros(VOXELS, np.int8), np.zeros(VOXELS, np.uint32), np.zeros(VOXELS, np.uint32))
-
-
 def read_block(pools: FreePools, block: int) -> FreeArrays:
     """Copies of a block's arrays."""
     return FreeArrays(
