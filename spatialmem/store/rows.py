@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -170,9 +170,9 @@ class CorrectedLayers:
     bare_free: Sequence[int]
     examined: Mapping[int, bytes | None]
     """encoded keys of what frames examined, in place of what their rows have"""
-    unmarked: Mapping[str, Iterable[int]]
+    unmarked: Mapping[str, Iterable[int]] = field(default_factory=dict)
     """keys by layer of blocks that are not what was moved there any more, but for those in `marks`"""
-    marks: Sequence[MovedRow]
+    marks: Sequence[MovedRow] = ()
 
 
 @dataclass(frozen=True)
