@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from spatialmem.correction import Correction
 from spatialmem.errors import InvalidValue
-from spatialmem.gone import evicted
+from spatialmem.gone import Gone, evicted
 from spatialmem.in_view import could_show, may_show
 from spatialmem.keeper import Keeper
 from spatialmem.layers import Layers
@@ -55,8 +55,10 @@ def frames_to_forget(
         rows = [row for row in rows if times_ns[0] <= row.stamp_ns <= times_ns[1]]
         asked["times_ns"] = list(times_ns)
     if box_m is not None:
-        gone = evicted(keeper)
-        rows = [row for row in rows if _looked_into(keeper, layers, row, box_m, row.lsn in gone)]
+        gone = Gone(keeper, layers)
+        moved = gone.traces_in(box_m)
+        rows = [row for row in rows
+                if row.lsn in moved or _looked_into(keeper, layers, row, box_m, row.lsn in gone.lsns)]  # fmt: skip
         asked["box_m"] = box_m.tolist()
     return [row.lsn for row in rows], json.dumps(asked)
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence, Set
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from typing import TYPE_CHECKING, final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from spatialmem.errors import Evicted
 from spatialmem.layers import Layers
 from spatialmem.store import codec
+from spatialmem.store.moved import FREE, SURFACE, MovedRow
 from spatialmem.store.rows import DepartedRow, block_key
 from spatialmem.voxels.keys import BLOCK, unpack_keys
 
@@ -43,27 +44,67 @@ class Gone:
     def __init__(self, keeper: Keeper, layers: Layers) -> None:
         self.lsns = frozenset(evicted(keeper))
         self._keeper, self._layers = keeper, layers
+        self._marks = keeper.on_file().moved() if keeper.thinning is not None else []
 
     def left_by(self, lsn: int) -> NDArray[np.int64]:
         """(n,) keys of the surface blocks that an evicted frame touched or examined."""
         return self._keeper.on_file().left_by(lsn)
 
+    def lists(self) -> Iterator[tuple[int, NDArray[np.int64]]]:
+        """`left_by` of each evicted frame, in log order."""
+        return ((lsn, self.left_by(lsn)) for lsn in sorted(self.lsns))
+
+    def every_left(self) -> NDArray[np.int64]:
+        """Ascending keys of all surface blocks that evicted frames touched or examined."""
+        return _all_of(keys for _, keys in self.lists())
+
+    def every_cell(self) -> NDArray[np.int64]:
+        """Ascending keys of all free-space blocks that they saw."""
+        return _all_of(cell_keys(self._layers.cells.get(lsn)) for lsn in sorted(self.lsns))
+
+    def cells(self) -> Iterator[tuple[int, bytes]]:
+        """Sightings of each evicted frame that has any, in log order."""
+        found = ((lsn, self._layers.cells.get(lsn)) for lsn in sorted(self.lsns))
+        return ((lsn, blob) for lsn, blob in found if blob is not None)
+
+    @property
+    def cell_m(self) -> float:
+        """Edge of a free-space block."""
+        return BLOCK * self._layers.config.free_voxel_m
+
+    def marks(self, layer: str) -> list[MovedRow]:
+        """Blocks of a layer whose content was moved."""
+        return [row for row in self._marks if row.layer == layer]
+
+    def marked(self, layer: str, lsns: Set[int]) -> NDArray[np.int64]:
+        """Ascending keys of those of them that hold traces of any of these frames."""
+        found = [row.key for row in self.marks(layer) if not lsns.isdisjoint(row.lsns)]
+        return np.unique(np.array(found, np.int64))
+
+    def traces_in(self, box_m: NDArray[np.float64]) -> set[int]:
+        """Frames of which there may be traces in a box (2, 3) because content was moved into it."""
+        voxel_m, found = {SURFACE: self._layers.config.voxel_size_m, FREE: self._layers.config.free_voxel_m}, set()
+        inside = [row for row in self._marks if _meets(row.key, BLOCK * voxel_m[row.layer], box_m)]
+        if not inside:
+            return found
+        surface, free = ({row.key for row in inside if row.layer == layer} for layer in (SURFACE, FREE))
+        found.update(lsn for row in inside for lsn in row.lsns)
+        found.update(lsn for lsn, keys in self.lists() if not surface.isdisjoint(keys.tolist()))
+        found.update(lsn for lsn, blob in self.cells() if not free.isdisjoint(cell_keys(blob).tolist()))
+        return found
+
     def meeting(
         self, surface: NDArray[np.int64], free: NDArray[np.int64], may_see: Callable[[Iterable[int]], list[int]]
     ) -> list[int]:
         """Evicted frames that touched any of these blocks; may_see: those of some frames that can have, by distance."""
-        near = set(may_see(self.lsns)) if len(self.lsns) else set()
+        near = set(may_see(self.lsns)) if self.lsns and not self._marks else self.lsns
         return [lsn for lsn in sorted(self.lsns) if self._saw(lsn, free) or (lsn in near and self._met(lsn, surface))]
 
     def _met(self, lsn: int, surface: NDArray[np.int64]) -> bool:
         return bool(np.isin(self.left_by(lsn), surface).any())
 
     def _saw(self, lsn: int, free: NDArray[np.int64]) -> bool:
-        blob = self._layers.cells.get(lsn)
-        if blob is None or len(free) == 0:
-            return False
-        x, y, z = codec.decode_cells(blob).cell.astype(np.int64).T
-        return bool(np.isin(np.asarray(block_key(x, y, z), np.int64), free).any())
+        return len(free) > 0 and bool(np.isin(cell_keys(self._layers.cells.get(lsn)), free).any())
 
     def departed_kept(self, lsns: Iterable[int], surface: NDArray[np.int64]) -> list[DepartedRow]:
         """What evicted frames saw to be gone elsewhere than in these blocks, which are made anew without them."""
@@ -72,14 +113,22 @@ class Gone:
         rows = [row for row in self._layers.departed if row.valid_from in found]
         return [row for row in rows if not ((low < row.box_max_m) & (low + edge_m > row.box_min_m)).all(1).any()]
 
-    def require_none(self, lsns: Iterable[int]) -> None:
-        """`Evicted` when there are any: what they left cannot be replayed."""
-        found = sorted(lsns)
-        if found:
-            some = ", ".join(map(str, found[:5])) + (", ..." if len(found) > 5 else "")
-            raise Evicted(
-                f"poses cannot be corrected where frames were evicted: the map there was also made of {len(found)} "
-                f"frames whose depth was given up to keep within the file budget (frames {some}), so it cannot be made "
-                "anew. Nothing was changed. Correct only frames that look elsewhere, or build the memory anew with a "
-                "larger budget"
-            )
+
+def cell_keys(blob: bytes | None) -> NDArray[np.int64]:
+    """Keys of the free-space blocks that a frame with these sightings saw."""
+    if blob is None:
+        return np.zeros(0, np.int64)
+    x, y, z = codec.decode_cells(blob).cell.astype(np.int64).T
+    return np.asarray(block_key(x, y, z), np.int64)
+
+
+def _meets(key: int, edge_m: float, box_m: NDArray[np.float64]) -> bool:
+    low = unpack_keys(np.array([key]))[0] * edge_m
+    return bool(((low <= box_m[1]) & (low + edge_m >= box_m[0])).all())
+
+
+def _all_of(some: Iterable[NDArray[np.int64]]) -> NDArray[np.int64]:
+    every, left = np.zeros(0, np.int64), iter(some)
+    while batch := list(itertools.islice(left, 256)):
+        every = np.unique(np.concatenate([every, *batch]))
+    return every

@@ -200,8 +200,9 @@ class SpatialMemory(Joining, Travelling):
             session_id, camera_id: whose trajectory it is, where there are several.
             reason: kept with the revision.
 
-        A frame that moves less than half a voxel and 0.2 degrees gets its pose in the log, and the map stays. All or
-        nothing; readers keep what they read. `OutOfRoom`: old and new blocks do not fit in side by side.
+        A frame that moves less than half a voxel and 0.2 degrees gets its pose in the log, and the map stays. What
+        frames left whose images were given up moves with them (docs/poses.md). All or nothing; readers keep what they
+        read. `OutOfRoom`: old and new blocks do not fit in side by side.
         """
         given = arguments.checked_correction(poses, anchor, session_id, camera_id)
         arguments.checked_name("reason", reason)

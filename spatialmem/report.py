@@ -30,6 +30,7 @@ def described_memory(keeper: Keeper, layers: Layers) -> dict[str, Any]:
         "departed_regions": len(layers.departed),
         "suspect_poses": sum(row.pose_suspect for row in rows),
         "revised_poses": sum(row.pose_revision > 0 for row in rows),
+        "moved_blocks": 0 if file is None else file.moved_blocks(),
         "forgotten_frames": keeper.last_lsn - len(rows),
         "base_lsn": keeper.base_lsn,
         "horizon_lsn": keeper.horizon_lsn,

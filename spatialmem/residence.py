@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, final
 
 import numpy as np
@@ -125,6 +126,12 @@ class Residence:
         self.make_room(missing, pages, missing_free, surface, free)
         self._bring("surface", away)
         self._bring("free", self.free.among(free))
+
+    def ready_known(self, surface: NDArray[np.int64], free: NDArray[np.int64]) -> None:
+        """`ready`, for those of ascending, distinct keys whose blocks are anywhere: the others get no room."""
+        pools = self._layers.free.pools
+        here = pools.keys[distinct_blocks(pools, free)]
+        self.ready(self._known(surface), np.union1d(here, self.free.among(free)))
 
     def _bring(self, layer: Layer, keys: NDArray[np.int64]) -> None:
         layers = self._layers
@@ -310,6 +317,13 @@ class Residence:
             read = {row.key: row for row in self.store.read(layer, away)} if away else {}
             for key in some.tolist():
                 yield read[key] if key in read else pack(key, layers.last_lsn)
+
+    def rows_away(self, layer: Layer, keys: NDArray[np.int64]) -> Iterator[BlockRow]:
+        """Rows of those of the blocks that are on file alone, as rows that contain the last frame."""
+        away = (self.surface if layer == "surface" else self.free).among(keys)
+        for start in range(0, len(away), _AT_ONCE):
+            for row in self.store.read(layer, away[start : start + _AT_ONCE].tolist()):
+                yield replace(row, lsn=self._layers.last_lsn)
 
     # --- correcting
 

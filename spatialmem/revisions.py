@@ -16,9 +16,11 @@ from spatialmem.config import MemoryConfig
 from spatialmem.correction import Corrected, Correction, Logged
 from spatialmem.errors import InvalidValue, OutOfRoom, SpatialMemError
 from spatialmem.geometry import pose_difference
-from spatialmem.gone import Gone, evicted
+from spatialmem.gone import Gone
 from spatialmem.keeper import Keeper
 from spatialmem.layers import Layers
+from spatialmem.motions import Motions
+from spatialmem.store.moved import FREE, SURFACE
 from spatialmem.store.rows import AnchorRow, BlockRow, CorrectedLayers, KeyframeRow, PoseRow
 from spatialmem.voxels.blocks import block_of
 
@@ -39,6 +41,8 @@ class PoseCorrection:
     surface_blocks: int
     """blocks that were made anew"""
     free_blocks: int
+    moved_blocks: int = 0
+    """surface blocks that frames without images had touched, so that their content was moved (docs/poses.md)"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +66,6 @@ def correct_poses(
     used = {row.lsn: row.revision for row in wanted.poses if row.lsn in wanted.now}
     if before:
         settle(keeper, layers)
-        Gone(keeper, layers).require_none(evicted(keeper) & before.keys())
     change = Change(layers)
     try:
         done = None if not before else _worked_out(keeper, layers, wanted.now, before)
@@ -73,7 +76,8 @@ def correct_poses(
             changes = None if done is None else rewritten(layers, done)
             keeper.on_file().correct(wanted.poses, used, wanted.anchor, changes)
 
-        within_budget(keeper, layers, done, write, before.__contains__)
+        retold = () if done is None else done.examined
+        within_budget(keeper, layers, done, write, before.__contains__, retold)
         keeper.revise(wanted.poses, used, wanted.anchor)
         if done is not None:
             take_over(keeper, layers, done)
@@ -82,7 +86,7 @@ def correct_poses(
         raise
     if done is None:
         return PoseCorrection(len(wanted.poses), 0, 0, 0, 0)
-    return PoseCorrection(len(wanted.poses), len(before), done.replayed, len(done.surface), len(done.free))
+    return PoseCorrection(len(wanted.poses), len(before), done.replayed, *done.anew, done.moved)
 
 
 def _worked_out(keeper: Keeper, layers: Layers, now: Mapping[int, NDArray], before: Mapping[int, NDArray]) -> Corrected:
@@ -193,8 +197,9 @@ def log_of(keeper: Keeper, layers: Layers, now: Mapping[int, NDArray], before: M
         return keeper.logged(rows[lsn], before[lsn])
 
     gone = Gone(keeper, layers)
+    motions = Motions.of(now, before, layers.last_lsn, keeper.config) if now and gone.lsns else None
     with_depth = tuple(lsn for lsn in rows if lsn in layers.cells and lsn not in gone.lsns)
-    return Logged(with_depth, frame, frame_before, reach, gone)  # a frame with depth has seen some cell
+    return Logged(with_depth, frame, frame_before, reach, gone, motions)  # a frame with depth has seen some cell
 
 
 @final
@@ -235,11 +240,14 @@ def rewritten(layers: Layers, done: Corrected, examined: Mapping[int, bytes | No
     return CorrectedLayers(
         surface=_surface_rows(layers, done), free=_free_rows(layers, done), cells=done.cells,
         departed_of=done.departed_of, departed=done.departed, bare_surface=done.bare_surface.tolist(),
-        bare_free=done.bare_free.tolist(), examined=examined or {},
+        bare_free=done.bare_free.tolist(), examined=done.examined if examined is None else examined,
+        unmarked={SURFACE: done.surface.tolist(), FREE: done.free.tolist()}, marks=done.marks,
     )  # fmt: skip
 
 
 def _surface_rows(layers: Layers, done: Corrected) -> Iterator[BlockRow]:
+    if layers.residence is not None:
+        yield from layers.residence.rows_away("surface", done.surface)
     with layers.epochs.read() as epoch:
         seen, now = epoch.surface.pools, layers.surface.pools
         for key in np.setdiff1d(done.surface, done.bare_surface):
@@ -248,6 +256,8 @@ def _surface_rows(layers: Layers, done: Corrected) -> Iterator[BlockRow]:
 
 
 def _free_rows(layers: Layers, done: Corrected) -> Iterator[BlockRow]:
+    if layers.residence is not None:
+        yield from layers.residence.rows_away("free", done.free)
     with layers.epochs.read() as epoch:
         seen, now = epoch.free.pools, layers.free.pools
         for key in np.setdiff1d(done.free, done.bare_free):

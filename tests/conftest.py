@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -20,3 +21,19 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no recordings at {folder}; set SPATIALMEM_SHARED to the folder that holds them")
     return folder
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory) -> Path:
+    """A closed memory of `budget_helpers.two_places`; not to be changed."""
+    from budget_helpers import two_places
+
+    path = tmp_path_factory.mktemp("two") / "a.mem"
+    two_places(path)
+    return path
+
+
+@pytest.fixture
+def half(made, tmp_path) -> Path:
+    """A copy of it."""
+    return shutil.copyfile(made, tmp_path / "a.mem")

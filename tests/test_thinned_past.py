@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-
 import budget_helpers as bh
 import memory_helpers as mh
 import pytest
@@ -11,18 +9,6 @@ from test_equality import AFTER
 
 from spatialmem.errors import BeforeHorizon
 from spatialmem.memory import SpatialMemory
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    path = tmp_path_factory.mktemp("two") / "a.mem"
-    bh.two_places(path)
-    return path
-
-
-@pytest.fixture
-def half(made, tmp_path):
-    return shutil.copyfile(made, tmp_path / "a.mem")
 
 
 def later(count: int, first: int = 14):

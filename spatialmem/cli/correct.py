@@ -50,6 +50,11 @@ class Correct:
         pairs_table("", [
             ("memory", f"{self.memory}: {frames} frames"),
             ("poses", f"{done.recorded} recorded, {done.applied} of them far enough from before to change the map"),
-            ("map", f"{done.surface_blocks} blocks made anew from {done.replayed} frames, in {seconds:.1f} s"),
+            ("map", f"{done.surface_blocks} blocks made anew from {done.replayed} frames, {_moved(done.moved_blocks)}"
+                    f"in {seconds:.1f} s"),
         ])  # fmt: skip
         return OK
+
+
+def _moved(blocks: int) -> str:
+    return f"{blocks} blocks of frames without images moved with them, " if blocks else ""

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spatialmem.errors import InvalidValue, MemoryFileError
-from spatialmem.store import codec, evictions, queries
+from spatialmem.store import codec, evictions, moved, queries
 from spatialmem.store import records as rec
 from spatialmem.store import schema as sch
 from spatialmem.store.lsn_ranges import LsnRanges
@@ -143,6 +143,14 @@ class Contents(ABC):
     def left_by(self, lsn: int) -> NDArray[np.int64]:
         """(n,) keys of the surface blocks that an evicted frame touched or examined."""
         return codec.decode_examined(self._one(sch.FRAMES, lsn)[5])
+
+    def moved(self) -> list[moved.MovedRow]:
+        """Blocks whose content was moved, by layer and key."""
+        return self.read(moved.listed)
+
+    def moved_blocks(self) -> int:
+        """How many surface blocks are among them."""
+        return self.read(moved.count)
 
     def sessions(self) -> list[SessionRow]:
         """Sessions in order of arrival."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from spatialmem.config import MemoryConfig
 from spatialmem.errors import SpatialMemError
-from spatialmem.store import block_codec, codec, evictions, queries
+from spatialmem.store import block_codec, codec, evictions, moved, queries
 from spatialmem.store import schema as sch
 from spatialmem.types import Camera
 
@@ -29,7 +29,7 @@ _UNSIGHTED = "SELECT count(*) FROM frames WHERE depth IS NOT NULL AND lsn NOT IN
 def problems(connection: sqlite3.Connection) -> list[str]:
     """All problems found, at most a few dozen lines; reads the whole file."""
     found: list[str] = []
-    for check in (_structure, _checksums, _log, evictions.problems, _layers, _blobs, _blocks, _config):
+    for check in (_structure, _checksums, _log, evictions.problems, _layers, _marks, _blobs, _blocks, _config):
         try:
             for line in check(connection):
                 found.append(line)
@@ -49,7 +49,7 @@ def _structure(connection: sqlite3.Connection) -> Iterator[str]:
 
 
 def _checksums(connection: sqlite3.Connection) -> Iterator[str]:
-    for table in sch.TABLES:
+    for table in sch.tables_of(connection):
         for _, *row in _rows(connection, f"SELECT rowid, {', '.join(table.names)}, crc FROM {table.name}"):
             wrong = table.wrong(row)
             if wrong is not None:
@@ -97,6 +97,17 @@ def _layers(connection: sqlite3.Connection) -> Iterator[str]:
     (bad,) = connection.execute(_UNSIGHTED).fetchone()
     if bad:
         yield f"{bad} frames with depth have no row in sightings; {sch.REBUILD_ADVICE}"
+
+
+def _marks(connection: sqlite3.Connection) -> Iterator[str]:
+    there = {layer: _keys(connection, f"{layer}_blocks") for layer in (moved.SURFACE, moved.FREE)}
+    for row in moved.listed(connection):
+        if row.key not in there.get(row.layer, ()):
+            yield f"{row.layer} block {row.key} is marked as moved, but has no row; {sch.LOG_ADVICE}"
+
+
+def _keys(connection: sqlite3.Connection, table: str) -> set[int]:
+    return {key for (key,) in connection.execute(f"SELECT key FROM {table}")}
 
 
 def _blobs(connection: sqlite3.Connection) -> Iterator[str]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from spatialmem.errors import InvalidValue
-from spatialmem.store import evictions, queries
+from spatialmem.store import evictions, moved, queries
 from spatialmem.store import records as rec
 from spatialmem.store import schema as sch
 from spatialmem.store.rows import (
@@ -100,6 +100,7 @@ def put_corrected(connection: sqlite3.Connection, layers: CorrectedLayers, look:
         look(2 * evictions.size(connection, sch.FRAMES, lsn))
         _put_examined(connection, lsn, blob)
     put_blocks(connection, layers.surface, layers.free, None, look)
+    moved.replace(connection, layers.unmarked, layers.marks)
 
 
 def _drop_blocks(connection: sqlite3.Connection, table: sch.Table, keys: Iterable[int]) -> None:

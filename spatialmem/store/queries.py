@@ -163,7 +163,7 @@ def table_sizes(connection: sqlite3.Connection) -> dict[str, int]:
     By length and not from `dbstat`: lengths stand in the row headers, `dbstat` would read the whole file.
     """
     sizes = {}
-    for table in sch.TABLES:
+    for table in sch.tables_of(connection):
         lengths = " + ".join(
             f"ifnull(length({name}), 0)" if kind.startswith(("TEXT", "BLOB")) else "8" for name, kind in table.columns
         )

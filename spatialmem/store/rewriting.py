@@ -24,7 +24,7 @@ def rewrite_in_place(writer: Writer) -> None:
     part of a page when its rows are shared out among its neighbours. A page that is emptied is overwritten whole. Each
     page is emptied in one of two passes, the second of which begins half a portion later. Then free pages are cut off.
     """
-    for table in sch.TABLES:
+    for table in writer.read(sch.tables_of):
         for first_bytes in (_PORTION_BYTES, _PORTION_BYTES // 2):
             _rewrite_table(writer, table, first_bytes)
     if writer.room is not None:
@@ -33,7 +33,7 @@ def rewrite_in_place(writer: Writer) -> None:
 
 def wal_bytes_to_rewrite(connection: sqlite3.Connection) -> int:
     """What the wal must take for it at least: the longest row of all."""
-    return _wal_bytes([max(_longest(connection, table) for table in sch.TABLES)])
+    return _wal_bytes([max(_longest(connection, table) for table in sch.tables_of(connection))])
 
 
 def _rewrite_table(writer: Writer, table: sch.Table, first_bytes: int) -> None:

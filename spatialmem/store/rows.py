@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from spatialmem.store.lsn_ranges import LsnRanges
 from spatialmem.types import Camera
+
+if TYPE_CHECKING:
+    from spatialmem.store.moved import MovedRow
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -167,6 +171,9 @@ class CorrectedLayers:
     bare_free: Sequence[int]
     examined: Mapping[int, bytes | None]
     """encoded keys of what frames examined, in place of what their rows have"""
+    unmarked: Mapping[str, Iterable[int]] = field(default_factory=dict)
+    """keys by layer of blocks that are not what was moved there any more, but for those in `marks`"""
+    marks: Sequence[MovedRow] = ()
 
 
 @dataclass(frozen=True)

@@ -160,6 +160,11 @@ TABLES = (
     META, SESSIONS, ANCHORS, CAMERAS, KEYFRAMES, FRAMES, VECTORS, SIGHTINGS, DEPARTED, SURFACE_BLOCKS, FREE_BLOCKS,
     CHECKPOINTS, ROW_COUNTS, POSE_REVISIONS, EVICTIONS, TOMBSTONES,
 )  # fmt: skip
+MOVED = _table(
+    "moved", "layer TEXT NOT NULL, key INTEGER NOT NULL, at_lsn INTEGER NOT NULL, frames TEXT NOT NULL",
+    "PRIMARY KEY(layer, key)",
+)  # fmt: skip
+LATER = (MOVED,)  # made when they are first needed: a sound file may lack them
 COUNTED = (SURFACE_BLOCKS, FREE_BLOCKS, DEPARTED)  # a missing row of these would be a wrong map, and nothing else tells
 DERIVED = (SURFACE_BLOCKS, FREE_BLOCKS, SIGHTINGS, DEPARTED, CHECKPOINTS, ROW_COUNTS)
 
@@ -194,6 +199,12 @@ def row_crc(values: Sequence[Value]) -> int:
 def with_crc(values: Sequence[Value]) -> tuple[Value, ...]:
     """The row as it is written."""
     return (*values, row_crc(values))
+
+
+def tables_of(connection: sqlite3.Connection) -> tuple[Table, ...]:
+    """The tables that a file has, those of `LATER` that were made among them."""
+    names = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    return (*TABLES, *(table for table in LATER if table.name in names))
 
 
 def create_schema(connection: sqlite3.Connection) -> None:

@@ -316,6 +316,14 @@ class SurfaceGrid:
         self._versions.add(added)
         self.fetched[added] = lsn
 
+    def rewrite(self, key: int, arrays: BlockArrays, lsn: int) -> None:
+        """Put other content into a block that no reader sees; it contains the frames up to lsn, the last one.
+
+        `note_doubts` is to follow.
+        """
+        allocate.release_pages(self.pools, block_of(self.pools, key), 0)
+        write_block(self.pools, key, arrays, lsn)
+
     def adopt(self, seen: SurfaceReading, besides: NDArray[np.int64], contains: int) -> None:
         """Copy what another memory's readers see in, but for the blocks with the keys `besides`.
 
