@@ -14,10 +14,12 @@ from typing import Literal
 from spatialmem.errors import MemoryFileError
 from spatialmem.store import queries
 from spatialmem.store import schema as sch
-from spatialmem.store.records import numbers, ranges
+from spatialmem.store.lsn_ranges import LsnRanges
+from spatialmem.store.records import numbers
 
 SURFACE: Literal["surface"] = "surface"
 FREE: Literal["free"] = "free"
+_MOST_FRAMES = 1 << 24  # of one block: a damaged mark must not take all of RAM
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,10 @@ def listed(connection: sqlite3.Connection) -> list[MovedRow]:
 def _row(values: Sequence) -> MovedRow:
     layer, key, at_lsn, lsns = values
     try:
-        return MovedRow(layer, key, at_lsn, numbers(json.loads(lsns), at_lsn))
+        frames = numbers(json.loads(lsns), at_lsn)
+        if len(frames) > _MOST_FRAMES:
+            raise ValueError(f"{len(frames)} frames")
+        return MovedRow(layer, key, at_lsn, tuple(frames))
     except (ValueError, TypeError) as error:
         raise MemoryFileError(
             f"the mark of {layer} block {key} in table moved is damaged ({error!r}); restore the file from a copy"
@@ -71,5 +76,5 @@ def replace(connection: sqlite3.Connection, gone: Mapping[str, Iterable[int]], r
             pairs = ((layer, int(key)) for key in keys)
             connection.executemany("DELETE FROM moved WHERE layer = ? AND key = ?", pairs)
     for row in rows:
-        values = (row.layer, int(row.key), row.at_lsn, json.dumps(ranges(row.lsns)))
+        values = (row.layer, int(row.key), row.at_lsn, json.dumps(LsnRanges.of(row.lsns).pairs))
         connection.execute(sch.MOVED.insert, sch.with_crc(values))
