@@ -315,6 +315,18 @@ def test_what_the_file_or_ram_has_no_room_for_leaves_the_old_map(half, monkeypat
     assert_equals_its_rebuild(half, memory)
 
 
+def test_a_file_that_is_full_stays_within_its_bound(tmp_path):
+    """Frames are given up while it is written; what was worked out with their images goes on to hold."""
+    path = tmp_path / "a.mem"
+    memory = bh.create(path)
+    mh.observe_all(memory, bh.stream(0, 28))
+    gone = bh.evicted(memory)
+    with bh.watched(memory):
+        done = memory.correct_poses(corrections(memory, range(1, 28, 2), seed=5, metres=0.1))
+    assert gone and done.moved_blocks > 0 and done.replayed > 0
+    assert_equals_its_rebuild(path, memory)
+
+
 def test_a_kill_at_any_moment_leaves_the_old_map_or_the_new_one(half, tmp_path, monkeypatch):
     memory, copies = SpatialMemory.open(half, "a"), []
     before = memory.canonical_hash()
