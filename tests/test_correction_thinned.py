@@ -11,6 +11,7 @@ import pytest
 import synthetic as room
 from cli_helpers import run
 from test_correction import assert_equals_its_rebuild, corrections
+from test_equality import walk
 from test_forgetting import assert_nowhere, pieces
 
 from spatialmem.errors import MemoryFileError, OutOfRoom
@@ -58,6 +59,7 @@ def extents_m(memory):
 
 def thin(memory, share, seed=0):
     lsns = [k.lsn for k in memory.trajectory()]
+    lsns = [lsn for lsn in lsns if lsn not in bh.evicted(memory)]
     chosen = np.random.default_rng(seed).choice(lsns, int(share * len(lsns)), replace=False)
     memory._keeper.complete_round(memory._layers)
     memory._keeper.thinning._evict(sorted(int(lsn) for lsn in chosen))
@@ -247,6 +249,24 @@ def test_who_left_traces_in_a_box_is_forgotten_with_it(half):
     done = memory.forget(box_m=np.array([place + shift - 0.1, place + shift + 0.1]))
     assert done.frames >= 6 and not {k.lsn for k in memory.trajectory()} & set(FIRST)
     memory.close()
+
+
+def test_thinning_correcting_forgetting_and_observing_in_turn(tmp_path):
+    seed, frames, path = 1, walk(16), tmp_path / "a.mem"
+    rng = np.random.default_rng(seed)
+    memory = mh.create(path, frames[:8], **{**bh.OPTIONS, "checkpoint_frames": 5, "file_bytes": bh.LARGE})
+    for at in (8, 12):
+        thin(memory, 0.4, seed)
+        rows = [k.lsn for k in memory.trajectory()]
+        some = [int(lsn) for lsn in rng.choice(rows, 3, replace=False)]
+        memory.correct_poses(corrections(memory, some, seed, metres=rng.uniform(0.1, 0.4)))
+        mh.observe_all(memory, [mh.at(f, f.seq) for f in frames[at : at + 4]])
+        memory.forget(frames=some[:2])
+        assert not any(set(some[:2]) & {*block.first, *block.last} for block in contents(memory).values())
+        memory.correct_poses(
+            anchor=(memory.trajectory()[0].session_id, make_transform(np.eye(3), (0.1 * at, 0.0, 0.0)))
+        )
+    assert_equals_its_rebuild(path, memory)
 
 
 # --- going back, marks
