@@ -11,6 +11,7 @@ import pytest
 import synthetic as room
 from cli_helpers import run
 from test_correction import assert_equals_its_rebuild, corrections
+from test_equality import walk
 from test_forgetting import assert_nowhere, pieces
 
 from spatialmem.errors import MemoryFileError, OutOfRoom
@@ -58,6 +59,7 @@ def extents_m(memory):
 
 def thin(memory, share, seed=0):
     lsns = [k.lsn for k in memory.trajectory()]
+    lsns = [lsn for lsn in lsns if lsn not in bh.evicted(memory)]
     chosen = np.random.default_rng(seed).choice(lsns, int(share * len(lsns)), replace=False)
     memory._keeper.complete_round(memory._layers)
     memory._keeper.thinning._evict(sorted(int(lsn) for lsn in chosen))
@@ -249,6 +251,24 @@ def test_who_left_traces_in_a_box_is_forgotten_with_it(half):
     memory.close()
 
 
+def test_thinning_correcting_forgetting_and_observing_in_turn(tmp_path):
+    seed, frames, path = 1, walk(16), tmp_path / "a.mem"
+    rng = np.random.default_rng(seed)
+    memory = mh.create(path, frames[:8], **{**bh.OPTIONS, "checkpoint_frames": 5, "file_bytes": bh.LARGE})
+    for at in (8, 12):
+        thin(memory, 0.4, seed)
+        rows = [k.lsn for k in memory.trajectory()]
+        some = [int(lsn) for lsn in rng.choice(rows, 3, replace=False)]
+        memory.correct_poses(corrections(memory, some, seed, metres=rng.uniform(0.1, 0.4)))
+        mh.observe_all(memory, [mh.at(f, f.seq) for f in frames[at : at + 4]])
+        memory.forget(frames=some[:2])
+        assert not any(set(some[:2]) & {*block.first, *block.last} for block in contents(memory).values())
+        memory.correct_poses(
+            anchor=(memory.trajectory()[0].session_id, make_transform(np.eye(3), (0.1 * at, 0.0, 0.0)))
+        )
+    assert_equals_its_rebuild(path, memory)
+
+
 # --- going back, marks
 
 
@@ -313,6 +333,18 @@ def test_what_the_file_or_ram_has_no_room_for_leaves_the_old_map(half, monkeypat
         assert memory.sql("SELECT name FROM sqlite_master WHERE name = 'moved'") == [] and memory.check() == []
     assert memory.correct_poses(wanted).moved_blocks > 0
     assert_equals_its_rebuild(half, memory)
+
+
+def test_a_file_that_is_full_stays_within_its_bound(tmp_path):
+    """Frames are given up while it is written; what was worked out with their images goes on to hold."""
+    path = tmp_path / "a.mem"
+    memory = bh.create(path)
+    mh.observe_all(memory, bh.stream(0, 28))
+    gone = bh.evicted(memory)
+    with bh.watched(memory):
+        done = memory.correct_poses(corrections(memory, range(1, 28, 2), seed=5, metres=0.1))
+    assert gone and done.moved_blocks > 0 and done.replayed > 0
+    assert_equals_its_rebuild(path, memory)
 
 
 def test_a_kill_at_any_moment_leaves_the_old_map_or_the_new_one(half, tmp_path, monkeypatch):
