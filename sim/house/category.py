@@ -82,7 +82,11 @@ def make(category: Category, rng: np.random.Generator, *, size_m: Size | None = 
     drawn = tuple(float(v) for v in np.round(low + (high - low) * jitter, 3))
     size = size_m or (drawn[0], drawn[1], drawn[2])
     finish, look = _finished(category, rng)
-    word = "medium" if np.all(high / np.maximum(low, 1e-9) < 1.25) else ("small", "medium", "large")[min(int(share * 3), 2)]
+    word = (
+        "medium"
+        if np.all(high / np.maximum(low, 1e-9) < 1.25)
+        else ("small", "medium", "large")[min(int(share * 3), 2)]
+    )
     kit = Kit(finish, rng)
     category.build(kit, *size)
     return Made(category, Look(look.colour, look.material, look.decor, look.second_colour, word), kit.built(), size)
@@ -99,9 +103,7 @@ def _finished(category: Category, rng: np.random.Generator) -> tuple[dict[str, M
         if rng.uniform() < choice.decorated:
             decor = str(rng.choice(list(DECORS)))
             second = str(rng.choice([c for c in ("white", "black", "yellow", "blue", "red", "beige") if c != colour]))
-        finish[role] = material(
-            rng, substance, colour, decor=decor, second=second, axis=choice.axis, glow=choice.glow
-        )
+        finish[role] = material(rng, substance, colour, decor=decor, second=second, axis=choice.axis, glow=choice.glow)
         if role == "main":
             look = Look(colour, "wood" if substance == "painted wood" else substance, decor, second)
     return finish, look

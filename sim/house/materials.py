@@ -149,6 +149,8 @@ def material(
     if decor:
         scale_m = float(rng.uniform(0.7, 1.3)) * (0.06 if substance in ("fabric", "wool") else 0.03)
         return Material(DECORS[decor], rgb, tinted(rng, rgb_of(second)), scale_m, look.gloss, axis, seed, glow)
-    darker = mixed(rgb, (0.0, 0.0, 0.0), look.contrast) if max(rgb) > 0.25 else mixed(rgb, (0.5, 0.5, 0.5), look.contrast)
+    darker = (
+        mixed(rgb, (0.0, 0.0, 0.0), look.contrast) if max(rgb) > 0.25 else mixed(rgb, (0.5, 0.5, 0.5), look.contrast)
+    )
     scale_m = look.scale_m * float(rng.uniform(0.8, 1.25))
     return Material(look.pattern, rgb, darker, scale_m, look.gloss, axis, seed, glow)

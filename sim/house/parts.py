@@ -186,5 +186,7 @@ def leaf(path_m: Array, width_m: float, thick_m: float = 0.002) -> Part:
     faces = np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]])
     below = faces[:, ::-1] + len(top)
     return Part(
-        np.concatenate([top, top - thick_m * normals]), np.concatenate([normals, -normals]), np.concatenate([faces, below])
+        np.concatenate([top, top - thick_m * normals]),
+        np.concatenate([normals, -normals]),
+        np.concatenate([faces, below]),
     )

@@ -93,7 +93,12 @@ class Kit:
 
     @contextlib.contextmanager
     def turned(
-        self, at: Sequence[float] = (0.0, 0.0, 0.0), *, yaw_deg: float = 0.0, pitch_deg: float = 0.0, roll_deg: float = 0.0
+        self,
+        at: Sequence[float] = (0.0, 0.0, 0.0),
+        *,
+        yaw_deg: float = 0.0,
+        pitch_deg: float = 0.0,
+        roll_deg: float = 0.0,
     ) -> Iterator[None]:
         """Parts added inside are turned about x (pitch), y (roll), then z (yaw), and moved to `at`."""
         outer = self._from_part
@@ -125,7 +130,9 @@ class Kit:
         normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
         self._parts.append((parts.Part(vertices, normals, part.faces), self._roles.index(role)))
 
-    def box(self, at: Sequence[float], size: Sequence[float], role: str, round_m: float = 0.006, rings: int = 1) -> None:
+    def box(
+        self, at: Sequence[float], size: Sequence[float], role: str, round_m: float = 0.006, rings: int = 1
+    ) -> None:
         """A box of `size`, standing at `at`, its edges rounded."""
         self.add(parts.box(size, round_m, rings), (at[0], at[1], at[2] + size[2] / 2.0), role)
 
@@ -140,6 +147,11 @@ class Kit:
         x, y, z = centre
         self.tube([(x - length / 2.0, y, z), (x + length / 2.0, y, z)], radius, role, 12)
 
+    def cylinder_y(self, centre: Sequence[float], radius: float, length: float, role: str) -> None:
+        """A rod along y about its centre."""
+        x, y, z = centre
+        self.tube([(x, y - length / 2.0, z), (x, y + length / 2.0, z)], radius, role, 12)
+
     def prism(self, at: Sequence[float], outline: Sequence[tuple[float, float]], height: float, role: str) -> None:
         """A convex outline raised to a height, see parts.prism."""
         self.add(parts.prism(outline, height), at, role)
@@ -148,7 +160,9 @@ class Kit:
         """A turned part, see parts.lathe."""
         self.add(parts.lathe(profile, segments), at, role)
 
-    def tube(self, path: Sequence[Sequence[float]], radius: float | Sequence[float], role: str, segments: int = 8) -> None:
+    def tube(
+        self, path: Sequence[Sequence[float]], radius: float | Sequence[float], role: str, segments: int = 8
+    ) -> None:
         """A round rod along points."""
         self.add(parts.tube(path, radius, segments), (0.0, 0.0, 0.0), role)
 
@@ -166,15 +180,15 @@ class Kit:
         """A blade along a path in the x-z plane, widest in its middle, thin but with two sides."""
         self.add(parts.leaf(path, width), (0.0, 0.0, 0.0), role)
 
-    def legs(self, width: float, depth: float, height: float, radius: float, role: str, top: float | None = None) -> None:
+    def legs(
+        self, width: float, depth: float, height: float, radius: float, role: str, top: float | None = None
+    ) -> None:
         """Four legs at the corners of a rectangle, thinner below when `top` is larger."""
         for x in (-0.5, 0.5):
             for y in (-0.5, 0.5):
                 self.cylinder((x * width, y * depth, 0.0), radius, height, role, top, segments=12)
 
-    def region(
-        self, relation: str, kind: str, at: Sequence[float], size: Sequence[float]
-    ) -> None:
+    def region(self, relation: str, kind: str, at: Sequence[float], size: Sequence[float]) -> None:
         """A place for things: middle of its floor, then width, depth and clear height. Turns are not applied."""
         self._regions.append(Region(relation, kind, *map(float, at), *map(float, size)))  # type: ignore[call-arg]
 

@@ -136,7 +136,9 @@ class Furnisher:
                 found.append(self._keep(item, 0.0))
         return found
 
-    def middle(self, name: str, *, clear_m: float = 0.75, made: Made | None = None, near_wall: bool = False) -> Placement | None:
+    def middle(
+        self, name: str, *, clear_m: float = 0.75, made: Made | None = None, near_wall: bool = False
+    ) -> Placement | None:
         """Free in the room, with `clear_m` all around it, as near to the middle as can be."""
         made = made or self.make(name)
         cx, cy = self.inside.centre
@@ -145,7 +147,9 @@ class Furnisher:
             for x in np.arange(self.inside.x0 + 0.3, self.inside.x1 - 0.29, 0.15):
                 for y in np.arange(self.inside.y0 + 0.3, self.inside.y1 - 0.29, 0.15):
                     item = Placement(made, float(x), float(y), self.room.base_m, yaw, self.room.room_id)
-                    score = math.hypot(x - cx, y - cy) * (-1.0 if near_wall else 1.0) + float(self.rng.uniform(0.0, 0.2))
+                    score = math.hypot(x - cx, y - cy) * (-1.0 if near_wall else 1.0) + float(
+                        self.rng.uniform(0.0, 0.2)
+                    )
                     if (best is None or score < best[0]) and self._free_all_around(item, clear_m):
                         best = (score, item)
         return None if best is None else self._keep(best[1], 0.0)
@@ -223,7 +227,12 @@ class Furnisher:
         for t in stops.tolist():
             x, y = (t, side.line) if side.axis == 0 else (side.line, t)
             item = Placement(
-                made, x + side.inward[0] * away, y + side.inward[1] * away, self.room.base_m, side.yaw_deg, self.room.room_id
+                made,
+                x + side.inward[0] * away,
+                y + side.inward[1] * away,
+                self.room.base_m,
+                side.yaw_deg,
+                self.room.room_id,
             )
             found.append((item, min(t - first, last - t), abs(t - (first + last) / 2.0)))
         return found
@@ -247,14 +256,19 @@ class Furnisher:
             self.room.room_id,
         )  # fmt: skip
         solid = [h for h in self._hard if h[1] <= 0.0 and not self._is_window(h[0])] if tall else self._hard
-        if self.inside.contains(item.rect, 0.01) and not any(item.rect.overlaps(r) and lo < item.top_m - self.room.base_m and item.z_m - self.room.base_m < hi for r, lo, hi in solid):
+        if self.inside.contains(item.rect, 0.01) and not any(
+            item.rect.overlaps(r) and lo < item.top_m - self.room.base_m and item.z_m - self.room.base_m < hi
+            for r, lo, hi in solid
+        ):
             self._keep(item, 0.0)
 
     def _is_window(self, rect: Rect) -> bool:
         return any(o.passage is Passage.WINDOW and o.strip(0.35) == rect for o in self._openings)
 
     def _is_door(self, rect: Rect) -> bool:
-        return any(o.passage is not Passage.WINDOW and o.strip(LEAF_REACH_M).grown(0.03) == rect for o in self._openings)
+        return any(
+            o.passage is not Passage.WINDOW and o.strip(LEAF_REACH_M).grown(0.03) == rect for o in self._openings
+        )
 
     def _free(
         self, item: Placement, clear_m: float, *, tucked_into: Placement | None = None, ignore_clear: bool = False
@@ -274,7 +288,9 @@ class Furnisher:
         front = item.front(clear_m)
         if not self.inside.contains(front, 0.02):
             return False
-        return not any(bottom < 0.3 and front.overlaps(other) and not self._is_door(other) for other, bottom, _ in self._hard)
+        return not any(
+            bottom < 0.3 and front.overlaps(other) and not self._is_door(other) for other, bottom, _ in self._hard
+        )
 
     def _free_all_around(self, item: Placement, clear_m: float) -> bool:
         grown = item.rect.grown(clear_m)

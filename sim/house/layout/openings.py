@@ -10,7 +10,11 @@ import numpy as np
 from sim.house.layout.plan import DOOR_HEIGHT_M, Opening, Passage, Rect, Room, Stairs
 
 _PUBLIC = {"living room", "kitchen", "dining room", "hallway"}
-_OPEN_PAIRS = {frozenset(("living room", "dining room")), frozenset(("kitchen", "dining room")), frozenset(("living room", "kitchen"))}
+_OPEN_PAIRS = {
+    frozenset(("living room", "dining room")),
+    frozenset(("kitchen", "dining room")),
+    frozenset(("living room", "kitchen")),
+}
 _LEAVES = {"bathroom", "laundry room", "storage room"}
 """rooms that nobody walks through"""
 _DOOR_M, _FRAME_M, _CORNER_M = 0.88, 0.07, 0.18
@@ -134,7 +138,9 @@ def _front(rng: np.random.Generator, rooms: list[Room], footprint: Rect) -> Open
     options = options or [(r, s) for _, _, r, s in sides if s[3] - s[2] > 1.3]
     room, (axis, line, start, end) = options[int(rng.integers(len(options)))]
     at = float(rng.uniform(start + _CORNER_M, end - _CORNER_M - 0.95))
-    return Opening(Passage.FRONT, room.floor, axis, line, at, at + 0.95, 0.0, DOOR_HEIGHT_M, (room.room_id,), room.room_id)
+    return Opening(
+        Passage.FRONT, room.floor, axis, line, at, at + 0.95, 0.0, DOOR_HEIGHT_M, (room.room_id,), room.room_id
+    )
 
 
 def _windows(rng: np.random.Generator, room: Room, footprint: Rect, taken: list[Opening]) -> list[Opening]:
@@ -152,6 +158,9 @@ def _windows(rng: np.random.Generator, room: Room, footprint: Rect, taken: list[
                 continue
             at = (a + b) / 2.0 - wide / 2.0 + float(rng.uniform(-0.5, 0.5)) * (b - a - wide - 0.6)
             window = Opening(Passage.WINDOW, room.floor, axis, line, at, at + wide, sill, 2.15, (room.room_id,))
-            if not any(t.axis == axis and abs(t.line_m - line) < 1e-6 and t.start_m < at + wide + 0.15 and at - 0.15 < t.end_m for t in taken):
+            if not any(
+                t.axis == axis and abs(t.line_m - line) < 1e-6 and t.start_m < at + wide + 0.15 and at - 0.15 < t.end_m
+                for t in taken
+            ):
                 windows.append(window)
     return windows

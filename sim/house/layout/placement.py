@@ -43,7 +43,9 @@ class Placement:
     def rect(self) -> Rect:
         """The bounding rectangle of the whole shape on the plan."""
         low, high = self.made.shape.box_m
-        return self.turned(Footprint((low[0] + high[0]) / 2, (low[1] + high[1]) / 2, high[0] - low[0], high[1] - low[1]))
+        return self.turned(
+            Footprint((low[0] + high[0]) / 2, (low[1] + high[1]) / 2, high[0] - low[0], high[1] - low[1])
+        )
 
     def turned(self, local: Footprint) -> Rect:
         """The bounding rectangle on the plan of a rectangle in the thing's own frame."""

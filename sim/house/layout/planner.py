@@ -32,7 +32,17 @@ AREAS: dict[str, tuple[float, float, float]] = {
 _GROUND = ("living room", "kitchen", "bathroom")
 _FLAT = ("living room", "kitchen", "bathroom", "bedroom")
 _FURTHER_GROUND = ("dining room", "office", "laundry room", "storage room", "library", "gym", "bedroom", "bathroom")
-_FURTHER_FLAT = ("bedroom", "dining room", "office", "kids room", "storage room", "laundry room", "bathroom", "library", "gym")
+_FURTHER_FLAT = (
+    "bedroom",
+    "dining room",
+    "office",
+    "kids room",
+    "storage room",
+    "laundry room",
+    "bathroom",
+    "library",
+    "gym",
+)
 _UPPER = ("bedroom", "bathroom")
 _FURTHER_UPPER = ("bedroom", "kids room", "office", "bathroom", "kids room", "library", "storage room", "gym")
 

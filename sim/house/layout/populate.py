@@ -108,7 +108,9 @@ def _put(
             continue
         taken.append(here)
         wx, wy, wz = support.region_point(region, x, y)
-        return Placement(made, wx, wy, wz - float(low[2]) + 0.0005, support.yaw_deg + yaw, support.room_id, index, number)
+        return Placement(
+            made, wx, wy, wz - float(low[2]) + 0.0005, support.yaw_deg + yaw, support.room_id, index, number
+        )
     return None
 
 

@@ -25,7 +25,12 @@ def television(k: Kit, w: float, d: float, h: float) -> None:
 
 def floor_lamp(k: Kit, w: float, d: float, h: float) -> None:
     """A shade on a pole."""
-    k.lathe((0, 0, 0), [(0, 0), (0.13, 0), (0.135, 0.012), (0.05, 0.025), (0.013, 0.03), (0.012, h - 0.2), (0, h - 0.2)], "pole", 28)
+    k.lathe(
+        (0, 0, 0),
+        [(0, 0), (0.13, 0), (0.135, 0.012), (0.05, 0.025), (0.013, 0.03), (0.012, h - 0.2), (0, h - 0.2)],
+        "pole",
+        28,
+    )
     r = w / 2
     k.lathe((0, 0, h - 0.3), [(r, 0), (r * 0.72, 0.3), (r * 0.70, 0.3), (r * 0.98, 0)], "main", 36)
     k.ball((0, 0, h - 0.17), (0.04, 0.04, 0.05), "bulb")
@@ -43,7 +48,21 @@ def desk_lamp(k: Kit, w: float, d: float, h: float) -> None:
 def table_lamp(k: Kit, w: float, d: float, h: float) -> None:
     """A turned foot under a shade."""
     r = w / 2
-    k.lathe((0, 0, 0), [(0, 0), (r * 0.55, 0), (r * 0.6, 0.02), (r * 0.3, 0.05), (r * 0.55, h * 0.25), (r * 0.2, h * 0.48), (0.01, h * 0.7), (0, h * 0.7)], "pole", 28)
+    k.lathe(
+        (0, 0, 0),
+        [
+            (0, 0),
+            (r * 0.55, 0),
+            (r * 0.6, 0.02),
+            (r * 0.3, 0.05),
+            (r * 0.55, h * 0.25),
+            (r * 0.2, h * 0.48),
+            (0.01, h * 0.7),
+            (0, h * 0.7),
+        ],
+        "pole",
+        28,
+    )
     k.lathe((0, 0, h * 0.52), [(r, 0), (r * 0.68, h * 0.48), (r * 0.66, h * 0.48), (r * 0.98, 0)], "main", 32)
     k.ball((0, 0, h * 0.72), (0.025, 0.025, 0.035), "bulb", segments=12)
 
@@ -61,7 +80,12 @@ def ceiling_lamp(k: Kit, w: float, d: float, h: float) -> None:
 def plant(k: Kit, w: float, d: float, h: float) -> None:
     """A pot with long leaves; small ones stand on tables."""
     pot_h, r = min(h * 0.3, 0.34), w * 0.3
-    k.lathe((0, 0, 0), [(0, 0), (r * 0.72, 0), (r, pot_h - 0.02), (r * 1.05, pot_h - 0.02), (r * 1.05, pot_h), (r * 0.92, pot_h)], "main", 28)
+    k.lathe(
+        (0, 0, 0),
+        [(0, 0), (r * 0.72, 0), (r, pot_h - 0.02), (r * 1.05, pot_h - 0.02), (r * 1.05, pot_h), (r * 0.92, pot_h)],
+        "main",
+        28,
+    )
     k.lathe((0, 0, 0), [(r * 0.95, pot_h * 0.88), (0, pot_h * 0.9)], "soil", 28)
     leaves = int(np.clip(14 * (w / 0.3) ** 0.5, 10, 26))
     t = np.linspace(0, 1, 7)
@@ -163,7 +187,16 @@ def exercise_bike(k: Kit, w: float, d: float, h: float) -> None:
     k.tube([(0, -0.05 * d, 0.3), (0, -0.2 * d, h * 0.72)], 0.022, "frame")
     k.tube([(0, 0.05 * d, 0.3), (0, 0.2 * d, h * 0.85), (0, 0.17 * d, h)], 0.022, "frame")
     k.box((0, -0.22 * d, h * 0.71), (0.2, 0.26, 0.07), "seat", 0.03, 3)
-    k.tube([(-w * 0.45, 0.1 * d, h - 0.02), (-w * 0.2, 0.2 * d, h - 0.04), (w * 0.2, 0.2 * d, h - 0.04), (w * 0.45, 0.1 * d, h - 0.02)], 0.014, "seat")
+    k.tube(
+        [
+            (-w * 0.45, 0.1 * d, h - 0.02),
+            (-w * 0.2, 0.2 * d, h - 0.04),
+            (w * 0.2, 0.2 * d, h - 0.04),
+            (w * 0.45, 0.1 * d, h - 0.02),
+        ],
+        0.014,
+        "seat",
+    )
     k.box((0, 0.19 * d, h), (0.18, 0.03, 0.12), "seat", 0.01)
     for x in (-1, 1):
         k.tube([(x * 0.05, -0.02 * d, 0.3), (x * 0.09, -0.02 * d + x * 0.12, 0.3 + 0.1 * x)], 0.012, "seat")

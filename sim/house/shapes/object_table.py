@@ -6,7 +6,21 @@ from sim.house.category import Builder, Category, Finish, Size
 from sim.house.shapes import decor, personal, play, tableware
 from sim.house.shapes.furniture_table import BLACK, BULB, LEAF, SOIL, STEEL, WHITE
 
-_ALL = ("red", "orange", "yellow", "green", "turquoise", "blue", "purple", "pink", "brown", "beige", "white", "grey", "black")
+_ALL = (
+    "red",
+    "orange",
+    "yellow",
+    "green",
+    "turquoise",
+    "blue",
+    "purple",
+    "pink",
+    "brown",
+    "beige",
+    "white",
+    "grey",
+    "black",
+)
 _BRIGHT = ("red", "orange", "yellow", "green", "turquoise", "blue", "purple", "pink", "white", "black")
 CERAMIC = Finish(("ceramic",), _BRIGHT, decorated=0.25, axis=2)
 PLASTIC = Finish(("plastic",), _BRIGHT)
@@ -139,4 +153,3 @@ _PLAY = (
 
 THINGS: tuple[Category, ...] = (*_TABLEWARE, *_PERSONAL, *_PLAY)
 """all kinds of small things"""
-

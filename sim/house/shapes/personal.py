@@ -40,7 +40,12 @@ def laptop(k: Kit, w: float, d: float, h: float) -> None:
     k.box((0, 0, 0), (w, d, 0.016), "main", 0.005, 2)
     for row in range(5):
         for column in range(12):
-            k.box(((column - 5.5) * w * 0.075, -d * 0.34 + row * d * 0.115, 0.0158), (w * 0.063, d * 0.09, 0.002), "keys", 0.0)
+            k.box(
+                ((column - 5.5) * w * 0.075, -d * 0.34 + row * d * 0.115, 0.0158),
+                (w * 0.063, d * 0.09, 0.002),
+                "keys",
+                0.0,
+            )
     k.box((0, d * 0.36, 0.0158), (w * 0.3, d * 0.22, 0.001), "keys", 0.0)
     with k.turned((0, -d / 2 + 0.004, 0.014), pitch_deg=14):
         k.box((0, 0, 0), (w, 0.008, h - 0.014), "main", 0.004, 2)
@@ -64,7 +69,12 @@ def remote_control(k: Kit, w: float, d: float, h: float) -> None:
     k.cylinder((0, d * 0.25, h - 0.001), w * 0.28, 0.002, "keys", segments=20)
     for row in range(5):
         for column in range(3):
-            k.box(((column - 1) * w * 0.28, d * 0.05 - row * d * 0.1, h - 0.001), (w * 0.17, d * 0.05, 0.003), "keys", 0.001)
+            k.box(
+                ((column - 1) * w * 0.28, d * 0.05 - row * d * 0.1, h - 0.001),
+                (w * 0.17, d * 0.05, 0.003),
+                "keys",
+                0.001,
+            )
 
 
 def keyboard(k: Kit, w: float, d: float, h: float) -> None:
@@ -72,7 +82,12 @@ def keyboard(k: Kit, w: float, d: float, h: float) -> None:
     k.box((0, 0, 0), (w, d, h * 0.6), "main", 0.005, 2)
     for row in range(5):
         for column in range(15):
-            k.box(((column - 7) * w * 0.064, (row - 2) * d * 0.18, h * 0.55), (w * 0.054, d * 0.145, h * 0.45), "keys", 0.0)
+            k.box(
+                ((column - 7) * w * 0.064, (row - 2) * d * 0.18, h * 0.55),
+                (w * 0.054, d * 0.145, h * 0.45),
+                "keys",
+                0.0,
+            )
 
 
 def computer_mouse(k: Kit, w: float, d: float, h: float) -> None:
@@ -95,7 +110,12 @@ def headphones(k: Kit, w: float, d: float, h: float) -> None:
     k.tube([(w * 0.42 * np.cos(a), d * 0.5 * np.sin(a) - d * 0.1, h * 0.5) for a in t], 0.007, "main", 10)
     for x in (-1, 1):
         with k.turned((x * w * 0.42, -d * 0.28, h * 0.5), roll_deg=90):
-            k.lathe((0, 0, -0.014), [(0, 0), (h * 0.42, 0), (h * 0.5, 0.008), (h * 0.5, 0.02), (h * 0.4, 0.028), (0, 0.028)], "main", 24)
+            k.lathe(
+                (0, 0, -0.014),
+                [(0, 0), (h * 0.42, 0), (h * 0.5, 0.008), (h * 0.5, 0.02), (h * 0.4, 0.028), (0, 0.028)],
+                "main",
+                24,
+            )
 
 
 def speaker(k: Kit, w: float, d: float, h: float) -> None:
@@ -103,7 +123,19 @@ def speaker(k: Kit, w: float, d: float, h: float) -> None:
     k.box((0, 0, 0), (w, d, h), "main", 0.008, 2)
     for z, r in ((0.34, 0.36), (0.76, 0.18)):
         with k.turned((0, d / 2, h * z), pitch_deg=-90):
-            k.lathe((0, 0, 0), [(w * r, 0), (w * r, 0.006), (w * r * 0.9, 0.006), (w * r * 0.3, -0.004), (w * r * 0.25, 0.004), (0, 0.008)], "cone", 30)
+            k.lathe(
+                (0, 0, 0),
+                [
+                    (w * r, 0),
+                    (w * r, 0.006),
+                    (w * r * 0.9, 0.006),
+                    (w * r * 0.3, -0.004),
+                    (w * r * 0.25, 0.004),
+                    (0, 0.008),
+                ],
+                "cone",
+                30,
+            )
 
 
 def game_controller(k: Kit, w: float, d: float, h: float) -> None:
@@ -120,7 +152,12 @@ def camera(k: Kit, w: float, d: float, h: float) -> None:
     k.box((0, -d * 0.2, 0), (w, d * 0.5, h * 0.82), "main", 0.01, 2)
     k.box((0, -d * 0.2, h * 0.78), (w * 0.35, d * 0.4, h * 0.2), "main", 0.008, 2)
     with k.turned((0, 0.04 * d, h * 0.4), pitch_deg=-90):
-        k.lathe((0, 0, 0), [(0, 0), (h * 0.36, 0), (h * 0.36, d * 0.44), (h * 0.3, d * 0.46), (h * 0.24, d * 0.3), (0, d * 0.3)], "keys", 28)
+        k.lathe(
+            (0, 0, 0),
+            [(0, 0), (h * 0.36, 0), (h * 0.36, d * 0.44), (h * 0.3, d * 0.46), (h * 0.24, d * 0.3), (0, d * 0.3)],
+            "keys",
+            28,
+        )
     k.cylinder((w * 0.36, -d * 0.2, h * 0.8), 0.008, 0.01, "keys", segments=12)
 
 
@@ -131,7 +168,12 @@ def alarm_clock(k: Kit, w: float, d: float, h: float) -> None:
         k.tube([(x * r * 0.6, 0, 0), (x * r * 0.4, 0, r * 0.5)], 0.005, "main")
         k.ball((x * r * 0.5, 0, r * 2.05), (r * 0.3, r * 0.3, r * 0.22), "main", segments=14)
     with k.turned((0, -d / 2, r * 1.1), pitch_deg=-90):
-        k.lathe((0, 0, 0), [(0, 0), (r * 0.95, 0), (r, 0.005), (r, d), (r * 0.9, d), (r * 0.88, d - 0.006), (0, d - 0.006)], "main", 32)
+        k.lathe(
+            (0, 0, 0),
+            [(0, 0), (r * 0.95, 0), (r, 0.005), (r, d), (r * 0.9, d), (r * 0.88, d - 0.006), (0, d - 0.006)],
+            "main",
+            32,
+        )
         k.lathe((0, 0, d - 0.006), [(r * 0.88, 0.001), (0, 0.001)], "face", 28)
     for a, length in ((40, 0.5), (150, 0.75)):
         with k.turned((0, d / 2 - 0.004, r * 1.1), roll_deg=a):
@@ -143,7 +185,16 @@ def vase(k: Kit, w: float, d: float, h: float) -> None:
     r = w / 2
     bulge = float(k.rng.uniform(0.25, 0.5))
     tall = h * 0.6
-    rows = [(0, 0), (r * 0.55, 0), (r, tall * bulge), (r * 0.5, tall * 0.82), (r * 0.62, tall), (r * 0.55, tall), (r * 0.42, tall * 0.8), (0, tall * 0.5)]
+    rows = [
+        (0, 0),
+        (r * 0.55, 0),
+        (r, tall * bulge),
+        (r * 0.5, tall * 0.82),
+        (r * 0.62, tall),
+        (r * 0.55, tall),
+        (r * 0.42, tall * 0.8),
+        (0, tall * 0.5),
+    ]
     k.lathe((0, 0, 0), rows, "main", 36)
     for i in range(int(k.rng.integers(3, 7))):
         with k.turned((0, 0, tall * 0.7), yaw_deg=77.0 * i):
@@ -156,7 +207,9 @@ def candle(k: Kit, w: float, d: float, h: float) -> None:
     """A candle on a dish."""
     r = w / 2
     k.lathe((0, 0, 0), [(0, 0), (r * 0.7, 0), (r, 0.012), (r, 0.016), (r * 0.65, 0.006), (0, 0.006)], "dish", 28)
-    k.lathe((0, 0, 0.006), [(0, 0), (r * 0.55, 0), (r * 0.55, h - 0.02), (r * 0.45, h - 0.014), (0, h - 0.018)], "main", 24)
+    k.lathe(
+        (0, 0, 0.006), [(0, 0), (r * 0.55, 0), (r * 0.55, h - 0.02), (r * 0.45, h - 0.014), (0, h - 0.018)], "main", 24
+    )
     k.tube([(0, 0, h - 0.02), (0.001, 0, h)], 0.0015, "wick", 6)
 
 
@@ -187,7 +240,9 @@ def scissors(k: Kit, w: float, d: float, h: float) -> None:
         with k.turned((0, 0, 0), yaw_deg=8.0 * s):
             k.box((w * 0.22, 0, 0.002), (w * 0.55, 0.012, 0.003), "blade", 0.001)
             a = np.linspace(0, 2 * np.pi, 13)
-            k.tube([(-w * 0.3 + 0.025 * np.cos(t), s * -0.022 + 0.018 * np.sin(t), 0.005) for t in a], 0.0045, "main", 8)
+            k.tube(
+                [(-w * 0.3 + 0.025 * np.cos(t), s * -0.022 + 0.018 * np.sin(t), 0.005) for t in a], 0.0045, "main", 8
+            )
             k.tube([(-0.03, 0, 0.004), (-w * 0.3 + 0.025, s * -0.012, 0.005)], 0.005, "main", 8)
 
 
@@ -214,8 +269,19 @@ def sunglasses(k: Kit, w: float, d: float, h: float) -> None:
     """Sunglasses with their arms out."""
     for x in (-1, 1):
         with k.turned((x * w * 0.25, d / 2 - 0.004, h * 0.5), pitch_deg=-90):
-            k.lathe((0, 0, -0.003), [(0, 0), (w * 0.2, 0), (w * 0.22, 0.003), (w * 0.2, 0.005), (0, 0.005)], "glass", 24)
-        k.tube([(x * w * 0.48, d / 2 - 0.004, h * 0.7), (x * w * 0.5, d * 0.2, h * 0.72), (x * w * 0.46, -d / 2, h * 0.25)], 0.003, "main", 7)
+            k.lathe(
+                (0, 0, -0.003), [(0, 0), (w * 0.2, 0), (w * 0.22, 0.003), (w * 0.2, 0.005), (0, 0.005)], "glass", 24
+            )
+        k.tube(
+            [
+                (x * w * 0.48, d / 2 - 0.004, h * 0.7),
+                (x * w * 0.5, d * 0.2, h * 0.72),
+                (x * w * 0.46, -d / 2, h * 0.25),
+            ],
+            0.003,
+            "main",
+            7,
+        )
     k.tube([(-w * 0.06, d / 2, h * 0.6), (w * 0.06, d / 2, h * 0.6)], 0.003, "main", 7)
 
 
@@ -236,7 +302,12 @@ def backpack(k: Kit, w: float, d: float, h: float) -> None:
     t = np.linspace(0, np.pi, 9)
     k.tube([(0.04 * np.cos(a), -d * 0.1, h * 0.94 + 0.04 * np.sin(a)) for a in t], 0.006, "trim", 8)
     for x in (-1, 1):
-        k.tube([(x * w * 0.25, -d * 0.3, h * 0.9), (x * w * 0.28, -d * 0.5, h * 0.6), (x * w * 0.32, -d * 0.35, h * 0.15)], 0.013, "trim", 8)
+        k.tube(
+            [(x * w * 0.25, -d * 0.3, h * 0.9), (x * w * 0.28, -d * 0.5, h * 0.6), (x * w * 0.32, -d * 0.35, h * 0.15)],
+            0.013,
+            "trim",
+            8,
+        )
 
 
 def shoes(k: Kit, w: float, d: float, h: float) -> None:
@@ -245,7 +316,12 @@ def shoes(k: Kit, w: float, d: float, h: float) -> None:
         px, half = x * w * 0.26, w * 0.21
         k.box((px, 0, 0), (half * 2, d, h * 0.2), "sole", 0.015, 2)
         k.ball((px, d * 0.18, h * 0.32), (half * 0.96, d * 0.3, h * 0.32), "main", 0.7, 20)
-        k.lathe((px, -d * 0.2, h * 0.15), [(half * 0.95, 0), (half * 0.98, h * 0.5), (half * 0.8, h * 0.84), (half * 0.66, h * 0.8), (0, h * 0.5)], "main", 22)
+        k.lathe(
+            (px, -d * 0.2, h * 0.15),
+            [(half * 0.95, 0), (half * 0.98, h * 0.5), (half * 0.8, h * 0.84), (half * 0.66, h * 0.8), (0, h * 0.5)],
+            "main",
+            22,
+        )
         for i in range(3):
             k.cylinder_x((px, d * (0.04 + 0.08 * i), h * (0.68 - 0.04 * i)), 0.004, half * 1.1, "sole")
 
@@ -253,14 +329,24 @@ def shoes(k: Kit, w: float, d: float, h: float) -> None:
 def hat(k: Kit, w: float, d: float, h: float) -> None:
     """A hat with a brim and a band."""
     r = w / 2
-    k.lathe((0, 0, 0), [(r * 0.5, 0), (r, 0.008), (r, 0.011), (r * 0.58, 0.012), (r * 0.52, h * 0.8), (r * 0.42, h), (0, h * 0.94)], "main", 36)
+    k.lathe(
+        (0, 0, 0),
+        [(r * 0.5, 0), (r, 0.008), (r, 0.011), (r * 0.58, 0.012), (r * 0.52, h * 0.8), (r * 0.42, h), (0, h * 0.94)],
+        "main",
+        36,
+    )
     k.lathe((0, 0, 0.012), [(r * 0.585, 0), (r * 0.57, h * 0.28)], "trim", 36)
 
 
 def umbrella(k: Kit, w: float, d: float, h: float) -> None:
     """A closed umbrella lying along x."""
     with k.turned((-w / 2, 0, h / 2), roll_deg=90):
-        k.lathe((0, 0, w * 0.2), [(0, 0), (h * 0.5, 0.01), (h * 0.42, w * 0.3), (h * 0.15, w * 0.7), (0, w * 0.74)], "main", 14)
+        k.lathe(
+            (0, 0, w * 0.2),
+            [(0, 0), (h * 0.5, 0.01), (h * 0.42, w * 0.3), (h * 0.15, w * 0.7), (0, w * 0.74)],
+            "main",
+            14,
+        )
         k.cylinder((0, 0, w * 0.06), 0.005, w * 0.93, "trim", segments=10)
         k.cylinder((0, 0, 0), 0.013, w * 0.14, "trim", segments=14)
 
@@ -281,7 +367,12 @@ def soap(k: Kit, w: float, d: float, h: float) -> None:
 def soap_dispenser(k: Kit, w: float, d: float, h: float) -> None:
     """A pump bottle."""
     r = w / 2
-    k.lathe((0, 0, 0), [(0, 0), (r - 0.004, 0), (r, 0.005), (r, h * 0.58), (r * 0.4, h * 0.68), (r * 0.4, h * 0.74), (0, h * 0.74)], "main", 28)
+    k.lathe(
+        (0, 0, 0),
+        [(0, 0), (r - 0.004, 0), (r, 0.005), (r, h * 0.58), (r * 0.4, h * 0.68), (r * 0.4, h * 0.74), (0, h * 0.74)],
+        "main",
+        28,
+    )
     k.tube([(0, 0, h * 0.72), (0, 0, h * 0.92)], 0.004, "cap", 8)
     k.tube([(0, -0.01, h * 0.95), (0, r * 1.3, h * 0.93), (0, r * 1.4, h * 0.88)], 0.006, "cap", 8)
     k.lathe((0, 0, 0), [(r + 0.0008, h * 0.14), (r + 0.0008, h * 0.46)], "label", 28)
@@ -296,7 +387,12 @@ def shampoo(k: Kit, w: float, d: float, h: float) -> None:
 def toothbrush_cup(k: Kit, w: float, d: float, h: float) -> None:
     """A tumbler with two toothbrushes."""
     r = w / 2
-    k.lathe((0, 0, 0), [(0, 0), (r * 0.85, 0), (r, h * 0.5), (r - 0.004, h * 0.5), (r * 0.82, 0.006), (0, 0.006)], "main", 28)
+    k.lathe(
+        (0, 0, 0),
+        [(0, 0), (r * 0.85, 0), (r, h * 0.5), (r - 0.004, h * 0.5), (r * 0.82, 0.006), (0, 0.006)],
+        "main",
+        28,
+    )
     for s, role in ((-1, "second"), (1, "third")):
         k.tube([(-s * r * 0.4, 0, 0.01), (s * r * 1.1, 0.01 * s, h * 0.9)], 0.004, role, 8)
         with k.turned((s * r * 1.05, 0.01 * s, h * 0.84), roll_deg=16 * s):
@@ -305,7 +401,12 @@ def toothbrush_cup(k: Kit, w: float, d: float, h: float) -> None:
 
 def toothpaste(k: Kit, w: float, d: float, h: float) -> None:
     """A tube lying down."""
-    k.tube([(-w / 2, 0, h * 0.35), (-w * 0.1, 0, h * 0.42), (w * 0.3, 0, h * 0.5), (w * 0.36, 0, h * 0.5)], [h * 0.2, h * 0.38, h * 0.46, h * 0.3], "main", 16)
+    k.tube(
+        [(-w / 2, 0, h * 0.35), (-w * 0.1, 0, h * 0.42), (w * 0.3, 0, h * 0.5), (w * 0.36, 0, h * 0.5)],
+        [h * 0.2, h * 0.38, h * 0.46, h * 0.3],
+        "main",
+        16,
+    )
     k.box((-w / 2, 0, 0.001), (0.01, d, h * 0.5), "main", 0.002)
     k.tube([(w * 0.35, 0, h * 0.5), (w / 2, 0, h * 0.5)], h * 0.33, "cap", 14)
 

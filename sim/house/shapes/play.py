@@ -41,7 +41,15 @@ def toy_car(k: Kit, w: float, d: float, h: float) -> None:
 def toy_blocks(k: Kit, w: float, d: float, h: float) -> None:
     """A heap of building blocks."""
     s = w / 3.2
-    spots = [(-1.05, 0.2, 0, 10), (0.05, 0, 0, -8), (1.1, 0.3, 0, 30), (-0.45, 0.1, 1, 20), (0.55, 0.1, 1, -15), (0.1, 0.05, 2, 40), (0.4, -1.15, 0, 50)]
+    spots = [
+        (-1.05, 0.2, 0, 10),
+        (0.05, 0, 0, -8),
+        (1.1, 0.3, 0, 30),
+        (-0.45, 0.1, 1, 20),
+        (0.55, 0.1, 1, -15),
+        (0.1, 0.05, 2, 40),
+        (0.4, -1.15, 0, 50),
+    ]
     for i, (x, y, level, yaw) in enumerate(spots):
         with k.turned((x * s, y * s, level * s), yaw_deg=yaw):
             k.box((0, 0, 0), (s * 0.94, s * 0.94, s * 0.97), ("main", "second", "third", "fourth")[i % 4], 0.004, 2)
@@ -84,7 +92,12 @@ def dumbbell(k: Kit, w: float, d: float, h: float) -> None:
     k.cylinder_x((0, 0, h / 2), 0.014, w, "bar")
     for x in (-1, 1):
         with k.turned((x * w * 0.36, 0, h / 2), roll_deg=90):
-            k.lathe((0, 0, -w * 0.12), [(0, 0), (h * 0.42, 0), (h / 2, 0.012), (h / 2, w * 0.2), (h * 0.42, w * 0.24), (0, w * 0.24)], "main", 8)
+            k.lathe(
+                (0, 0, -w * 0.12),
+                [(0, 0), (h * 0.42, 0), (h / 2, 0.012), (h / 2, w * 0.2), (h * 0.42, w * 0.24), (0, w * 0.24)],
+                "main",
+                8,
+            )
 
 
 def yoga_mat(k: Kit, w: float, d: float, h: float) -> None:
@@ -99,8 +112,18 @@ def yoga_mat(k: Kit, w: float, d: float, h: float) -> None:
 def watering_can(k: Kit, w: float, d: float, h: float) -> None:
     """A can with spout and handle."""
     r = d / 2
-    k.lathe((-w * 0.18, 0, 0), [(0, 0), (r, 0), (r * 0.9, h * 0.7), (r * 0.85, h * 0.7), (r * 0.8, h * 0.6), (0, h * 0.58)], "main", 32)
-    k.tube([(-w * 0.18 + r * 0.8, 0, h * 0.15), (w * 0.2, 0, h * 0.55), (w * 0.42, 0, h * 0.85)], [0.02, 0.014, 0.011], "main", 12)
+    k.lathe(
+        (-w * 0.18, 0, 0),
+        [(0, 0), (r, 0), (r * 0.9, h * 0.7), (r * 0.85, h * 0.7), (r * 0.8, h * 0.6), (0, h * 0.58)],
+        "main",
+        32,
+    )
+    k.tube(
+        [(-w * 0.18 + r * 0.8, 0, h * 0.15), (w * 0.2, 0, h * 0.55), (w * 0.42, 0, h * 0.85)],
+        [0.02, 0.014, 0.011],
+        "main",
+        12,
+    )
     with k.turned((w * 0.42, 0, h * 0.84), roll_deg=45):
         k.lathe((0, 0, 0), [(0.011, 0), (0.035, 0.03), (0, 0.036)], "main", 20)
     t = np.linspace(0, np.pi, 11)
@@ -118,7 +141,12 @@ def screwdriver(k: Kit, w: float, d: float, h: float) -> None:
     """A screwdriver lying down."""
     with k.turned((-w / 2, 0, h / 2), roll_deg=90):
         r = h / 2
-        k.lathe((0, 0, 0), [(0, 0), (r * 0.8, 0), (r, 0.015), (r * 0.75, w * 0.12), (r, w * 0.3), (r * 0.6, w * 0.42), (0, w * 0.42)], "main", 12)
+        k.lathe(
+            (0, 0, 0),
+            [(0, 0), (r * 0.8, 0), (r, 0.015), (r * 0.75, w * 0.12), (r, w * 0.3), (r * 0.6, w * 0.42), (0, w * 0.42)],
+            "main",
+            12,
+        )
         k.cylinder((0, 0, w * 0.4), 0.0035, w * 0.6, "head", segments=10)
 
 
@@ -126,7 +154,9 @@ def torch_light(k: Kit, w: float, d: float, h: float) -> None:
     """A torch lying along x."""
     with k.turned((-w / 2, 0, h / 2), roll_deg=90):
         r = h / 2
-        k.lathe((0, 0, 0), [(0, 0), (r * 0.68, 0.002), (r * 0.68, w * 0.7), (r, w * 0.82), (r, w), (r * 0.9, w)], "main", 26)
+        k.lathe(
+            (0, 0, 0), [(0, 0), (r * 0.68, 0.002), (r * 0.68, w * 0.7), (r, w * 0.82), (r, w), (r * 0.9, w)], "main", 26
+        )
         k.lathe((0, 0, w - 0.004), [(r * 0.9, 0), (0, 0.001)], "glass", 24)
     k.box((0, 0, h * 0.8), (0.025, 0.012, 0.008), "band", 0.003)
 
@@ -135,16 +165,33 @@ def toolbox(k: Kit, w: float, d: float, h: float) -> None:
     """A tool box with a handle."""
     k.box((0, 0, 0), (w, d, h * 0.6), "main", 0.008, 2)
     k.box((0, 0, h * 0.6), (w * 1.01, d * 1.01, h * 0.18), "band", 0.012, 2)
-    k.tube([(-w * 0.25, 0, h * 0.76), (-w * 0.22, 0, h * 0.96), (w * 0.22, 0, h * 0.96), (w * 0.25, 0, h * 0.76)], 0.01, "band", 10)
+    k.tube(
+        [(-w * 0.25, 0, h * 0.76), (-w * 0.22, 0, h * 0.96), (w * 0.22, 0, h * 0.96), (w * 0.25, 0, h * 0.76)],
+        0.01,
+        "band",
+        10,
+    )
     for x in (-1, 1):
         k.box((x * w * 0.3, d / 2, h * 0.5), (0.04, 0.012, 0.06), "head", 0.003)
 
 
 def iron(k: Kit, w: float, d: float, h: float) -> None:
     """A flat iron, its tip along +x."""
-    k.prism((0, 0, 0), [(-w / 2, -d / 2), (w * 0.1, -d / 2), (w / 2, 0), (w * 0.1, d / 2), (-w / 2, d / 2)], 0.012, "head")
-    k.prism((0, 0, 0.012), [(-w * 0.46, -d * 0.42), (w * 0.08, -d * 0.42), (w * 0.42, 0), (w * 0.08, d * 0.42), (-w * 0.46, d * 0.42)], h * 0.4, "main")
-    k.tube([(w * 0.12, 0, h * 0.45), (w * 0.05, 0, h * 0.9), (-w * 0.35, 0, h * 0.92), (-w * 0.42, 0, h * 0.4)], 0.014, "band", 10)
+    k.prism(
+        (0, 0, 0), [(-w / 2, -d / 2), (w * 0.1, -d / 2), (w / 2, 0), (w * 0.1, d / 2), (-w / 2, d / 2)], 0.012, "head"
+    )
+    k.prism(
+        (0, 0, 0.012),
+        [(-w * 0.46, -d * 0.42), (w * 0.08, -d * 0.42), (w * 0.42, 0), (w * 0.08, d * 0.42), (-w * 0.46, d * 0.42)],
+        h * 0.4,
+        "main",
+    )
+    k.tube(
+        [(w * 0.12, 0, h * 0.45), (w * 0.05, 0, h * 0.9), (-w * 0.35, 0, h * 0.92), (-w * 0.42, 0, h * 0.4)],
+        0.014,
+        "band",
+        10,
+    )
 
 
 def cardboard_box(k: Kit, w: float, d: float, h: float) -> None:
@@ -169,7 +216,12 @@ def storage_bin(k: Kit, w: float, d: float, h: float) -> None:
 def basket(k: Kit, w: float, d: float, h: float) -> None:
     """A low round basket with two handles."""
     r = w / 2
-    k.lathe((0, 0, 0), [(0, 0), (r * 0.82, 0), (r, h * 0.75), (r * 1.02, h * 0.8), (r * 0.95, h * 0.8), (r * 0.78, 0.012), (0, 0.012)], "main", 36)
+    k.lathe(
+        (0, 0, 0),
+        [(0, 0), (r * 0.82, 0), (r, h * 0.75), (r * 1.02, h * 0.8), (r * 0.95, h * 0.8), (r * 0.78, 0.012), (0, 0.012)],
+        "main",
+        36,
+    )
     t = np.linspace(0, np.pi, 9)
     for x in (-1, 1):
         k.tube([(x * r * 0.98, 0.05 * np.cos(a), h * 0.76 + h * 0.22 * np.sin(a)) for a in t], 0.008, "main", 8)
@@ -179,7 +231,12 @@ def basket(k: Kit, w: float, d: float, h: float) -> None:
 def globe(k: Kit, w: float, d: float, h: float) -> None:
     """A globe on a foot."""
     r = w * 0.45
-    k.lathe((0, 0, 0), [(0, 0), (r * 0.7, 0), (r * 0.7, 0.012), (0.015, 0.03), (0.01, h - 2 * r - 0.01), (0, h - 2 * r)], "band", 28)
+    k.lathe(
+        (0, 0, 0),
+        [(0, 0), (r * 0.7, 0), (r * 0.7, 0.012), (0.015, 0.03), (0.01, h - 2 * r - 0.01), (0, h - 2 * r)],
+        "band",
+        28,
+    )
     k.ball((0, 0, h - r), (r, r, r), "main", segments=32)
     t = np.linspace(-np.pi / 2, np.pi / 2, 11)
     k.tube([(r * 1.06 * np.cos(a), 0, h - r + r * 1.04 * np.sin(a)) for a in t], 0.006, "band", 8)

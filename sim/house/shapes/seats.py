@@ -11,7 +11,9 @@ def chair(k: Kit, w: float, d: float, h: float) -> None:
     for x in (-1, 1):
         px = x * (w / 2 - 0.022)
         k.cylinder((px, d / 2 - 0.022, 0), 0.014, seat - 0.03, "legs", 0.02, 12)
-        k.tube([(px, -d / 2 + 0.022, 0), (px, -d / 2 + 0.022, seat), (px, -d / 2 - 0.03, h)], [0.014, 0.02, 0.014], "legs")
+        k.tube(
+            [(px, -d / 2 + 0.022, 0), (px, -d / 2 + 0.022, seat), (px, -d / 2 - 0.03, h)], [0.014, 0.02, 0.014], "legs"
+        )
         k.box((px, 0, seat - 0.07), (0.018, d - 0.06, 0.03), "legs")
     k.box((0, d / 2 - 0.022, seat - 0.07), (w - 0.06, 0.018, 0.03), "legs")
     k.box((0, 0, seat - 0.04), (w, d, 0.025), "legs", 0.01)

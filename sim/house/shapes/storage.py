@@ -7,7 +7,9 @@ from sim.house.shape import Kit
 
 def _knob(k: Kit, x: float, y: float, z: float) -> None:
     with k.turned((x, y, z), pitch_deg=-90):
-        k.lathe((0, 0, 0), [(0, 0), (0.006, 0), (0.005, 0.012), (0.014, 0.016), (0.015, 0.022), (0, 0.026)], "handles", 14)
+        k.lathe(
+            (0, 0, 0), [(0, 0), (0.006, 0), (0.005, 0.012), (0.014, 0.016), (0.015, 0.022), (0, 0.026)], "handles", 14
+        )
 
 
 def _front(k: Kit, x: float, y: float, z: float, w: float, h: float, knob_x: float | None = None) -> None:
@@ -155,7 +157,12 @@ def coat_rack(k: Kit, w: float, d: float, h: float) -> None:
     k.cylinder((0, 0, 0.06), 0.02, h - 0.08, "main", 0.018)
     k.ball((0, 0, h), (0.03, 0.03, 0.03), "main")
     if k.rng.uniform() < 0.8:
-        k.lathe((0.02, 0.02, h * 0.4), [(0.02, 0), (0.17, 0.01), (0.15, h * 0.3), (0.07, h * 0.5), (0, h * 0.52)], "coat", 28)
+        k.lathe(
+            (0.02, 0.02, h * 0.4),
+            [(0.02, 0), (0.17, 0.01), (0.15, h * 0.3), (0.07, h * 0.5), (0, h * 0.52)],
+            "coat",
+            28,
+        )
 
 
 def laundry_basket(k: Kit, w: float, d: float, h: float) -> None:

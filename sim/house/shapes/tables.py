@@ -25,7 +25,9 @@ def round_table(k: Kit, w: float, d: float, h: float) -> None:
     r = min(w, d) / 2
     foot = [(0, 0), (r * 0.5, 0), (r * 0.52, 0.015), (r * 0.2, 0.05), (0.045, 0.12), (0.035, h * 0.5), (0.06, h - 0.05)]
     k.lathe((0, 0, 0), [*foot, (r * 0.3, h - 0.03), (0, h - 0.03)], "legs", 32)
-    k.lathe((0, 0, h - 0.032), [(0, 0), (r - 0.01, 0), (r, 0.008), (r, 0.024), (r - 0.008, 0.032), (0, 0.032)], "main", 48)
+    k.lathe(
+        (0, 0, h - 0.032), [(0, 0), (r - 0.01, 0), (r, 0.008), (r, 0.024), (r - 0.008, 0.032), (0, 0.032)], "main", 48
+    )
     k.region("on", "dining table", (0, 0, h), (r * 1.3, r * 1.3, 0.6))
 
 
@@ -45,9 +47,14 @@ def side_table(k: Kit, w: float, d: float, h: float) -> None:
     r = min(w, d) / 2
     for i in range(3):
         a = np.radians(120.0 * i + 90)
-        foot, head = (r * 0.85 * np.cos(a), r * 0.85 * np.sin(a), 0), (r * 0.45 * np.cos(a), r * 0.45 * np.sin(a), h - 0.02)
+        foot, head = (
+            (r * 0.85 * np.cos(a), r * 0.85 * np.sin(a), 0),
+            (r * 0.45 * np.cos(a), r * 0.45 * np.sin(a), h - 0.02),
+        )
         k.tube([foot, head], [0.011, 0.017], "legs")
-    k.lathe((0, 0, h - 0.024), [(0, 0), (r - 0.01, 0), (r, 0.008), (r, 0.024), (r - 0.005, 0.024), (0, 0.02)], "main", 40)
+    k.lathe(
+        (0, 0, h - 0.024), [(0, 0), (r - 0.01, 0), (r, 0.008), (r, 0.024), (r - 0.005, 0.024), (0, 0.02)], "main", 40
+    )
     k.region("on", "side table", (0, 0, h - 0.003), (r * 1.25, r * 1.25, 0.5))
 
 

@@ -16,7 +16,16 @@ def _handle(k: Kit, x: float, z0: float, z1: float, reach: float, r: float, role
 
 def _vessel(r: float, h: float, wall: float, foot: float = 1.0) -> list[tuple[float, float]]:
     low = r * foot
-    return [(0, 0), (low - 0.003, 0), (low, 0.004), (r, h - 0.003), (r - wall / 2, h), (r - wall, h - 0.003), (low - wall, wall * 1.5), (0, wall * 1.5)]
+    return [
+        (0, 0),
+        (low - 0.003, 0),
+        (low, 0.004),
+        (r, h - 0.003),
+        (r - wall / 2, h),
+        (r - wall, h - 0.003),
+        (low - wall, wall * 1.5),
+        (0, wall * 1.5),
+    ]
 
 
 def mug(k: Kit, w: float, d: float, h: float) -> None:
@@ -29,8 +38,26 @@ def mug(k: Kit, w: float, d: float, h: float) -> None:
 def cup(k: Kit, w: float, d: float, h: float) -> None:
     """A tea cup on its saucer."""
     r = d * 0.3
-    k.lathe((0, 0, 0), [(0, 0.004), (d * 0.2, 0.002), (d / 2, 0.014), (d / 2, 0.018), (d * 0.2, 0.008), (0, 0.008)], "main", 36)
-    k.lathe((0, 0, 0.008), [(0, 0), (r * 0.5, 0), (r * 0.85, h * 0.35), (r, h - 0.01), (r - 0.004, h - 0.01), (r * 0.75, h * 0.3), (0, 0.008)], "main", 32)
+    k.lathe(
+        (0, 0, 0),
+        [(0, 0.004), (d * 0.2, 0.002), (d / 2, 0.014), (d / 2, 0.018), (d * 0.2, 0.008), (0, 0.008)],
+        "main",
+        36,
+    )
+    k.lathe(
+        (0, 0, 0.008),
+        [
+            (0, 0),
+            (r * 0.5, 0),
+            (r * 0.85, h * 0.35),
+            (r, h - 0.01),
+            (r - 0.004, h - 0.01),
+            (r * 0.75, h * 0.3),
+            (0, 0.008),
+        ],
+        "main",
+        32,
+    )
     _handle(k, r - 0.006, h * 0.35, h * 0.8, 0.02, 0.0035)
 
 
@@ -42,14 +69,38 @@ def drinking_glass(k: Kit, w: float, d: float, h: float) -> None:
 def wine_glass(k: Kit, w: float, d: float, h: float) -> None:
     """A stemmed glass."""
     r = w / 2
-    profile = [(0, 0), (r * 0.9, 0), (r * 0.9, 0.003), (0.006, 0.01), (0.004, h * 0.45), (r * 0.75, h * 0.55), (r, h * 0.72), (r * 0.8, h), (r * 0.78, h)]
+    profile = [
+        (0, 0),
+        (r * 0.9, 0),
+        (r * 0.9, 0.003),
+        (0.006, 0.01),
+        (0.004, h * 0.45),
+        (r * 0.75, h * 0.55),
+        (r, h * 0.72),
+        (r * 0.8, h),
+        (r * 0.78, h),
+    ]
     k.lathe((0, 0, 0), [*profile, (r * 0.96, h * 0.72), (r * 0.7, h * 0.57), (0, h * 0.5)], "main", 32)
 
 
 def plate(k: Kit, w: float, d: float, h: float) -> None:
     """A dinner plate."""
     r = w / 2
-    k.lathe((0, 0, 0), [(0, 0), (r * 0.6, 0), (r * 0.68, h * 0.45), (r, h), (r - 0.002, h + 0.003), (r * 0.66, h * 0.45 + 0.004), (r * 0.58, 0.005), (0, 0.005)], "main", 44)
+    k.lathe(
+        (0, 0, 0),
+        [
+            (0, 0),
+            (r * 0.6, 0),
+            (r * 0.68, h * 0.45),
+            (r, h),
+            (r - 0.002, h + 0.003),
+            (r * 0.66, h * 0.45 + 0.004),
+            (r * 0.58, 0.005),
+            (0, 0.005),
+        ],
+        "main",
+        44,
+    )
 
 
 def bowl(k: Kit, w: float, d: float, h: float) -> None:
@@ -64,7 +115,21 @@ def bowl(k: Kit, w: float, d: float, h: float) -> None:
 def bottle(k: Kit, w: float, d: float, h: float) -> None:
     """A bottle with a neck, a label and a cap."""
     r = w / 2
-    k.lathe((0, 0, 0), [(0, 0), (r - 0.004, 0), (r, 0.006), (r, h * 0.58), (r * 0.75, h * 0.68), (r * 0.36, h * 0.78), (r * 0.34, h * 0.95), (0, h * 0.95)], "main", 28)
+    k.lathe(
+        (0, 0, 0),
+        [
+            (0, 0),
+            (r - 0.004, 0),
+            (r, 0.006),
+            (r, h * 0.58),
+            (r * 0.75, h * 0.68),
+            (r * 0.36, h * 0.78),
+            (r * 0.34, h * 0.95),
+            (0, h * 0.95),
+        ],
+        "main",
+        28,
+    )
     k.lathe((0, 0, 0), [(r * 0.4, h * 0.92), (r * 0.4, h), (0, h)], "cap", 20)
     k.lathe((0, 0, 0), [(r + 0.0008, h * 0.18), (r + 0.0008, h * 0.5)], "label", 28)
 
@@ -72,17 +137,44 @@ def bottle(k: Kit, w: float, d: float, h: float) -> None:
 def water_bottle(k: Kit, w: float, d: float, h: float) -> None:
     """A sports bottle."""
     r = w / 2
-    k.lathe((0, 0, 0), [(0, 0), (r - 0.005, 0), (r, 0.008), (r, h * 0.45), (r * 0.9, h * 0.52), (r, h * 0.6), (r, h * 0.78), (r * 0.7, h * 0.84), (0, h * 0.84)], "main", 28)
-    k.lathe((0, 0, 0), [(r * 0.72, h * 0.83), (r * 0.72, h * 0.93), (r * 0.3, h * 0.95), (r * 0.28, h), (0, h)], "cap", 24)
+    k.lathe(
+        (0, 0, 0),
+        [
+            (0, 0),
+            (r - 0.005, 0),
+            (r, 0.008),
+            (r, h * 0.45),
+            (r * 0.9, h * 0.52),
+            (r, h * 0.6),
+            (r, h * 0.78),
+            (r * 0.7, h * 0.84),
+            (0, h * 0.84),
+        ],
+        "main",
+        28,
+    )
+    k.lathe(
+        (0, 0, 0), [(r * 0.72, h * 0.83), (r * 0.72, h * 0.93), (r * 0.3, h * 0.95), (r * 0.28, h), (0, h)], "cap", 24
+    )
 
 
 def teapot(k: Kit, w: float, d: float, h: float) -> None:
     """A round pot with spout, handle and lid."""
     r = d / 2
     body = [(r * np.sin(a), h * 0.42 * (1 - np.cos(a))) for a in np.linspace(0.25, np.pi * 0.86, 11)]
-    k.lathe((0, 0, 0), [(0, body[0][1]), *body, (r * 0.4, h * 0.82), (r * 0.36, h * 0.86), (r * 0.15, h * 0.9), (0, h * 0.91)], "main", 36)
+    k.lathe(
+        (0, 0, 0),
+        [(0, body[0][1]), *body, (r * 0.4, h * 0.82), (r * 0.36, h * 0.86), (r * 0.15, h * 0.9), (0, h * 0.91)],
+        "main",
+        36,
+    )
     k.ball((0, 0, h * 0.95), (r * 0.13, r * 0.13, r * 0.13), "main", segments=12)
-    k.tube([(r * 0.8, 0, h * 0.32), (r * 1.25, 0, h * 0.5), (w * 0.62, 0, h * 0.78)], [r * 0.22, r * 0.14, r * 0.09], "main", 12)
+    k.tube(
+        [(r * 0.8, 0, h * 0.32), (r * 1.25, 0, h * 0.5), (w * 0.62, 0, h * 0.78)],
+        [r * 0.22, r * 0.14, r * 0.09],
+        "main",
+        12,
+    )
     with k.turned(yaw_deg=180):
         _handle(k, r * 0.82, h * 0.25, h * 0.72, r * 0.5, r * 0.07)
 
@@ -91,8 +183,18 @@ def kettle(k: Kit, w: float, d: float, h: float) -> None:
     """An electric kettle on its base."""
     r = d / 2
     k.lathe((0, 0, 0), [(0, 0), (r, 0), (r, 0.018), (0, 0.018)], "handle", 36)
-    k.lathe((0, 0, 0.02), [(0, 0), (r * 0.96, 0), (r * 0.98, 0.01), (r * 0.7, h * 0.8), (r * 0.6, h * 0.86), (0, h * 0.9)], "main", 36)
-    k.tube([(-r * 0.6, 0, h * 0.86), (-r * 1.3, 0, h * 0.82), (-r * 1.35, 0, h * 0.35), (-r * 0.95, 0, h * 0.18)], 0.011, "handle", 10)
+    k.lathe(
+        (0, 0, 0.02),
+        [(0, 0), (r * 0.96, 0), (r * 0.98, 0.01), (r * 0.7, h * 0.8), (r * 0.6, h * 0.86), (0, h * 0.9)],
+        "main",
+        36,
+    )
+    k.tube(
+        [(-r * 0.6, 0, h * 0.86), (-r * 1.3, 0, h * 0.82), (-r * 1.35, 0, h * 0.35), (-r * 0.95, 0, h * 0.18)],
+        0.011,
+        "handle",
+        10,
+    )
     k.tube([(r * 0.6, 0, h * 0.6), (r * 0.95, 0, h * 0.8)], [0.024, 0.012], "main", 12)
 
 
@@ -107,24 +209,40 @@ def saucepan(k: Kit, w: float, d: float, h: float) -> None:
 def cooking_pot(k: Kit, w: float, d: float, h: float) -> None:
     """A pot with two handles and a lid."""
     r = d / 2 * 0.9
-    k.lathe((0, 0, 0), [(0, 0), (r - 0.004, 0), (r, 0.005), (r, h * 0.75), (r + 0.004, h * 0.76), (r * 0.9, h * 0.82), (0, h * 0.88)], "main", 40)
+    k.lathe(
+        (0, 0, 0),
+        [(0, 0), (r - 0.004, 0), (r, 0.005), (r, h * 0.75), (r + 0.004, h * 0.76), (r * 0.9, h * 0.82), (0, h * 0.88)],
+        "main",
+        40,
+    )
     k.lathe((0, 0, h * 0.86), [(0, 0), (0.01, 0), (0.02, h * 0.12), (0, h * 0.14)], "handle", 18)
     for yaw in (0, 180):
         with k.turned(yaw_deg=yaw):
-            k.tube([(r, -0.035, h * 0.6), (r + 0.025, -0.03, h * 0.62), (r + 0.025, 0.03, h * 0.62), (r, 0.035, h * 0.6)], 0.006, "handle")
+            k.tube(
+                [(r, -0.035, h * 0.6), (r + 0.025, -0.03, h * 0.62), (r + 0.025, 0.03, h * 0.62), (r, 0.035, h * 0.6)],
+                0.006,
+                "handle",
+            )
 
 
 def frying_pan(k: Kit, w: float, d: float, h: float) -> None:
     """A flat pan with a handle."""
     r = d / 2
     k.lathe((0, 0, 0), [(0, 0), (r * 0.8, 0), (r, h), (r - 0.004, h), (r * 0.78, 0.006), (0, 0.006)], "main", 40)
-    k.tube([(r - 0.004, 0, h * 0.8), (r + 0.06, 0, h + 0.01), (w - r, 0, h + 0.015)], [0.008, 0.009, 0.012], "handle", 10)
+    k.tube(
+        [(r - 0.004, 0, h * 0.8), (r + 0.06, 0, h + 0.01), (w - r, 0, h + 0.015)], [0.008, 0.009, 0.012], "handle", 10
+    )
 
 
 def knife(k: Kit, w: float, d: float, h: float) -> None:
     """A kitchen knife lying on its side."""
     k.box((-w * 0.3, 0, 0), (w * 0.4, d * 0.6, h), "handle", 0.004, 2)
-    k.prism((0, 0, 0.003), [(-w * 0.1, -d / 2), (w * 0.38, -d / 2), (w / 2, -d * 0.2), (w * 0.3, d * 0.4), (-w * 0.1, d / 2)], 0.003, "main")
+    k.prism(
+        (0, 0, 0.003),
+        [(-w * 0.1, -d / 2), (w * 0.38, -d / 2), (w / 2, -d * 0.2), (w * 0.3, d * 0.4), (-w * 0.1, d / 2)],
+        0.003,
+        "main",
+    )
 
 
 def fork(k: Kit, w: float, d: float, h: float) -> None:
@@ -152,15 +270,32 @@ def cutting_board(k: Kit, w: float, d: float, h: float) -> None:
 def jar(k: Kit, w: float, d: float, h: float) -> None:
     """A jar with a screw lid."""
     r = w / 2
-    k.lathe((0, 0, 0), [(0, 0), (r - 0.005, 0), (r, 0.008), (r, h * 0.7), (r * 0.82, h * 0.8), (0, h * 0.8)], "main", 30)
-    k.lathe((0, 0, h * 0.79), [(0, 0), (r * 0.88, 0), (r * 0.88, h * 0.2), (r * 0.84, h * 0.21), (0, h * 0.21)], "cap", 30)
+    k.lathe(
+        (0, 0, 0), [(0, 0), (r - 0.005, 0), (r, 0.008), (r, h * 0.7), (r * 0.82, h * 0.8), (0, h * 0.8)], "main", 30
+    )
+    k.lathe(
+        (0, 0, h * 0.79), [(0, 0), (r * 0.88, 0), (r * 0.88, h * 0.2), (r * 0.84, h * 0.21), (0, h * 0.21)], "cap", 30
+    )
     k.lathe((0, 0, 0), [(r + 0.0008, h * 0.16), (r + 0.0008, h * 0.55)], "label", 30)
 
 
 def can(k: Kit, w: float, d: float, h: float) -> None:
     """A tin with a label."""
     r = w / 2
-    k.lathe((0, 0, 0), [(0, 0.003), (r - 0.004, 0), (r, 0.003), (r, h - 0.003), (r - 0.003, h), (r - 0.005, h - 0.004), (0, h - 0.004)], "metal", 30)
+    k.lathe(
+        (0, 0, 0),
+        [
+            (0, 0.003),
+            (r - 0.004, 0),
+            (r, 0.003),
+            (r, h - 0.003),
+            (r - 0.003, h),
+            (r - 0.005, h - 0.004),
+            (0, h - 0.004),
+        ],
+        "metal",
+        30,
+    )
     k.lathe((0, 0, 0), [(r + 0.0008, h * 0.07), (r + 0.0008, h * 0.93)], "main", 30)
 
 
@@ -185,7 +320,10 @@ def milk_carton(k: Kit, w: float, d: float, h: float) -> None:
 
 def fruit(k: Kit, w: float, d: float, h: float) -> None:
     """An apple, an orange, a lemon: by its proportions."""
-    rows = [(np.sin(a) * (1 + 0.10 * np.cos(a)), -np.cos(a) + 0.14 * np.exp(-((np.pi - a) ** 2) * 9)) for a in np.linspace(0, np.pi, 15)]
+    rows = [
+        (np.sin(a) * (1 + 0.10 * np.cos(a)), -np.cos(a) + 0.14 * np.exp(-((np.pi - a) ** 2) * 9))
+        for a in np.linspace(0, np.pi, 15)
+    ]
     k.lathe((0, 0, h * 0.47), [(x * w / 2, z * h / 2 * 0.93) for x, z in rows][:-1] + [(0, h * 0.36)], "main", 24)
     k.tube([(0, 0, h * 0.83), (0.002, 0.001, h)], 0.0018, "stalk", 6)
 
@@ -193,7 +331,21 @@ def fruit(k: Kit, w: float, d: float, h: float) -> None:
 def pear(k: Kit, w: float, d: float, h: float) -> None:
     """A pear."""
     r = w / 2
-    k.lathe((0, 0, 0), [(0, 0.002), (r * 0.5, 0), (r * 0.9, h * 0.14), (r, h * 0.3), (r * 0.8, h * 0.5), (r * 0.45, h * 0.72), (r * 0.35, h * 0.84), (0, h * 0.9)], "main", 24)
+    k.lathe(
+        (0, 0, 0),
+        [
+            (0, 0.002),
+            (r * 0.5, 0),
+            (r * 0.9, h * 0.14),
+            (r, h * 0.3),
+            (r * 0.8, h * 0.5),
+            (r * 0.45, h * 0.72),
+            (r * 0.35, h * 0.84),
+            (0, h * 0.9),
+        ],
+        "main",
+        24,
+    )
     k.tube([(0, 0, h * 0.88), (0.004, 0, h)], 0.002, "stalk", 6)
 
 
@@ -229,8 +381,14 @@ def coffee_machine(k: Kit, w: float, d: float, h: float) -> None:
     k.box((0, -d * 0.3, 0.03), (w, d * 0.36, h - 0.04), "main", 0.015, 2)
     k.box((0, 0, h - 0.1), (w, d, 0.1), "main", 0.02, 3)
     r = w * 0.33
-    k.lathe((0, d * 0.16, 0.036), [(0, 0), (r, 0), (r * 1.05, h * 0.2), (r * 0.75, h * 0.42), (0, h * 0.44)], "glass", 28)
-    k.tube([(r * 0.9, d * 0.2, 0.05 + h * 0.36), (r * 1.5, d * 0.26, 0.04 + h * 0.3), (r * 1.3, d * 0.24, 0.06)], 0.007, "handle")
+    k.lathe(
+        (0, d * 0.16, 0.036), [(0, 0), (r, 0), (r * 1.05, h * 0.2), (r * 0.75, h * 0.42), (0, h * 0.44)], "glass", 28
+    )
+    k.tube(
+        [(r * 0.9, d * 0.2, 0.05 + h * 0.36), (r * 1.5, d * 0.26, 0.04 + h * 0.3), (r * 1.3, d * 0.24, 0.06)],
+        0.007,
+        "handle",
+    )
 
 
 def microwave(k: Kit, w: float, d: float, h: float) -> None:

@@ -22,7 +22,9 @@ def _fronts(k: Kit, w: float, d: float, h: float, drawers: bool) -> None:
             if drawers:
                 k.box((x, d / 2 - 0.002, z + high - 0.05), (min(wide * 0.5, 0.2), 0.018, 0.012), "handles", 0.004)
             else:
-                k.box((x + (0.5 - i % 2) * (wide - 0.09), d / 2 - 0.002, h - 0.24), (0.012, 0.018, 0.15), "handles", 0.004)
+                k.box(
+                    (x + (0.5 - i % 2) * (wide - 0.09), d / 2 - 0.002, h - 0.24), (0.012, 0.018, 0.15), "handles", 0.004
+                )
 
 
 def counter(k: Kit, w: float, d: float, h: float) -> None:
@@ -68,7 +70,9 @@ def stove(k: Kit, w: float, d: float, h: float) -> None:
     for x in (-1, 1):
         for y in (-1, 1):
             r = 0.085 if x * y > 0 else 0.07
-            k.lathe((x * w * 0.23, y * d * 0.22, h), [(r, 0), (r, 0.004), (r - 0.012, 0.004), (r - 0.012, 0)], "rings", 28)
+            k.lathe(
+                (x * w * 0.23, y * d * 0.22, h), [(r, 0), (r, 0.004), (r - 0.012, 0.004), (r - 0.012, 0)], "rings", 28
+            )
             k.cylinder((x * w * 0.23, y * d * 0.22, h), 0.03, 0.003, "rings")
             k.region("on", "hob", (x * w * 0.23, y * d * 0.22, h + 0.004), (0.22, 0.22, 0.4))
     for i in range(5):
@@ -141,7 +145,12 @@ def toilet(k: Kit, w: float, d: float, h: float) -> None:
     bowl = [(0, 0), (r * 0.55, 0), (r * 0.5, 0.06), (r * 0.62, 0.2), (r * 0.98, 0.37), (r, 0.4), (r * 0.8, 0.4)]
     with k.stretched((0, d / 2 - 0.28, 0), 1.0, 0.28 / r):
         k.lathe((0, 0, 0), [*bowl, (r * 0.7, 0.36), (r * 0.35, 0.25), (0, 0.23)], "main", 36)
-        k.lathe((0, 0, 0.4), [(r * 0.7, 0), (r, 0), (r, 0.018), (r * 0.96, 0.024), (r * 0.72, 0.022), (r * 0.7, 0)], "main", 36)
+        k.lathe(
+            (0, 0, 0.4),
+            [(r * 0.7, 0), (r, 0), (r, 0.018), (r * 0.96, 0.024), (r * 0.72, 0.022), (r * 0.7, 0)],
+            "main",
+            36,
+        )
     k.region("on", "toilet", (0, -d / 2 + 0.09, h - 0.01), (w - 0.14, 0.12, 0.3))
 
 
@@ -192,7 +201,9 @@ def shower(k: Kit, w: float, d: float, h: float) -> None:
     k.box((-w / 2 + 0.015, 0, 0.06), (0.012, d - 0.04, 1.0), "pane", 0.003)
     k.box((-w / 2 + 0.015, 0, h - 0.03), (0.03, d - 0.03, 0.03), "handles", 0.004)
     y = -d / 2 + 0.03
-    k.tube([(0.1, y, 0.9), (0.1, y, h - 0.15), (0.1, y + 0.06, h - 0.08), (0.1, y + 0.22, h - 0.1)], 0.011, "handles", 10)
+    k.tube(
+        [(0.1, y, 0.9), (0.1, y, h - 0.15), (0.1, y + 0.06, h - 0.08), (0.1, y + 0.22, h - 0.1)], 0.011, "handles", 10
+    )
     k.cylinder((0.1, y + 0.22, h - 0.13), 0.1, 0.02, "handles", 0.05, 28)
     k.box((-0.18, y + 0.04, 1.05), (0.3, 0.1, 0.015), "handles", 0.004)
     k.region("on", "shower shelf", (-0.18, y + 0.04, 1.065), (0.28, 0.09, 0.3))
