@@ -4,38 +4,16 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.house.category import Look
 from sim.house.errors import InvalidHouse
 from sim.house.layout.plan import Plan, Room
-from sim.house.shape import Shape
-from sim.house.shapes.furniture_table import KINDS
-from sim.house.shapes.object_table import THINGS
-
-STRUCTURE = ("wall", "floor", "ceiling", "door frame", "door", "front door", "window", "stairs", "railing")
-CATEGORIES: tuple[str, ...] = ("", *STRUCTURE, *(c.name for c in KINDS), *(c.name for c in THINGS))
-"""category id -> name; 0 is nothing. Ids never change their meaning: new names are added at the end of a release"""
-CATEGORY_IDS: dict[str, int] = {name: i for i, name in enumerate(CATEGORIES)}
-GROUPS: dict[str, str] = {
-    **dict.fromkeys(STRUCTURE, "structure"),
-    **{c.name: c.group for c in (*KINDS, *THINGS)},
-}
-"""category -> structure, furniture or object"""
-
-
-@dataclass(frozen=True)
-class Body:
-    """The agent that a house is made for: an upright cylinder with a camera."""
-
-    radius_m: float = 0.18
-    height_m: float = 1.5
-    eye_m: float = 1.25
-    """height of the camera above the floor"""
+from sim.house.navigation import Navigation
+from sim.house.thing import CATEGORY_IDS, Body, Thing
 
 
 @dataclass(frozen=True)
@@ -65,41 +43,6 @@ class HouseConfig:
 
 
 @dataclass(frozen=True, eq=False)
-class Thing:
-    """One instance: a piece of furniture, a small object, or a part of the house itself."""
-
-    thing_id: int
-    """from 1; what instance images show"""
-    category: str
-    look: Look
-    shape: Shape
-    world_from_thing: NDArray[np.float64]
-    """(4, 4) where it is when the house is new"""
-    room_id: int
-    support_id: int = 0
-    """thing that it is on, in or under; 0: floor, wall or ceiling"""
-    relation: str = ""
-    """on, in or under; empty without a support"""
-
-    @property
-    def category_id(self) -> int:
-        """What category images show."""
-        return CATEGORY_IDS[self.category]
-
-    @property
-    def group(self) -> str:
-        """structure, furniture or object."""
-        return GROUPS[self.category]
-
-    def corners_m(self, world_from_thing: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
-        """(8, 3) world corners of its box, at its first pose or at another."""
-        pose = self.world_from_thing if world_from_thing is None else world_from_thing
-        low, high = self.shape.box_m
-        local = np.array([[(low, high)[i >> k & 1][k] for k in range(3)] for i in range(8)])
-        return local @ pose[:3, :3].T + pose[:3, 3]
-
-
-@dataclass(frozen=True, eq=False)
 class House:
     """A house of a seed, as it is when nobody has moved anything."""
 
@@ -110,6 +53,13 @@ class House:
     plan: Plan
     things: tuple[Thing, ...]
     """ordered by thing_id, which is the index plus one; supports come before what they hold"""
+    viewpoints: Mapping[int, NDArray[np.float64]] = field(default_factory=dict)
+    """thing_id -> (3,) ground point from which it is seen well; of all but walls, floors and ceilings"""
+
+    @functools.cached_property
+    def navigation(self) -> Navigation:
+        """Where its agent can be, with everything where it first stood."""
+        return Navigation(self.plan, self.things, self.config.body)
 
     @property
     def rooms(self) -> tuple[Room, ...]:
@@ -125,7 +75,7 @@ class House:
     def of(self, category: str) -> tuple[Thing, ...]:
         """All instances of a category; `InvalidHouse` when there is no such category."""
         if category not in CATEGORY_IDS or not category:
-            raise InvalidHouse(f"unknown category {category!r}; sim.house.house.CATEGORIES lists them")
+            raise InvalidHouse(f"unknown category {category!r}; sim.house.thing.CATEGORIES lists them")
         return tuple(t for t in self.things if t.category == category)
 
     @property
@@ -148,8 +98,3 @@ class House:
 
 def _rounded(values: NDArray[np.floating]) -> bytes:
     return np.round(values.astype(np.float64) * 1e5).astype(np.int64).tobytes()
-
-
-def centre_of(things: Sequence[Thing]) -> NDArray[np.float64]:
-    """(N, 3) middles of the boxes of things, world frame."""
-    return np.array([t.corners_m().mean(axis=0) for t in things]).reshape(-1, 3)

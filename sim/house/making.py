@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from sim.house.category import Look
+from sim.house.checks import unreachable_room, viewpoints
 from sim.house.errors import InvalidHouse, NoHouse
-from sim.house.house import House, HouseConfig, Thing
+from sim.house.house import House, HouseConfig
 from sim.house.layout.furnisher import Furnisher
+from sim.house.layout.passable import keep_passable
 from sim.house.layout.placement import Placement
-from sim.house.layout.plan import Plan
 from sim.house.layout.planner import Bounds, draw_plan
-from sim.house.layout.populate import populate
+from sim.house.layout.populate import populate, things_on_the_floor
 from sim.house.layout.recipes import furnish
 from sim.house.shape import placed
 from sim.house.shapes.structure import Fixture, structure
+from sim.house.thing import Thing
 
 _PLANS = 400
 """plans drawn per attempt; one in three to twenty fits, depending on the number of rooms"""
@@ -52,12 +56,43 @@ def _attempt(rng: np.random.Generator, seed: int, attempt: int, config: HouseCon
     furnishers = [Furnisher(rng, plan, room) for room in plan.rooms]
     for f in furnishers:
         furnish(f)
+    for f in furnishers:
+        things_on_the_floor(f, config.density)
+        keep_passable(f, plan, config.body.radius_m, config.body.height_m)
     placements = populate(rng, furnishers, config.density)
-    things = _numbered(plan, structure(rng, plan), placements)
-    return House(seed, attempt, config, plan, things), ""
+    things = _numbered(structure(rng, plan), placements)
+    return _checked(House(seed, attempt, config, plan, things))
 
 
-def _numbered(plan: Plan, fixtures: list[Fixture], placements: list[Placement]) -> tuple[Thing, ...]:
+def _checked(house: House) -> tuple[House | None, str]:
+    """The house without what nobody could look at, or what is wrong with it."""
+    failure = unreachable_room(house, house.navigation)
+    if failure:
+        return None, failure
+    found = viewpoints(house, house.navigation)
+    asked = [t for t in house.things if t.category not in ("wall", "floor", "ceiling")]
+    hidden = [t for t in asked if t.thing_id not in found]
+    if any(t.group == "structure" for t in hidden):
+        return None, f"{hidden[0].category} {hidden[0].thing_id} cannot be looked at"
+    kept = _without(house.things, {t.thing_id for t in hidden})
+    number = {old.thing_id: i + 1 for i, old in enumerate(kept)}
+    things = tuple(replace(t, thing_id=number[t.thing_id], support_id=number.get(t.support_id, 0)) for t in kept)
+    views = {number[i]: point for i, point in found.items() if i in number}
+    return replace(house, things=things, viewpoints=views), ""
+
+
+def _without(things: tuple[Thing, ...], gone: set[int]) -> list[Thing]:
+    """The things left when some go, with all that they hold; supports come first, so one pass will do."""
+    left = []
+    for t in things:
+        if t.thing_id in gone or t.support_id in gone:
+            gone.add(t.thing_id)
+        else:
+            left.append(t)
+    return left
+
+
+def _numbered(fixtures: list[Fixture], placements: list[Placement]) -> tuple[Thing, ...]:
     things = [
         Thing(i + 1, f.name, Look(f.colour, f.material), f.shape, placed(f.at, yaw_deg=f.yaw_deg), f.room_id)
         for i, f in enumerate(fixtures)

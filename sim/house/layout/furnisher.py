@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import NamedTuple, final
 
 import numpy as np
@@ -211,6 +212,15 @@ class Furnisher:
                 x, y = item.x_m, item.y_m
         z = self.room.base_m + CEILING_M - made.size_m[2]
         self.items.append(Placement(made, x, y, z, 0.0, self.room.room_id))
+
+    def drop(self, item: Placement) -> None:
+        """Take a piece out again, with what stands on it."""
+        index = self.items.index(item)
+        gone = {index} | {i for i, other in enumerate(self.items) if other.support == index}
+        left = [i for i in range(len(self.items)) if i not in gone]
+        number = {old: new for new, old in enumerate(left)}
+        self.items = [replace(self.items[i], support=number.get(self.items[i].support, -1)) for i in left]
+        self._hard = [h for h in self._hard if h[0] != item.rect]
 
     # how places are found
 

@@ -38,7 +38,6 @@ def populate(rng: np.random.Generator, furnishers: list[Furnisher], density: flo
     placements: list[Placement] = []
     for f in furnishers:
         first = len(placements)
-        _things_on_the_floor(f, density)
         for item in f.items:
             support = item.support + first if item.support >= 0 else -1
             placements.append(_moved(item, support))
@@ -114,7 +113,7 @@ def _put(
     return None
 
 
-def _things_on_the_floor(f: Furnisher, density: float) -> None:
+def things_on_the_floor(f: Furnisher, density: float) -> None:
     """A few things along the walls; children leave more of them."""
     most = 5 if f.room.kind == "kids room" else 3 if f.room.kind in ("gym", "storage room", "hallway") else 2
     options = [c for c in THINGS if "floor" in c.places and (not c.rooms or f.room.kind in c.rooms)]
