@@ -62,6 +62,12 @@ class Look:
     size: str = "medium"
     """small, medium or large among its kind"""
 
+    def phrase(self, category: str) -> str:
+        """A noun phrase such as "small red and white striped ceramic mug"."""
+        colour = f"{self.colour} and {self.second_colour} {self.decor}" if self.decor else self.colour
+        size = self.size if self.size != "medium" else ""
+        return " ".join(w for w in (size, colour, self.material, category) if w)
+
 
 @dataclass(frozen=True, eq=False)
 class Made:

@@ -14,6 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
+Vector = Sequence[float] | NDArray[np.floating]
+"""a few numbers"""
 
 
 class Part(NamedTuple):
@@ -47,7 +49,7 @@ def _cube_grid(steps: int) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArra
     return np.concatenate(points), np.concatenate(sides), np.concatenate(faces)
 
 
-def box(size_m: Sequence[float], round_m: float = 0.0, rings: int = 2) -> Part:
+def box(size_m: Vector, round_m: float = 0.0, rings: int = 2) -> Part:
     """A box centred at the origin whose edges are rounded with radius `round_m`, in `rings` steps per edge."""
     half = np.asarray(size_m, dtype=np.float64) / 2.0
     r = min(round_m, float(half.min()) * 0.999)
@@ -102,7 +104,7 @@ def cylinder(radius_m: float, height_m: float, top_m: float | None = None, segme
     return lathe([*profile, (top - chamfer, height_m), (0.0, height_m)], segments)
 
 
-def tube(path_m: Sequence[Sequence[float]], radius_m: float | Sequence[float], segments: int = 10) -> Part:
+def tube(path_m: Sequence[Vector] | Array, radius_m: float | Vector, segments: int = 10) -> Part:
     """A round rod along a path of points, closed at both ends; `radius_m` may differ per point."""
     path = np.asarray(path_m, dtype=np.float64)
     radius = np.broadcast_to(np.asarray(radius_m, dtype=np.float64), (len(path),))
@@ -128,7 +130,7 @@ def tube(path_m: Sequence[Sequence[float]], radius_m: float | Sequence[float], s
     return Part(np.concatenate(rings), np.concatenate(normals), np.concatenate(faces))
 
 
-def ball(radii_m: Sequence[float], segments: int = 20, power: float = 1.0) -> Part:
+def ball(radii_m: Vector, segments: int = 20, power: float = 1.0) -> Part:
     """An ellipsoid centred at the origin; `power` below 1 makes it boxy (a cushion), after superquadrics."""
     rings = max(segments // 2, 4)
     v = np.linspace(-np.pi / 2.0, np.pi / 2.0, rings + 1)[:, None]

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from sim.house import parts
 from sim.house.materials import Material
+from sim.house.parts import Vector
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,7 @@ class Kit:
     @contextlib.contextmanager
     def turned(
         self,
-        at: Sequence[float] = (0.0, 0.0, 0.0),
+        at: Vector = (0.0, 0.0, 0.0),
         *,
         yaw_deg: float = 0.0,
         pitch_deg: float = 0.0,
@@ -109,7 +110,7 @@ class Kit:
             self._from_part = outer
 
     @contextlib.contextmanager
-    def stretched(self, at: Sequence[float], x: float, y: float) -> Iterator[None]:
+    def stretched(self, at: Vector, x: float, y: float) -> Iterator[None]:
         """Parts added inside are scaled along x and y, then moved to `at`; normals follow the surface."""
         outer = self._from_part
         scale = placed(at)
@@ -120,7 +121,7 @@ class Kit:
         finally:
             self._from_part = outer
 
-    def add(self, part: parts.Part, at: Sequence[float], role: str) -> None:
+    def add(self, part: parts.Part, at: Vector, role: str) -> None:
         """Any part, its origin moved to `at`."""
         if role not in self._roles:
             self._roles.append(role)
@@ -130,49 +131,45 @@ class Kit:
         normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
         self._parts.append((parts.Part(vertices, normals, part.faces), self._roles.index(role)))
 
-    def box(
-        self, at: Sequence[float], size: Sequence[float], role: str, round_m: float = 0.006, rings: int = 1
-    ) -> None:
+    def box(self, at: Vector, size: Vector, role: str, round_m: float = 0.006, rings: int = 1) -> None:
         """A box of `size`, standing at `at`, its edges rounded."""
         self.add(parts.box(size, round_m, rings), (at[0], at[1], at[2] + size[2] / 2.0), role)
 
     def cylinder(
-        self, at: Sequence[float], radius: float, height: float, role: str, top: float | None = None, segments: int = 20
+        self, at: Vector, radius: float, height: float, role: str, top: float | None = None, segments: int = 20
     ) -> None:
         """A standing cylinder or stump of a cone."""
         self.add(parts.cylinder(radius, height, top, segments), at, role)
 
-    def cylinder_x(self, centre: Sequence[float], radius: float, length: float, role: str) -> None:
+    def cylinder_x(self, centre: Vector, radius: float, length: float, role: str) -> None:
         """A rod along x about its centre."""
         x, y, z = centre
         self.tube([(x - length / 2.0, y, z), (x + length / 2.0, y, z)], radius, role, 12)
 
-    def cylinder_y(self, centre: Sequence[float], radius: float, length: float, role: str) -> None:
+    def cylinder_y(self, centre: Vector, radius: float, length: float, role: str) -> None:
         """A rod along y about its centre."""
         x, y, z = centre
         self.tube([(x, y - length / 2.0, z), (x, y + length / 2.0, z)], radius, role, 12)
 
-    def prism(self, at: Sequence[float], outline: Sequence[tuple[float, float]], height: float, role: str) -> None:
+    def prism(self, at: Vector, outline: Sequence[tuple[float, float]], height: float, role: str) -> None:
         """A convex outline raised to a height, see parts.prism."""
         self.add(parts.prism(outline, height), at, role)
 
-    def lathe(self, at: Sequence[float], profile: Sequence[tuple[float, float]], role: str, segments: int = 24) -> None:
+    def lathe(self, at: Vector, profile: Sequence[tuple[float, float]], role: str, segments: int = 24) -> None:
         """A turned part, see parts.lathe."""
         self.add(parts.lathe(profile, segments), at, role)
 
     def tube(
-        self, path: Sequence[Sequence[float]], radius: float | Sequence[float], role: str, segments: int = 8
+        self, path: Sequence[Vector] | NDArray[np.float64], radius: float | Vector, role: str, segments: int = 8
     ) -> None:
         """A round rod along points."""
         self.add(parts.tube(path, radius, segments), (0.0, 0.0, 0.0), role)
 
-    def ball(
-        self, centre: Sequence[float], radii: Sequence[float], role: str, power: float = 1.0, segments: int = 18
-    ) -> None:
+    def ball(self, centre: Vector, radii: Vector, role: str, power: float = 1.0, segments: int = 18) -> None:
         """An ellipsoid, or with power below 1 something nearer to a box, about its centre."""
         self.add(parts.ball(radii, segments, power), centre, role)
 
-    def cushion(self, at: Sequence[float], size: Sequence[float], role: str) -> None:
+    def cushion(self, at: Vector, size: Vector, role: str) -> None:
         """A soft slab lying at `at`."""
         self.ball((at[0], at[1], at[2] + size[2] / 2.0), np.asarray(size) / 2.0, role, power=0.35, segments=32)
 
@@ -188,7 +185,7 @@ class Kit:
             for y in (-0.5, 0.5):
                 self.cylinder((x * width, y * depth, 0.0), radius, height, role, top, segments=12)
 
-    def region(self, relation: str, kind: str, at: Sequence[float], size: Sequence[float]) -> None:
+    def region(self, relation: str, kind: str, at: Vector, size: Vector) -> None:
         """A place for things: middle of its floor, then width, depth and clear height. Turns are not applied."""
         self._regions.append(Region(relation, kind, *map(float, at), *map(float, size)))  # type: ignore[call-arg]
 
@@ -214,9 +211,7 @@ class Kit:
         )
 
 
-def placed(
-    at: Sequence[float], *, yaw_deg: float = 0.0, pitch_deg: float = 0.0, roll_deg: float = 0.0
-) -> NDArray[np.float64]:
+def placed(at: Vector, *, yaw_deg: float = 0.0, pitch_deg: float = 0.0, roll_deg: float = 0.0) -> NDArray[np.float64]:
     """(4, 4) transform: turned about x by pitch, about y by roll, then about z by yaw, then moved to `at`."""
     (cx, cy, cz), (sx, sy, sz) = (f(np.radians([pitch_deg, roll_deg, yaw_deg])) for f in (np.cos, np.sin))
     about_x = np.array([[1, 0, 0], [0, cx, -sx], [0, sx, cx]])

@@ -70,8 +70,8 @@ class Furnisher:
         return make(FURNITURE[name], self.rng, size_m=size_m)
 
     def wall(
-        self, name: str, *, clear_m: float = 0.6, prefer: str = "any", size_m: Size | None = None, made: Made | None = None,
-        facing: Placement | None = None, shift_m: float = 0.02,
+        self, name: str, *, clear_m: float = 0.6, prefer: str = "any", size_m: Size | None = None,
+        made: Made | None = None, facing: Placement | None = None, shift_m: float = 0.02,
     ) -> Placement | None:  # fmt: skip
         """Against a wall, `clear_m` free in front. Prefers the "middle" of a wall, a "corner", or "any" place.
 

@@ -14,12 +14,13 @@ from sim.house.shape import Region
 from sim.house.shapes.object_table import THINGS
 
 _PER_REGION: dict[str, tuple[int, int]] = {
-    "counter": (1, 4), "dining table": (3, 8), "coffee table": (1, 4), "side table": (0, 2), "desk": (3, 6), "shelf": (1, 3),
-    "cabinet top": (1, 4), "dresser": (1, 4), "nightstand": (1, 3), "console": (1, 4), "wall shelf": (2, 4), "mantel": (1, 4),
-    "piano": (0, 2), "tv stand": (0, 1), "television place": (0, 0), "storage shelf": (1, 4), "workbench": (2, 5),
-    "washbasin": (1, 2), "bath edge": (0, 2), "bathtub": (0, 1), "shower shelf": (1, 2), "toilet": (0, 1), "machine top": (0, 2),
-    "sink": (0, 3), "hob": (0, 1), "fridge top": (0, 1), "bed": (0, 2), "sofa": (0, 1), "chair": (0, 1), "bench": (0, 2),
-    "ottoman": (0, 1), "shoes": (0, 3), "under desk": (0, 1), "under bed": (0, 1), "table shelf": (0, 2), "cubby": (0, 2),
+    "counter": (1, 4), "dining table": (3, 8), "coffee table": (1, 4), "side table": (0, 2), "desk": (3, 6),
+    "shelf": (1, 3), "cabinet top": (1, 4), "dresser": (1, 4), "nightstand": (1, 3), "console": (1, 4),
+    "wall shelf": (2, 4), "mantel": (1, 4), "piano": (0, 2), "tv stand": (0, 1), "television place": (0, 0),
+    "storage shelf": (1, 4), "workbench": (2, 5), "washbasin": (1, 2), "bath edge": (0, 2), "bathtub": (0, 1),
+    "shower shelf": (1, 2), "toilet": (0, 1), "machine top": (0, 2), "sink": (0, 3), "hob": (0, 1),
+    "fridge top": (0, 1), "bed": (0, 2), "sofa": (0, 1), "chair": (0, 1), "bench": (0, 2), "ottoman": (0, 1),
+    "shoes": (0, 3), "under desk": (0, 1), "under bed": (0, 1), "table shelf": (0, 2), "cubby": (0, 2),
     "ironing board": (0, 1), "bowl": (1, 5), "crate": (1, 4), "board": (0, 2), "box": (0, 1),
 }  # fmt: skip
 """kind of region -> fewest and most things drawn for it; a place that is too small holds fewer"""

@@ -45,7 +45,7 @@ def _living_room(f: Furnisher) -> None:
         f.wall("cabinet", clear_m=0.6)
     f.wall("floor lamp", clear_m=0.0, prefer="corner", shift_m=0.05)
     for _ in range(int(f.rng.integers(1, 3))):
-        f.wall("large plant", clear_m=0.0, prefer="corner", shift_m=0.03)
+        f.wall("potted plant", clear_m=0.0, prefer="corner", shift_m=0.03)
     if f.chance(0.5):
         f.middle("ottoman", clear_m=0.5)
     if f.chance(0.4):
@@ -106,7 +106,7 @@ def _dining_room(f: Furnisher) -> None:
         f.wall("cabinet", clear_m=0.6)
     if f.chance(0.5):
         f.wall("bookshelf", clear_m=0.5)
-    f.wall("large plant", clear_m=0.0, prefer="corner")
+    f.wall("potted plant", clear_m=0.0, prefer="corner")
     if f.chance(0.5):
         f.wall("floor lamp", clear_m=0.0, prefer="corner")
     if f.chance(0.6):
@@ -132,7 +132,7 @@ def _bedroom(f: Furnisher) -> None:
     if f.chance(0.4):
         f.wall("bench", clear_m=0.5)
     if f.chance(0.5):
-        f.wall("large plant", clear_m=0.0, prefer="corner")
+        f.wall("potted plant", clear_m=0.0, prefer="corner")
     if f.chance(0.7):
         f.hang("mirror", 1.0)
 
@@ -152,7 +152,8 @@ def _kids_room(f: Furnisher) -> None:
 
 def _bathroom(f: Furnisher) -> None:
     if f.chance(0.6):
-        f.wall("bathtub", clear_m=0.55, prefer="corner", shift_m=0.0) or f.wall("shower", clear_m=0.6, prefer="corner")
+        if f.wall("bathtub", clear_m=0.55, prefer="corner", shift_m=0.0) is None:
+            f.wall("shower", clear_m=0.6, prefer="corner")
     else:
         f.wall("shower", clear_m=0.6, prefer="corner", shift_m=0.0)
     basin = f.wall("washbasin", clear_m=0.6)
@@ -183,7 +184,7 @@ def _office(f: Furnisher) -> None:
     f.wall("waste bin", clear_m=0.0)
     f.wall("floor lamp", clear_m=0.0, prefer="corner", shift_m=0.04)
     if f.chance(0.6):
-        f.wall("large plant", clear_m=0.0, prefer="corner")
+        f.wall("potted plant", clear_m=0.0, prefer="corner")
     if f.chance(0.5):
         f.rug("rug")
     if f.chance(0.5):
@@ -192,8 +193,8 @@ def _office(f: Furnisher) -> None:
 
 def _laundry_room(f: Furnisher) -> None:
     washer = f.wall("washing machine", clear_m=0.6, prefer="corner")
-    if washer is not None and f.chance(0.7):
-        f.beside("tumble dryer", washer, 1) or f.beside("tumble dryer", washer, -1)
+    if washer is not None and f.chance(0.7) and f.beside("tumble dryer", washer, 1) is None:
+        f.beside("tumble dryer", washer, -1)
     f.wall("laundry basket", clear_m=0.0, prefer="corner")
     f.wall("storage rack", clear_m=0.5)
     f.wall("ironing board", clear_m=0.4)
@@ -221,7 +222,7 @@ def _library(f: Furnisher) -> None:
         _desk_with_chair(f, "chair")
     f.rug("rug" if f.chance(0.6) else "round rug")
     if f.chance(0.5):
-        f.wall("large plant", clear_m=0.0, prefer="corner")
+        f.wall("potted plant", clear_m=0.0, prefer="corner")
 
 
 def _gym(f: Furnisher) -> None:
@@ -229,15 +230,16 @@ def _gym(f: Furnisher) -> None:
     f.middle("exercise bike", clear_m=0.45)
     f.wall("storage rack", clear_m=0.5)
     f.wall("bench", clear_m=0.4)
-    f.hang("mirror", 0.9) and f.hang("mirror", 0.9)
+    for _ in range(2):
+        f.hang("mirror", 0.9)
     if f.chance(0.5):
-        f.wall("large plant", clear_m=0.0, prefer="corner")
+        f.wall("potted plant", clear_m=0.0, prefer="corner")
 
 
 def _hallway(f: Furnisher) -> None:
     for name, clear, share in (
-        ("console table", 0.75, 0.8), ("shoe rack", 0.75, 0.8), ("bench", 0.75, 0.4), ("coat rack", 0.0, 0.7), ("cabinet", 0.8, 0.3),
-        ("large plant", 0.0, 0.4),
+        ("console table", 0.75, 0.8), ("shoe rack", 0.75, 0.8), ("bench", 0.75, 0.4), ("coat rack", 0.0, 0.7),
+        ("cabinet", 0.8, 0.3), ("potted plant", 0.0, 0.4),
     ):  # fmt: skip
         if f.chance(share):
             f.wall(name, clear_m=clear, prefer="corner" if clear == 0.0 else "any")

@@ -36,14 +36,22 @@ def leaf(function: Callable[..., Any]) -> Any:
     numba itself watches only the file a function stands in, and would keep what was compiled with an old helper.
     References are not counted (`_nrt`): counting them makes two threads fight over the counters.
     """
-    dispatcher: Any = njit(cache=True, nogil=True, fastmath=True, _nrt=False)(function)
+    compiled: Any = njit
+    dispatcher = compiled(cache=True, nogil=True, fastmath=True, _nrt=False)(function)
     dispatcher._cache._cache_file._source_stamp = _SOURCES
     return dispatcher
 
 
 def helper(function: Callable[..., Any]) -> Any:
-    """Compile a small function into those that call it."""
-    return njit(nogil=True, fastmath=True, inline="always", _nrt=False)(function)
+    """Compile a function that kernels call; it is kept with them."""
+    compiled: Any = njit
+    return compiled(nogil=True, fastmath=True, _nrt=False)(function)
+
+
+def inlined(function: Callable[..., Any]) -> Any:
+    """Compile a function into those that call it: for what takes a tuple of arrays, which is dear to hand over."""
+    compiled: Any = njit
+    return compiled(nogil=True, fastmath=True, inline="always", _nrt=False)(function)
 
 
 @final

@@ -48,7 +48,7 @@ def _openness(caster, start: NDArray[np.float64], normals: NDArray[np.float64]) 
             angle = 2.0 * np.pi * (k + turn) / count
             direction = sine * (np.cos(angle) * side + np.sin(angle) * other) + np.sqrt(1.0 - sine**2) * normals
             total += ~_blocked(caster, start, direction, _REACH_M)
-    return total / sum(count for _, count, _ in rings)
+    return (total / sum(count for _, count, _ in rings)).astype(np.float32)
 
 
 def _sees(

@@ -49,8 +49,8 @@ class Portals:
         return seen
 
     def may_show(
-        self, rooms: set[int], room_of: NDArray[np.int32], at: NDArray[np.float64], centres: NDArray[np.float64], radii: NDArray[np.float64],
-    ) -> NDArray[np.bool_]:  # fmt: skip
+        self, rooms: set[int], room_of: NDArray[np.int32], centres: NDArray[np.float64], radii: NDArray[np.float64]
+    ) -> NDArray[np.bool_]:
         """(T,) whether things may be in one of these rooms: they belong to it, or their box reaches into it now."""
         found = np.isin(room_of, list(rooms))
         for room_id in rooms:
@@ -102,7 +102,9 @@ def _directions(world_from_camera: NDArray[np.float64], camera: Camera) -> tuple
     return middle + float(turn.min()), middle + float(turn.max())
 
 
-def _through(eye: tuple[float, float], ends: NDArray[np.float64], view: tuple[float, float]) -> tuple[float, float] | None:
+def _through(
+    eye: tuple[float, float], ends: NDArray[np.float64], view: tuple[float, float]
+) -> tuple[float, float] | None:
     """The part of a view that passes a doorway, or None."""
     to = ends - eye
     middle = to.mean(axis=0)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from sim.house.house import House
 from sim.house.render.base import Hits, Renderer
-from sim.house.render.compiled import helper, leaf
+from sim.house.render.compiled import helper, inlined, leaf
 from sim.house.render.portals import Portals
 from spatialmem.types import Camera
 
@@ -35,7 +35,7 @@ class RasterRenderer(Renderer):
         self._portals = Portals(house)
         self._corners = np.empty((len(self.scene.surfaces.vertices), 3))
         faces = len(self.scene.surfaces.faces)
-        self._setup = np.empty((faces, 13))
+        self._setup = np.empty((faces, 12))
         self._bounds = np.empty((faces, 4), dtype=np.int16)
         self._drawn = np.empty(faces, dtype=np.int32)
 
@@ -59,8 +59,8 @@ class RasterRenderer(Renderer):
         u, v, depth = (np.empty(shape, dtype=np.float32) for _ in range(3))
         starts = scene.first_face[things]
         self._threads.run(
-            draw, -(-camera.height // _BAND), starts, counts, rows, self._setup, self._bounds, self._drawn, lens, faces, u, v,
-            depth,
+            draw, -(-camera.height // _BAND), starts, counts, rows, self._setup, self._bounds, self._drawn, lens,
+            faces, u, v, depth,
         )  # fmt: skip
         return Hits(faces, u, v, depth)
 
@@ -74,7 +74,8 @@ class RasterRenderer(Renderer):
         centres = (scene.world_centres() - world_from_camera[:3, 3]) @ inverse.T
         seen = scene.shown & (centres[:, 2] + scene.radii > NEAR_M)
         for axis, low, high in (
-            (0, -0.5 - camera.cx, camera.width - 0.5 - camera.cx), (1, -0.5 - camera.cy, camera.height - 0.5 - camera.cy),
+            (0, -0.5 - camera.cx, camera.width - 0.5 - camera.cx),
+            (1, -0.5 - camera.cy, camera.height - 0.5 - camera.cy),
         ):  # fmt: skip
             focal = camera.fx if axis == 0 else camera.fy
             for slope, sign in ((low / focal, 1.0), (high / focal, -1.0)):  # planes through the edges of the image
@@ -82,8 +83,7 @@ class RasterRenderer(Renderer):
                 seen &= off > -scene.radii
         rooms = self._portals.seen_from(world_from_camera, camera)
         if rooms is not None:
-            at = np.clip(scene.surfaces.poses[:, :, 3], None, None)
-            seen &= self._portals.may_show(rooms, scene.surfaces.rooms, at, scene.world_centres(), scene.radii)
+            seen &= self._portals.may_show(rooms, scene.surfaces.rooms, scene.world_centres(), scene.radii)
         found = np.nonzero(seen)[0]
         return found[np.argsort(centres[found, 2] - scene.radii[found], kind="stable")]
 
@@ -113,63 +113,93 @@ def _span(value, step, first, last):
     return first, last
 
 
+@inlined
+def _turn(first, last, vertices, p, corners):
+    """Corners first..last-1 in camera axes."""
+    for i in range(first, last):
+        x, y, z = vertices[i, 0], vertices[i, 1], vertices[i, 2]
+        corners[i, 0] = p[0, 0] * x + p[0, 1] * y + p[0, 2] * z + p[0, 3]
+        corners[i, 1] = p[1, 0] * x + p[1, 1] * y + p[1, 2] * z + p[1, 3]
+        corners[i, 2] = p[2, 0] * x + p[2, 1] * y + p[2, 2] * z + p[2, 3]
+
+
+@inlined
+def _enclose(p, q, r, lens, width, height, bounds):
+    """Columns and rows that a triangle may cover, inclusive, into `bounds`; whether there are any."""
+    fx, fy, cx, cy = lens[0], lens[1], lens[2], lens[3]
+    if p[2] < NEAR_M and q[2] < NEAR_M and r[2] < NEAR_M:
+        return False
+    if p[2] >= NEAR_M and q[2] >= NEAR_M and r[2] >= NEAR_M:
+        x0, x1, x2, y0, y1, y2 = p[0] / p[2], q[0] / q[2], r[0] / r[2], p[1] / p[2], q[1] / q[2], r[1] / r[2]
+        west, east, north, south = min(x0, x1, x2), max(x0, x1, x2), min(y0, y1, y2), max(y0, y1, y2)
+    else:
+        west, east = _spread(p[0], p[2], q[0], q[2], r[0], r[2])
+        north, south = _spread(p[1], p[2], q[1], q[2], r[1], r[2])
+    west, east = max(west * fx + cx, -1.0), min(east * fx + cx, width + 0.0)
+    north, south = max(north * fy + cy, -1.0), min(south * fy + cy, height + 0.0)
+    left, right = max(math.ceil(west - 1e-6), 0), min(math.floor(east + 1e-6), width - 1)
+    top, bottom = max(math.ceil(north - 1e-6), 0), min(math.floor(south + 1e-6), height - 1)
+    bounds[0], bounds[1], bounds[2], bounds[3] = left, right, top, bottom
+    return left <= right and top <= bottom
+
+
+@inlined
+def _equations(p, q, r, row):
+    """Edge normals and the plane's normal over p.n of a triangle, into `row`; False when it is seen edge on."""
+    ax, ay, az, bx, by, bz, cx, cy, cz = p[0], p[1], p[2], q[0], q[1], q[2], r[0], r[1], r[2]
+    ux, uy, uz, vx, vy, vz = bx - ax, by - ay, bz - az, cx - ax, cy - ay, cz - az
+    nx, ny, nz = uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx
+    volume = ax * nx + ay * ny + az * nz
+    if volume == 0.0:
+        return False
+    s = 1.0 / volume
+    row[0], row[1], row[2] = (by * cz - bz * cy) * s, (bz * cx - bx * cz) * s, (bx * cy - by * cx) * s
+    row[3], row[4], row[5] = (cy * az - cz * ay) * s, (cz * ax - cx * az) * s, (cx * ay - cy * ax) * s
+    row[6], row[7], row[8] = (ay * bz - az * by) * s, (az * bx - ax * bz) * s, (ax * by - ay * bx) * s
+    row[9], row[10], row[11] = nx * s, ny * s, nz * s
+    return True
+
+
 @leaf
-def set_up(start, stop, things, poses, first_vertex, first_face, vertices, faces, lens, width, height, corners, setup, bounds, drawn, counts, rows):
+def set_up(
+    start, stop, things, poses, first_vertex, first_face, vertices, faces, lens, width, height, corners, setup, bounds,
+    drawn, counts, rows,
+):  # fmt: skip
     """Turn the corners of things start..stop-1 into camera axes and set up their triangles that touch the image.
 
-    Per thing, from its first face on: setup (12 used): three edge normals, the plane's normal over p0.n; bounds:
-    columns and rows, inclusive; drawn: the triangle's index. counts: how many; rows: first and last row touched.
+    Per thing, from its first face on: setup (12): three edge normals, the plane's normal over p0.n; bounds: columns
+    and rows, inclusive; drawn: the triangle's index. counts: how many; rows: first and last row touched.
     """
-    fx, fy, cx, cy = lens[0], lens[1], lens[2], lens[3]
-    slopes = (-cx / fx, (width - 1 - cx) / fx, -cy / fy, (height - 1 - cy) / fy)
     for index in range(start, stop):
         t = things[index]
-        p = poses[index]
-        for i in range(first_vertex[t], first_vertex[t + 1]):
-            x, y, z = vertices[i, 0], vertices[i, 1], vertices[i, 2]
-            corners[i, 0] = p[0, 0] * x + p[0, 1] * y + p[0, 2] * z + p[0, 3]
-            corners[i, 1] = p[1, 0] * x + p[1, 1] * y + p[1, 2] * z + p[1, 3]
-            corners[i, 2] = p[2, 0] * x + p[2, 1] * y + p[2, 2] * z + p[2, 3]
+        _turn(first_vertex[t], first_vertex[t + 1], vertices, poses[index], corners)
         out = first_face[t]
         top, bottom = height, -1
         for f in range(first_face[t], first_face[t + 1]):
-            i, j, k = faces[f, 0], faces[f, 1], faces[f, 2]
-            az, bz, cz = corners[i, 2], corners[j, 2], corners[k, 2]
-            if az < NEAR_M and bz < NEAR_M and cz < NEAR_M:
-                continue
-            ax, ay, bx, by, qx, qy = corners[i, 0], corners[i, 1], corners[j, 0], corners[j, 1], corners[k, 0], corners[k, 1]
-            if az >= NEAR_M and bz >= NEAR_M and cz >= NEAR_M:
-                x0, x1, x2, y0, y1, y2 = ax / az, bx / bz, qx / cz, ay / az, by / bz, qy / cz
-                west, east, north, south = min(x0, x1, x2), max(x0, x1, x2), min(y0, y1, y2), max(y0, y1, y2)
-            else:
-                west, east = _spread(ax, az, bx, bz, qx, cz)
-                north, south = _spread(ay, az, by, bz, qy, cz)
-            if east < slopes[0] or west > slopes[1] or south < slopes[2] or north > slopes[3]:
-                continue
-            west, east, north, south = max(west, slopes[0]), min(east, slopes[1]), max(north, slopes[2]), min(south, slopes[3])
-            left, right = math.ceil(west * fx + cx - 1e-6), math.floor(east * fx + cx + 1e-6)
-            high, low = math.ceil(north * fy + cy - 1e-6), math.floor(south * fy + cy + 1e-6)
-            if left > right or high > low:
-                continue
-            left, right, high, low = max(left, 0), min(right, width - 1), max(high, 0), min(low, height - 1)
-            ux, uy, uz = bx - ax, by - ay, bz - az
-            vx, vy, vz = qx - ax, qy - ay, cz - az
-            nx, ny, nz = uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx
-            volume = ax * nx + ay * ny + az * nz
-            if volume == 0.0:
-                continue
-            scale = 1.0 / volume
-            row = setup[out]
-            row[0], row[1], row[2] = (by * cz - bz * qy) * scale, (bz * qx - bx * cz) * scale, (bx * qy - by * qx) * scale
-            row[3], row[4], row[5] = (qy * az - cz * ay) * scale, (cz * ax - qx * az) * scale, (qx * ay - qy * ax) * scale
-            row[6], row[7], row[8] = (ay * bz - az * by) * scale, (az * bx - ax * bz) * scale, (ax * by - ay * bx) * scale
-            row[9], row[10], row[11] = nx * scale, ny * scale, nz * scale
-            bounds[out, 0], bounds[out, 1], bounds[out, 2], bounds[out, 3] = left, right, high, low
-            drawn[out] = f
-            top, bottom = min(top, high), max(bottom, low)
-            out += 1
+            p, q, r = corners[faces[f, 0]], corners[faces[f, 1]], corners[faces[f, 2]]
+            if _enclose(p, q, r, lens, width, height, bounds[out]) and _equations(p, q, r, setup[out]):
+                drawn[out] = f
+                top, bottom = min(top, bounds[out, 2]), max(bottom, bounds[out, 3])
+                out += 1
         counts[index] = out - first_face[t]
         rows[index, 0], rows[index, 1] = top, bottom
+
+
+@helper
+def _resolve(first, last, setup, drawn, lens, faces, us, vs, depth):
+    """From slots to triangles, from 1/z to z, and the weights of the corners; rows first..last."""
+    for row in range(first, last + 1):
+        y = (row - lens[3]) / lens[1]
+        for column in range(faces.shape[1]):
+            slot = faces[row, column]
+            if slot >= 0:
+                x = (column - lens[2]) / lens[0]
+                e = setup[slot]
+                a, b, c = e[0] * x + e[1] * y + e[2], e[3] * x + e[4] * y + e[5], e[6] * x + e[7] * y + e[8]
+                total = 1.0 / (a + b + c)
+                us[row, column], vs[row, column] = b * total, c * total
+                depth[row, column] = 1.0 / (e[9] * x + e[10] * y + e[11])
+                faces[row, column] = drawn[slot]
 
 
 @leaf
@@ -209,15 +239,4 @@ def draw(start, stop, starts, counts, rows, setup, bounds, drawn, lens, faces, u
                         if a >= 0.0 and b >= 0.0 and c >= 0.0 and w > depth[row, column]:
                             depth[row, column], faces[row, column] = w, slot
                         a, b, c, w = a + a_step, b + b_step, c + c_step, w + w_step
-        for row in range(first, last + 1):
-            y = (row - cy) / fy
-            for column in range(width):
-                slot = faces[row, column]
-                if slot >= 0:
-                    x = (column - cx) * step
-                    e = setup[slot]
-                    a, b, c = e[0] * x + e[1] * y + e[2], e[3] * x + e[4] * y + e[5], e[6] * x + e[7] * y + e[8]
-                    total = 1.0 / (a + b + c)
-                    us[row, column], vs[row, column] = b * total, c * total
-                    depth[row, column] = 1.0 / (e[9] * x + e[10] * y + e[11])
-                    faces[row, column] = drawn[slot]
+        _resolve(first, last, setup, drawn, lens, faces, us, vs, depth)

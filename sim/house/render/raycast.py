@@ -42,7 +42,7 @@ class RaycastRenderer(Renderer):
         rays = np.empty((*shape, 6), dtype=np.float32)
         rays[..., :3], rays[..., 3:] = world_from_camera[:3, 3], directions
         faces, u, v, depth = self.cast(rays.reshape(-1, 6))
-        return Hits(*(a.reshape(shape) for a in (faces, u, v, depth)))
+        return Hits(faces.reshape(shape), u.reshape(shape), v.reshape(shape), depth.reshape(shape))
 
     def cast(
         self, rays: NDArray[np.float32]

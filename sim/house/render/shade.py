@@ -4,91 +4,26 @@ from __future__ import annotations
 
 import math
 
-from sim.house.render.compiled import helper, leaf
+import numpy as np
+
+from sim.house.render.compiled import helper, inlined, leaf
 from sim.house.render.texture import texel
 
 EXPOSURE = 1.5
 _WINDOW_STRENGTH = 1.1
 
 
+_TONES = np.round(255.0 * np.sqrt(1.0 - np.exp(-EXPOSURE * (np.arange(2048) + 0.5) / 512.0))).astype(np.uint8)
+"""linear light in steps of 1/512 -> 0..255: soft shoulder, then the display's curve (a root, near to sRGB)"""
+
+
 @helper
 def toned(c):
-    """A linear value to 0..255: soft shoulder, then the display's curve (a root, near to sRGB and fast)."""
-    return 255.0 * math.sqrt(1.0 - math.exp(-EXPOSURE * max(c, 0.0)))
+    """A linear value as the display shows it."""
+    return _TONES[min(max(int(c * 512.0), 0), 2047)]
 
 
-@leaf
-def shade_rows(
-    start, stop, faces, us, vs, depth, rays, pose, s, want_colour, want_normals, rgb, things, categories, normals
-):
-    """Rows start..stop-1 of a picture.
-
-    faces (H, W) int32 hit triangle or -1; us, vs (H, W) barycentric weights of its second and third corner;
-    depth (H, W) z-depth, made NaN where nothing was hit; rays (4,): fx, fy, cx, cy; pose (3, 4) world_from_camera;
-    s: Surfaces. Writes rgb (H, W, 3) uint8, things and categories (H, W) int32, normals (H, W, 3) float32, world frame.
-    """
-    fx, fy, cx, cy = rays[0], rays[1], rays[2], rays[3]
-    ex, ey, ez = pose[0, 3], pose[1, 3], pose[2, 3]
-    for row in range(start, stop):
-        ry = (row - cy) / fy
-        for column in range(faces.shape[1]):
-            f = faces[row, column]
-            if f < 0:
-                depth[row, column] = math.nan
-                things[row, column], categories[row, column] = 0, 0
-                if want_colour:
-                    rgb[row, column, 0], rgb[row, column, 1], rgb[row, column, 2] = 0, 0, 0
-                if want_normals:
-                    normals[row, column, 0] = normals[row, column, 1] = normals[row, column, 2] = 0.0
-                continue
-            t = s.face_thing[f]
-            things[row, column], categories[row, column] = t + 1, s.categories[t]
-            if not (want_colour or want_normals):
-                continue
-            rx = (column - cx) / fx
-            dx = pose[0, 0] * rx + pose[0, 1] * ry + pose[0, 2]
-            dy = pose[1, 0] * rx + pose[1, 1] * ry + pose[1, 2]
-            dz = pose[2, 0] * rx + pose[2, 1] * ry + pose[2, 2]
-            i, j, k = s.faces[f, 0], s.faces[f, 1], s.faces[f, 2]
-            v, w = us[row, column], vs[row, column]
-            u = 1.0 - v - w
-            lx = u * s.normals[i, 0] + v * s.normals[j, 0] + w * s.normals[k, 0]
-            ly = u * s.normals[i, 1] + v * s.normals[j, 1] + w * s.normals[k, 1]
-            lz = u * s.normals[i, 2] + v * s.normals[j, 2] + w * s.normals[k, 2]
-            scale = 1.0 / math.sqrt(lx * lx + ly * ly + lz * lz + 1e-20)
-            lx, ly, lz = lx * scale, ly * scale, lz * scale
-            p = s.poses[t]
-            nx = p[0, 0] * lx + p[0, 1] * ly + p[0, 2] * lz
-            ny = p[1, 0] * lx + p[1, 1] * ly + p[1, 2] * lz
-            nz = p[2, 0] * lx + p[2, 1] * ly + p[2, 2] * lz
-            if nx * dx + ny * dy + nz * dz > 0.0 and _faces_away(s, i, j, k, p, dx, dy, dz):
-                nx, ny, nz = -nx, -ny, -nz  # the inside of an open shell
-            if want_normals:
-                normals[row, column, 0], normals[row, column, 1], normals[row, column, 2] = nx, ny, nz
-            if want_colour:
-                z = depth[row, column]
-                x, y, h = ex + z * dx, ey + z * dy, ez + z * dz
-                qx, qy, qz = x - p[0, 3], y - p[1, 3], h - p[2, 3]
-                r, g, b = texel(
-                    s.materials[s.face_material[f]], s.noise,
-                    p[0, 0] * qx + p[1, 0] * qy + p[2, 0] * qz,
-                    p[0, 1] * qx + p[1, 1] * qy + p[2, 1] * qz,
-                    p[0, 2] * qx + p[1, 2] * qy + p[2, 2] * qz,
-                    lx, ly, lz, z / fx,
-                )  # fmt: skip
-                open_ = u * s.light[i, 0] + v * s.light[j, 0] + w * s.light[k, 0]
-                lamp = u * s.light[i, 1] + v * s.light[j, 1] + w * s.light[k, 1]
-                win0 = u * s.light[i, 2] + v * s.light[j, 2] + w * s.light[k, 2]
-                win1 = u * s.light[i, 3] + v * s.light[j, 3] + w * s.light[k, 3]
-                m = s.materials[s.face_material[f]]
-                er, eg, eb, spark = light_at(s, s.rooms[t], x, y, h, nx, ny, nz, dx, dy, dz, open_, lamp, win0, win1)
-                shine = m[8] * spark
-                rgb[row, column, 0] = int(toned(r * (er + m[11]) + shine) + 0.5)
-                rgb[row, column, 1] = int(toned(g * (eg + m[11]) + shine) + 0.5)
-                rgb[row, column, 2] = int(toned(b * (eb + m[11]) + shine) + 0.5)
-
-
-@helper
+@inlined
 def _faces_away(s, i, j, k, p, dx, dy, dz):
     """Whether the flat triangle itself is seen from behind."""
     ax, ay, az = (
@@ -108,7 +43,7 @@ def _faces_away(s, i, j, k, p, dx, dy, dz):
     return nx * dx + ny * dy + nz * dz > 0.0
 
 
-@helper
+@inlined
 def light_at(s, room, x, y, h, nx, ny, nz, dx, dy, dz, open_, lamp, win0, win1):
     """Linear light r, g, b that falls on a surface, and the strength of the lamp's highlight."""
     up = 0.5 + 0.5 * nz
@@ -144,3 +79,84 @@ def light_at(s, room, x, y, h, nx, ny, nz, dx, dy, dz, open_, lamp, win0, win1):
                 e = _WINDOW_STRENGTH * area * cosine * out / (1.0 + d2) * (win0 if i == 0 else win1)
                 er, eg, eb = er + 0.94 * e, eg + 1.0 * e, eb + 1.1 * e
     return er, eg, eb, spark
+
+
+@inlined
+def _world_normal(s, f, u, v, w, p, dx, dy, dz):
+    """Smooth normal of a triangle at a point of it: in the thing's frame and in the world, towards the eye."""
+    i, j, k = s.faces[f, 0], s.faces[f, 1], s.faces[f, 2]
+    lx = u * s.normals[i, 0] + v * s.normals[j, 0] + w * s.normals[k, 0]
+    ly = u * s.normals[i, 1] + v * s.normals[j, 1] + w * s.normals[k, 1]
+    lz = u * s.normals[i, 2] + v * s.normals[j, 2] + w * s.normals[k, 2]
+    scale = 1.0 / math.sqrt(lx * lx + ly * ly + lz * lz + 1e-20)
+    lx, ly, lz = lx * scale, ly * scale, lz * scale
+    nx = p[0, 0] * lx + p[0, 1] * ly + p[0, 2] * lz
+    ny = p[1, 0] * lx + p[1, 1] * ly + p[1, 2] * lz
+    nz = p[2, 0] * lx + p[2, 1] * ly + p[2, 2] * lz
+    if nx * dx + ny * dy + nz * dz > 0.0 and _faces_away(s, i, j, k, p, dx, dy, dz):
+        nx, ny, nz = -nx, -ny, -nz  # the inside of an open shell
+    return lx, ly, lz, nx, ny, nz
+
+
+@inlined
+def colour_at(s, f, u, v, w, p, x, y, h, n, ray, footprint):
+    """Linear r, g, b of a point (x, y, h) of a triangle; n: its normals as _world_normal gives them."""
+    i, j, k, t = s.faces[f, 0], s.faces[f, 1], s.faces[f, 2], s.face_thing[f]
+    m = s.materials[s.face_material[f]]
+    qx, qy, qz = x - p[0, 3], y - p[1, 3], h - p[2, 3]
+    lx = p[0, 0] * qx + p[1, 0] * qy + p[2, 0] * qz
+    ly = p[0, 1] * qx + p[1, 1] * qy + p[2, 1] * qz
+    lz = p[0, 2] * qx + p[1, 2] * qy + p[2, 2] * qz
+    r, g, b = texel(m, s.noise, lx, ly, lz, n[0], n[1], n[2], footprint)
+    openness = u * s.light[i, 0] + v * s.light[j, 0] + w * s.light[k, 0]
+    lamp = u * s.light[i, 1] + v * s.light[j, 1] + w * s.light[k, 1]
+    win0 = u * s.light[i, 2] + v * s.light[j, 2] + w * s.light[k, 2]
+    win1 = u * s.light[i, 3] + v * s.light[j, 3] + w * s.light[k, 3]
+    er, eg, eb, spark = light_at(
+        s, s.rooms[t], x, y, h, n[3], n[4], n[5], ray[0], ray[1], ray[2], openness, lamp, win0, win1
+    )
+    shine = m[8] * spark
+    return r * (er + m[11]) + shine, g * (eg + m[11]) + shine, b * (eb + m[11]) + shine
+
+
+@leaf
+def shade_rows(
+    start, stop, faces, us, vs, depth, lens, pose, s, want_colour, want_normals, rgb, things, categories, normals
+):
+    """Rows start..stop-1 of a picture.
+
+    faces (H, W) int32 hit triangle or -1; us, vs (H, W) barycentric weights of its second and third corner;
+    depth (H, W) z-depth, made NaN where nothing was hit; lens (4,): fx, fy, cx, cy; pose (3, 4) world_from_camera;
+    s: Surfaces. Writes rgb (H, W, 3) uint8, things and categories (H, W) int32, normals (H, W, 3) float32, world frame.
+    """
+    for row in range(start, stop):
+        ry = (row - lens[3]) / lens[1]
+        for column in range(faces.shape[1]):
+            f = faces[row, column]
+            if f < 0:
+                depth[row, column] = math.nan
+                things[row, column], categories[row, column] = 0, 0
+                for k in range(3):
+                    if want_colour:
+                        rgb[row, column, k] = 0
+                    if want_normals:
+                        normals[row, column, k] = 0.0
+                continue
+            t = s.face_thing[f]
+            things[row, column], categories[row, column] = t + 1, s.categories[t]
+            if not (want_colour or want_normals):
+                continue
+            rx = (column - lens[2]) / lens[0]
+            dx = pose[0, 0] * rx + pose[0, 1] * ry + pose[0, 2]
+            dy = pose[1, 0] * rx + pose[1, 1] * ry + pose[1, 2]
+            dz = pose[2, 0] * rx + pose[2, 1] * ry + pose[2, 2]
+            v, w = us[row, column], vs[row, column]
+            u = 1.0 - v - w
+            n = _world_normal(s, f, u, v, w, s.poses[t], dx, dy, dz)
+            if want_normals:
+                normals[row, column, 0], normals[row, column, 1], normals[row, column, 2] = n[3], n[4], n[5]
+            if want_colour:
+                z = depth[row, column]
+                x, y, h = pose[0, 3] + z * dx, pose[1, 3] + z * dy, pose[2, 3] + z * dz
+                r, g, b = colour_at(s, f, u, v, w, s.poses[t], x, y, h, n, (dx, dy, dz), z / lens[0])
+                rgb[row, column, 0], rgb[row, column, 1], rgb[row, column, 2] = toned(r), toned(g), toned(b)

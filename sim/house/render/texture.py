@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.house.materials import Material
-from sim.house.render.compiled import helper
+from sim.house.render.compiled import helper, inlined
 
 NOISE_CELLS = 256
 COLUMNS = ("pattern", "r", "g", "b", "r2", "g2", "b2", "scale_m", "gloss", "axis", "shift", "glow")
@@ -70,7 +70,7 @@ def noise(table, x, y):
 
 
 @helper
-def cell_value(table, i, j):
+def cell_value(i, j):
     """A value in 0 to 1 that belongs to an integer cell."""
     v = math.sin(i * 12.9898 + j * 78.233) * 43758.5453
     return v - math.floor(v)
@@ -96,97 +96,101 @@ def pulse(x, share, soft):
 
 
 @helper
-def weight_of(pattern, table, a, b, scale, footprint):
-    """(t, tint): share of the second colour, and brightness, of all patterns but sky and print."""
-    t, mean, tint, size = 0.0, 0.5, 1.0, scale
-    soft = max(footprint / scale, 0.02)
+def _of_wood(pattern, table, a, b, scale, footprint, soft):
+    """(t, mean of t, tint, size of the detail) of wood, planks, herringbone and brushed metal."""
     if pattern == _WOOD:
         wave = 0.5 + 0.5 * math.sin(6.2832 * (b / scale + 1.6 * noise(table, a * 0.35, b * 2.0)))
-        t = 0.6 * wave + 0.4 * noise(table, a * 3.0, b * 60.0)
-    elif pattern == _TILES:
+        return 0.6 * wave + 0.4 * noise(table, a * 3.0, b * 60.0), 0.5, 1.0, scale
+    if pattern == _BRUSHED:
+        return noise(table, a * 1.5, b / scale), 0.5, 1.0, scale
+    seen = faded(0.06, footprint)
+    gap_size = min(1.0, 0.04 / soft + 0.1)
+    if pattern == _PLANKS:
+        row = math.floor(b / scale)
+        u = a / (scale * 8.0) + 0.37 * row
+        i = math.floor(u)
+        edge = min(min(u - i, 1.0 - u + i) * 8.0, min(b / scale - row, 1.0 - b / scale + row))
+        grain = 0.75 * noise(table, a * 1.2 + 3.0 * i, b * 26.0 + 5.0 * row) * seen + 0.3 * (1.0 - seen)
+        t = min(1.0, grain + (1.0 - ramp(edge - 0.012, soft)) * gap_size)
+        return t, 0.35, 0.84 + 0.32 * cell_value(i, row), 2.0 * scale
+    u, v = (a + b) / scale * 0.7071, (a - b) / scale * 0.7071
+    i, j = math.floor(u), math.floor(v)
+    phase = (i + j) - 4.0 * math.floor((i + j) / 4.0)
+    along = phase < 2.0
+    p, q = (v - j, u) if along else (u - i, v)
+    grain = 0.7 * noise(table, q * 0.3 + i, p * 2.6 + 3.0 * j) * seen + 0.3 * (1.0 - seen)
+    t = min(1.0, grain + (1.0 - ramp(min(p, 1.0 - p) - 0.012, soft)) * gap_size)
+    tint = (1.07 if along else 0.95) + 0.1 * (cell_value(i if along else j, 3.0) - 0.5)
+    return t, 0.35, tint, 2.0 * scale
+
+
+@helper
+def _of_stone(pattern, table, a, b, scale, soft):
+    """(t, mean of t, tint, size of the detail) of tiles, bricks, marble, speckle and plaster."""
+    if pattern == _TILES:
         i, j = math.floor(a / scale), math.floor(b / scale)
         u, v = a / scale - i, b / scale - j
         gap = 0.004 / scale
         away = min(min(u, 1.0 - u), min(v, 1.0 - v))
         t = (1.0 - ramp(away - gap, soft)) * min(1.0, 2.0 * gap / soft + 0.15)
-        tint = 0.93 + 0.14 * cell_value(table, i, j) + 0.08 * (noise(table, a * 4.0, b * 4.0) - 0.5)
-        mean, size = 0.05, scale
-    elif pattern == _FABRIC:
-        weave = math.sin(6.2832 * a / scale) * math.sin(6.2832 * b / scale)
-        t = 0.5 + 0.35 * weave * faded(scale, footprint) + 0.5 * (noise(table, a * 14.0, b * 14.0) - 0.5)
-        size = 0.05
-    elif pattern == _PLASTER:
-        t = noise(table, a / scale, b / scale)
-    elif pattern == _CARPET:
-        t = 0.6 * noise(table, a / scale, b / scale) + 0.4 * noise(table, a * 5.0, b * 5.0)
-        size = 4.0 * scale
-    elif pattern == _STRIPES:
-        t = pulse(b / scale, 0.5, soft)
-    elif pattern == _CHECKS:
-        t = 0.5 * (pulse(a / scale, 0.5, soft) + pulse(b / scale, 0.5, soft))
-    elif pattern == _DOTS:
-        row = math.floor(b / scale)
-        u = a / scale + 0.5 * (row - 2.0 * math.floor(row / 2.0))
-        u, v = u - math.floor(u) - 0.5, b / scale - row - 0.5
-        t, mean = ramp(0.3 - math.sqrt(u * u + v * v), soft), 0.28
-    elif pattern == _BRICK:
+        return t, 0.05, 0.93 + 0.14 * cell_value(i, j) + 0.08 * (noise(table, a * 4.0, b * 4.0) - 0.5), scale
+    if pattern == _BRICK:
         row = math.floor(b / scale)
         u = a / (scale * 3.0) + 0.5 * (row - 2.0 * math.floor(row / 2.0))
         i = math.floor(u)
         away = min(min(u - i, 1.0 - u + i) * 3.0, min(b / scale - row, 1.0 - b / scale + row))
         t = 1.0 - ramp(away - 0.09, max(soft, 0.06))
-        tint = 0.8 + 0.4 * cell_value(table, i, row) + 0.3 * (noise(table, a * 12.0, b * 12.0) - 0.5)
-        mean = 0.2
-    elif pattern == _MARBLE:
+        return t, 0.2, 0.8 + 0.4 * cell_value(i, row) + 0.3 * (noise(table, a * 12.0, b * 12.0) - 0.5), scale
+    if pattern == _MARBLE:
         n = noise(table, a / scale + 0.6 * noise(table, b * 3.0, a * 3.0), b / scale)
-        t = max(0.0, 1.0 - 7.0 * abs(n - 0.5)) + 0.35 * noise(table, a * 2.0 + 7.0, b * 2.0)
-        mean = 0.3
-    elif pattern == _BRUSHED:
-        t = noise(table, a * 1.5, b / scale)
-    elif pattern == _PLANKS:
+        return max(0.0, 1.0 - 7.0 * abs(n - 0.5)) + 0.35 * noise(table, a * 2.0 + 7.0, b * 2.0), 0.3, 1.0, scale
+    n = noise(table, a / scale, b / scale)
+    if pattern == _SPECKLE:
+        return ramp(n - 0.62, 0.08) + 0.4 * ramp(0.34 - n, 0.08), 0.2, 1.0, 2.0 * scale
+    return n, 0.5, 1.0, scale  # plaster
+
+
+@helper
+def _of_cloth(pattern, table, a, b, scale, footprint, soft):
+    """(t, mean of t, tint, size of the detail) of fabrics, decorations, leather, wicker, leaves and plain surfaces."""
+    if pattern == _FABRIC:
+        weave = math.sin(6.2832 * a / scale) * math.sin(6.2832 * b / scale) * faded(scale, footprint)
+        return 0.5 + 0.35 * weave + 0.5 * (noise(table, a * 14.0, b * 14.0) - 0.5), 0.5, 1.0, 0.05
+    if pattern == _CARPET:
+        return 0.6 * noise(table, a / scale, b / scale) + 0.4 * noise(table, a * 5.0, b * 5.0), 0.5, 1.0, 4.0 * scale
+    if pattern == _STRIPES:
+        return pulse(b / scale, 0.5, soft), 0.5, 1.0, scale
+    if pattern == _CHECKS:
+        return 0.5 * (pulse(a / scale, 0.5, soft) + pulse(b / scale, 0.5, soft)), 0.5, 1.0, scale
+    if pattern == _DOTS:
         row = math.floor(b / scale)
-        u = a / (scale * 8.0) + 0.37 * row
-        i = math.floor(u)
-        edge = min(min(u - i, 1.0 - u + i) * 8.0, min(b / scale - row, 1.0 - b / scale + row))
-        gap = (1.0 - ramp(edge - 0.012, soft)) * min(1.0, 0.04 / soft + 0.1)
-        grain = noise(table, a * 1.2 + 3.0 * i, b * 26.0 + 5.0 * row)
-        t = min(1.0, 0.75 * grain * faded(0.06, footprint) + 0.3 * (1.0 - faded(0.06, footprint)) + gap)
-        tint = 0.84 + 0.32 * cell_value(table, i, row)
-        mean, size = 0.35, 2.0 * scale
-    elif pattern == _LEATHER:
+        u = a / scale + 0.5 * (row - 2.0 * math.floor(row / 2.0))
+        u, v = u - math.floor(u) - 0.5, b / scale - row - 0.5
+        return ramp(0.3 - math.sqrt(u * u + v * v), soft), 0.28, 1.0, scale
+    if pattern == _LEATHER:
         t = min(1.0, 2.5 * abs(noise(table, a / scale, b / scale) - 0.5)) * 0.6 + 0.4 * noise(table, a * 3.0, b * 3.0)
-        mean = 0.3
-    elif pattern == _SPECKLE:
-        n = noise(table, a / scale, b / scale)
-        t = ramp(n - 0.62, 0.08) + 0.4 * ramp(0.34 - n, 0.08)
-        mean, size = 0.2, 2.0 * scale
-    elif pattern == _HERRINGBONE:
-        u, v = (a + b) / scale * 0.7071, (a - b) / scale * 0.7071
-        i, j = math.floor(u), math.floor(v)
-        phase = (i + j) - 4.0 * math.floor((i + j) / 4.0)
-        along = phase < 2.0
-        p, q = (v - j, u) if along else (u - i, v)
-        edge = min(p, 1.0 - p)
-        gap = (1.0 - ramp(edge - 0.012, soft)) * min(1.0, 0.04 / soft + 0.1)
-        t = min(
-            1.0,
-            0.7 * noise(table, q * 0.3 + i, p * 2.6 + 3.0 * j) * faded(0.06, footprint)
-            + 0.3 * (1.0 - faded(0.06, footprint))
-            + gap,
-        )
-        tint = 0.95 + 0.12 * along + 0.1 * (cell_value(table, i if along else j, 3.0) - 0.5)
-        mean, size = 0.35, 2.0 * scale
-    elif pattern == _WICKER:
+        return t, 0.3, 1.0, scale
+    if pattern == _WICKER:
         i, j = math.floor(a / scale), math.floor(b / scale)
         odd = (i + j) - 2.0 * math.floor((i + j) / 2.0)
         f = b / scale - j if odd > 0.5 else a / scale - i
-        t = 1.0 - math.sin(3.1416 * f)
-        mean = 0.36
-    elif pattern == _LEAF:
-        t = 0.5 + 0.25 * math.sin(6.2832 * b / scale) + 0.5 * (noise(table, a * 6.0, b * 6.0) - 0.5)
+        return 1.0 - math.sin(3.1416 * f), 0.36, 1.0, scale
+    if pattern == _LEAF:
+        vein = 0.25 * math.sin(6.2832 * b / scale)
+        return 0.5 + vein + 0.5 * (noise(table, a * 6.0, b * 6.0) - 0.5), 0.5, 1.0, scale
+    return noise(table, a * 5.0, b * 5.0), 0.5, 1.0, 0.1
+
+
+@helper
+def weight_of(pattern, table, a, b, scale, footprint):
+    """(t, tint): share of the second colour, and brightness, of all patterns but sky and print."""
+    soft = max(footprint / scale, 0.02)
+    if pattern in (_WOOD, _BRUSHED, _PLANKS, _HERRINGBONE):
+        t, mean, tint, size = _of_wood(pattern, table, a, b, scale, footprint, soft)
+    elif pattern in (_TILES, _BRICK, _MARBLE, _SPECKLE, _PLASTER):
+        t, mean, tint, size = _of_stone(pattern, table, a, b, scale, soft)
     else:
-        t = noise(table, a * 5.0, b * 5.0)
-        size = 0.1
+        t, mean, tint, size = _of_cloth(pattern, table, a, b, scale, footprint, soft)
     seen = faded(size, footprint)
     return mean + (t - mean) * seen, 1.0 + (tint - 1.0) * max(seen, 0.4)
 
@@ -218,7 +222,7 @@ def print_of(table, a, b, m):
     return m[4], m[5], m[6]
 
 
-@helper
+@inlined
 def texel(m, table, x, y, z, nx, ny, nz, footprint):
     """Linear r, g, b of a material row at a point and normal in the thing's own frame."""
     ax, ay, az = abs(nx), abs(ny), abs(nz)

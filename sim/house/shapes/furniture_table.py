@@ -85,7 +85,7 @@ KINDS: tuple[Category, ...] = (
     _kind("television", decor.television, (0.9, 0.2, 0.6), (1.25, 0.24, 0.8), main=BLACK, screen=SCREEN),
     _kind("floor lamp", decor.floor_lamp, (0.36, 0.36, 1.4), (0.46, 0.46, 1.65), main=SHADE, pole=METAL, bulb=BULB),
     _kind("ceiling lamp", decor.ceiling_lamp, (0.34, 0.34, 0.4), (0.5, 0.5, 0.55), main=SHADE, pole=METAL, bulb=BULB),
-    _kind("large plant", decor.plant, (0.5, 0.5, 0.9), (0.7, 0.7, 1.5), main=POT, leaf=LEAF, soil=SOIL),
+    _kind("potted plant", decor.plant, (0.5, 0.5, 0.9), (0.7, 0.7, 1.5), main=POT, leaf=LEAF, soil=SOIL),
     _kind("rug", decor.rug, (1.2, 0.8, 0.014), (2.2, 1.5, 0.014), main=Finish(("wool",), _CLOTHS, decorated=0.5), border=Finish(("wool",), _CLOTHS)),
     _kind("round rug", decor.round_rug, (1.1, 1.1, 0.012), (1.6, 1.6, 0.012), main=Finish(("wool",), _CLOTHS, decorated=0.4)),
     _kind("painting", decor.painting, (0.45, 0.03, 0.4), (1.0, 0.03, 0.75), main=Finish(("wood", "metal"), ("black", "white", "brown", "dark brown"))),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sim.house.category import Builder, Category, Finish, Size
-from sim.house.shapes import decor, personal, play, tableware
+from sim.house.shapes import decor, gadgets, pantry, personal, play, tableware
 from sim.house.shapes.furniture_table import BLACK, BULB, LEAF, SOIL, STEEL, WHITE
 
 _ALL = (
@@ -66,41 +66,41 @@ _TABLEWARE = (
     _thing("saucepan", tableware.saucepan, (0.34, 0.17, 0.09), (0.42, 0.22, 0.13), ("hob", "counter"), most=1, main=METAL, handle=BLACK),
     _thing("cooking pot", tableware.cooking_pot, (0.26, 0.22, 0.17), (0.32, 0.27, 0.24), ("hob", "counter"), most=1, main=Finish(("metal",), ("grey", "red", "blue", "black", "orange")), handle=BLACK),
     _thing("frying pan", tableware.frying_pan, (0.4, 0.22, 0.04), (0.5, 0.28, 0.05), ("hob", "counter"), most=1, main=Finish(("metal",), ("black", "grey")), handle=Finish(("wood", "plastic"), ("black", "light brown", "red"))),
-    _thing("kitchen knife", tableware.knife, (0.26, 0.035, 0.018), (0.34, 0.045, 0.02), ("counter", "board", "dining table"), rooms="kitchen", main=CHROME, handle=Finish(("wood", "plastic"), ("black", "brown", "red"))),
-    _thing("fork", tableware.fork, (0.18, 0.024, 0.012), (0.2, 0.026, 0.014), ("dining table", "sink"), main=CHROME, most=4),
-    _thing("spoon", tableware.spoon, (0.17, 0.035, 0.012), (0.2, 0.042, 0.014), ("dining table", "sink", "counter"), main=Finish(("metal", "wood"), ("grey", "light brown")), most=4),
+    _thing("kitchen knife", pantry.knife, (0.26, 0.035, 0.018), (0.34, 0.045, 0.02), ("counter", "board", "dining table"), rooms="kitchen", main=CHROME, handle=Finish(("wood", "plastic"), ("black", "brown", "red"))),
+    _thing("fork", pantry.fork, (0.18, 0.024, 0.012), (0.2, 0.026, 0.014), ("dining table", "sink"), main=CHROME, most=4),
+    _thing("spoon", pantry.spoon, (0.17, 0.035, 0.012), (0.2, 0.042, 0.014), ("dining table", "sink", "counter"), main=Finish(("metal", "wood"), ("grey", "light brown")), most=4),
     _thing("cutting board", tableware.cutting_board, (0.36, 0.22, 0.018), (0.45, 0.3, 0.025), ("counter",), rooms="kitchen", most=1, flat=True, main=Finish(("wood", "plastic"), ("light brown", "brown", "white", "green"))),
-    _thing("jar", tableware.jar, (0.08, 0.08, 0.11), (0.1, 0.1, 0.16), ("counter", "storage shelf", "wall shelf"), main=Finish(("glass", "ceramic"), ("orange", "red", "brown", "yellow", "white", "green")), cap=METAL, label=SHEETS),
-    _thing("can", tableware.can, (0.07, 0.07, 0.1), (0.085, 0.085, 0.12), ("counter", "storage shelf"), main=PAPER, metal=CHROME, most=4),
-    _thing("cereal box", tableware.packet, (0.18, 0.06, 0.26), (0.22, 0.08, 0.32), ("counter", "dining table", "fridge top", "storage shelf"), rooms="kitchen, dining room, storage room", main=PAPER, print=PRINT, label=SHEETS),
-    _thing("milk carton", tableware.milk_carton, (0.08, 0.08, 0.22), (0.095, 0.095, 0.26), ("counter", "dining table"), main=Finish(("paper",), ("white", "blue", "green")), label=PAPER, cap=PLASTIC, most=1),
-    _thing("apple", tableware.fruit, (0.07, 0.07, 0.075), (0.085, 0.085, 0.09), ("bowl", "counter", "dining table", "board"), most=4, main=Finish(("food",), ("red", "green", "yellow")), stalk=Finish(("wood",), ("brown",))),
-    _thing("orange", tableware.fruit, (0.075, 0.075, 0.075), (0.09, 0.09, 0.088), ("bowl", "counter"), most=4, main=Finish(("food",), ("orange",)), stalk=LEAF),
-    _thing("lemon", tableware.fruit, (0.06, 0.06, 0.08), (0.07, 0.07, 0.095), ("bowl", "counter", "board"), most=3, main=Finish(("food",), ("yellow",)), stalk=LEAF),
-    _thing("pear", tableware.pear, (0.07, 0.07, 0.11), (0.08, 0.08, 0.13), ("bowl", "dining table"), most=3, main=Finish(("food",), ("green", "yellow")), stalk=Finish(("wood",), ("brown",))),
-    _thing("banana", tableware.banana, (0.19, 0.1, 0.04), (0.23, 0.12, 0.05), ("bowl", "counter", "dining table"), most=1, main=Finish(("food",), ("yellow",)), stalk=Finish(("food",), ("brown",))),
-    _thing("bread", tableware.bread, (0.24, 0.1, 0.09), (0.32, 0.13, 0.12), ("board", "counter", "dining table"), most=1, main=Finish(("food",), ("brown", "beige")), stalk=Finish(("food",), ("beige",))),
-    _thing("toaster", tableware.toaster, (0.28, 0.16, 0.18), (0.34, 0.2, 0.21), ("counter",), rooms="kitchen", most=1, flat=True, main=Finish(("metal", "plastic"), ("grey", "red", "white", "black", "turquoise")), handle=BLACK),
-    _thing("coffee machine", tableware.coffee_machine, (0.2, 0.26, 0.32), (0.26, 0.32, 0.38), ("counter",), rooms="kitchen, office", most=1, flat=True, main=Finish(("plastic", "metal"), ("black", "grey", "red", "white")), glass=GLASS, handle=BLACK),
-    _thing("microwave", tableware.microwave, (0.44, 0.32, 0.26), (0.5, 0.38, 0.29), ("counter",), rooms="kitchen", most=1, flat=True, main=Finish(("metal",), ("white", "grey", "black", "red")), glass=Finish(("glass",), ("black",)), handle=CHROME),
+    _thing("jar", pantry.jar, (0.08, 0.08, 0.11), (0.1, 0.1, 0.16), ("counter", "storage shelf", "wall shelf"), main=Finish(("glass", "ceramic"), ("orange", "red", "brown", "yellow", "white", "green")), cap=METAL, label=SHEETS),
+    _thing("can", pantry.can, (0.07, 0.07, 0.1), (0.085, 0.085, 0.12), ("counter", "storage shelf"), main=PAPER, metal=CHROME, most=4),
+    _thing("cereal box", pantry.packet, (0.18, 0.06, 0.26), (0.22, 0.08, 0.32), ("counter", "dining table", "fridge top", "storage shelf"), rooms="kitchen, dining room, storage room", main=PAPER, print=PRINT, label=SHEETS),
+    _thing("milk carton", pantry.milk_carton, (0.08, 0.08, 0.22), (0.095, 0.095, 0.26), ("counter", "dining table"), main=Finish(("paper",), ("white", "blue", "green")), label=PAPER, cap=PLASTIC, most=1),
+    _thing("apple", pantry.fruit, (0.07, 0.07, 0.075), (0.085, 0.085, 0.09), ("bowl", "counter", "dining table", "board"), most=4, main=Finish(("food",), ("red", "green", "yellow")), stalk=Finish(("wood",), ("brown",))),
+    _thing("orange", pantry.fruit, (0.075, 0.075, 0.075), (0.09, 0.09, 0.088), ("bowl", "counter"), most=4, main=Finish(("food",), ("orange",)), stalk=LEAF),
+    _thing("lemon", pantry.fruit, (0.06, 0.06, 0.08), (0.07, 0.07, 0.095), ("bowl", "counter", "board"), most=3, main=Finish(("food",), ("yellow",)), stalk=LEAF),
+    _thing("pear", pantry.pear, (0.07, 0.07, 0.11), (0.08, 0.08, 0.13), ("bowl", "dining table"), most=3, main=Finish(("food",), ("green", "yellow")), stalk=Finish(("wood",), ("brown",))),
+    _thing("banana", pantry.banana, (0.19, 0.1, 0.04), (0.23, 0.12, 0.05), ("bowl", "counter", "dining table"), most=1, main=Finish(("food",), ("yellow",)), stalk=Finish(("food",), ("brown",))),
+    _thing("bread", pantry.bread, (0.24, 0.1, 0.09), (0.32, 0.13, 0.12), ("board", "counter", "dining table"), most=1, main=Finish(("food",), ("brown", "beige")), stalk=Finish(("food",), ("beige",))),
+    _thing("toaster", pantry.toaster, (0.28, 0.16, 0.18), (0.34, 0.2, 0.21), ("counter",), rooms="kitchen", most=1, flat=True, main=Finish(("metal", "plastic"), ("grey", "red", "white", "black", "turquoise")), handle=BLACK),
+    _thing("coffee machine", pantry.coffee_machine, (0.2, 0.26, 0.32), (0.26, 0.32, 0.38), ("counter",), rooms="kitchen, office", most=1, flat=True, main=Finish(("plastic", "metal"), ("black", "grey", "red", "white")), glass=GLASS, handle=BLACK),
+    _thing("microwave", pantry.microwave, (0.44, 0.32, 0.26), (0.5, 0.38, 0.29), ("counter",), rooms="kitchen", most=1, flat=True, main=Finish(("metal",), ("white", "grey", "black", "red")), glass=Finish(("glass",), ("black",)), handle=CHROME),
 )  # fmt: skip
 
 _PERSONAL = (
     _thing("book", personal.book, (0.13, 0.19, 0.02), (0.19, 0.26, 0.045), (*_DESK, *_SIT, *_SHELF, *_BY_BED, "bed", "cubby"), flat=True, main=PAPER, paper=SHEETS, print=PRINT),
     _thing("row of books", personal.book_row, (0.22, 0.15, 0.2), (0.42, 0.2, 0.27), ("shelf", "wall shelf"), flat=True, most=2, main=PAPER, second=PAPER, third=PAPER, fourth=PAPER, paper=SHEETS),
     _thing("magazine", personal.magazine, (0.2, 0.27, 0.005), (0.22, 0.3, 0.008), ("coffee table", "table shelf", "sofa", "bed", "toilet"), flat=True, main=PAPER, print=PRINT, paper=SHEETS),
-    _thing("laptop", personal.laptop, (0.3, 0.21, 0.22), (0.36, 0.25, 0.26), ("desk", "dining table", "coffee table"), flat=True, most=1, main=Finish(("metal", "plastic"), ("grey", "black", "white", "pink")), keys=KEYS, screen=SCREEN),
-    _thing("phone", personal.phone, (0.07, 0.145, 0.008), (0.078, 0.16, 0.009), (*_DESK, *_SIT, *_BY_BED, "counter", "console"), most=1, main=GADGET, screen=SCREEN),
-    _thing("tablet", personal.tablet, (0.17, 0.24, 0.007), (0.19, 0.26, 0.008), ("coffee table", "sofa", "desk", "bed"), flat=True, most=1, main=GADGET, screen=SCREEN),
-    _thing("remote control", personal.remote_control, (0.045, 0.16, 0.02), (0.055, 0.2, 0.024), ("coffee table", "sofa", "tv stand", "side table"), rooms="living room, bedroom", main=GADGET, keys=Finish(("rubber",), ("grey", "white"))),
-    _thing("keyboard", personal.keyboard, (0.4, 0.13, 0.025), (0.45, 0.16, 0.03), ("desk",), rooms="office, bedroom, kids room", flat=True, most=1, main=GADGET, keys=KEYS),
-    _thing("computer mouse", personal.computer_mouse, (0.06, 0.1, 0.036), (0.07, 0.115, 0.042), ("desk",), flat=True, most=1, main=GADGET, keys=KEYS),
-    _thing("monitor", personal.monitor, (0.5, 0.18, 0.42), (0.62, 0.22, 0.48), ("desk",), rooms="office", flat=True, most=1, main=GADGET, screen=SCREEN),
-    _thing("headphones", personal.headphones, (0.17, 0.18, 0.07), (0.2, 0.2, 0.085), ("desk", "nightstand", "bed", "coffee table"), most=1, main=Finish(("plastic",), ("black", "white", "red", "blue", "pink"))),
-    _thing("loudspeaker", personal.speaker, (0.15, 0.16, 0.24), (0.2, 0.2, 0.34), ("tv stand", "shelf", "desk", "cabinet top"), flat=True, main=Finish(("wood", "plastic"), ("black", "brown", "white", "light brown")), cone=BLACK),
-    _thing("game controller", personal.game_controller, (0.15, 0.1, 0.05), (0.165, 0.11, 0.06), ("coffee table", "tv stand", "sofa", "cubby"), main=Finish(("plastic",), ("black", "white", "red", "blue")), keys=KEYS),
-    _thing("camera", personal.camera, (0.12, 0.1, 0.08), (0.14, 0.13, 0.1), ("shelf", "desk", "console", "cabinet top"), most=1, main=GADGET, keys=BLACK),
-    _thing("alarm clock", personal.alarm_clock, (0.09, 0.045, 0.11), (0.12, 0.055, 0.14), ("nightstand", "dresser", "desk"), flat=True, most=1, main=Finish(("metal",), ("red", "turquoise", "grey", "black", "yellow", "white")), face=WHITE, keys=BLACK),
+    _thing("laptop", gadgets.laptop, (0.3, 0.21, 0.22), (0.36, 0.25, 0.26), ("desk", "dining table", "coffee table"), flat=True, most=1, main=Finish(("metal", "plastic"), ("grey", "black", "white", "pink")), keys=KEYS, screen=SCREEN),
+    _thing("phone", gadgets.phone, (0.07, 0.145, 0.008), (0.078, 0.16, 0.009), (*_DESK, *_SIT, *_BY_BED, "counter", "console"), most=1, main=GADGET, screen=SCREEN),
+    _thing("tablet", gadgets.tablet, (0.17, 0.24, 0.007), (0.19, 0.26, 0.008), ("coffee table", "sofa", "desk", "bed"), flat=True, most=1, main=GADGET, screen=SCREEN),
+    _thing("remote control", gadgets.remote_control, (0.045, 0.16, 0.02), (0.055, 0.2, 0.024), ("coffee table", "sofa", "tv stand", "side table"), rooms="living room, bedroom", main=GADGET, keys=Finish(("rubber",), ("grey", "white"))),
+    _thing("keyboard", gadgets.keyboard, (0.4, 0.13, 0.025), (0.45, 0.16, 0.03), ("desk",), rooms="office, bedroom, kids room", flat=True, most=1, main=GADGET, keys=KEYS),
+    _thing("computer mouse", gadgets.computer_mouse, (0.06, 0.1, 0.036), (0.07, 0.115, 0.042), ("desk",), flat=True, most=1, main=GADGET, keys=KEYS),
+    _thing("monitor", gadgets.monitor, (0.5, 0.18, 0.42), (0.62, 0.22, 0.48), ("desk",), rooms="office", flat=True, most=1, main=GADGET, screen=SCREEN),
+    _thing("headphones", gadgets.headphones, (0.17, 0.18, 0.07), (0.2, 0.2, 0.085), ("desk", "nightstand", "bed", "coffee table"), most=1, main=Finish(("plastic",), ("black", "white", "red", "blue", "pink"))),
+    _thing("loudspeaker", gadgets.speaker, (0.15, 0.16, 0.24), (0.2, 0.2, 0.34), ("tv stand", "shelf", "desk", "cabinet top"), flat=True, main=Finish(("wood", "plastic"), ("black", "brown", "white", "light brown")), cone=BLACK),
+    _thing("game controller", gadgets.game_controller, (0.15, 0.1, 0.05), (0.165, 0.11, 0.06), ("coffee table", "tv stand", "sofa", "cubby"), main=Finish(("plastic",), ("black", "white", "red", "blue")), keys=KEYS),
+    _thing("camera", gadgets.camera, (0.12, 0.1, 0.08), (0.14, 0.13, 0.1), ("shelf", "desk", "console", "cabinet top"), most=1, main=GADGET, keys=BLACK),
+    _thing("alarm clock", gadgets.alarm_clock, (0.09, 0.045, 0.11), (0.12, 0.055, 0.14), ("nightstand", "dresser", "desk"), flat=True, most=1, main=Finish(("metal",), ("red", "turquoise", "grey", "black", "yellow", "white")), face=WHITE, keys=BLACK),
     _thing("vase", personal.vase, (0.1, 0.1, 0.3), (0.16, 0.16, 0.5), ("dining table", "console", "cabinet top", "mantel", "piano", "coffee table", "shelf", "dresser"), most=1, main=CERAMIC, leaf=LEAF, flower=Finish(("food",), ("red", "yellow", "pink", "purple", "white", "orange"))),
     _thing("candle", personal.candle, (0.08, 0.08, 0.1), (0.11, 0.11, 0.2), ("mantel", "dining table", "coffee table", "bath edge", "piano", "dresser"), main=Finish(("wax",), ("white", "red", "beige", "green", "purple")), dish=METAL, wick=BLACK),
     _thing("picture frame", personal.picture_frame, (0.13, 0.1, 0.17), (0.2, 0.13, 0.26), ("shelf", "cabinet top", "mantel", "piano", "nightstand", "dresser", "desk", "console"), flat=True, main=Finish(("wood", "metal"), ("black", "white", "light brown", "brown", "grey")), print=PRINT),
@@ -148,7 +148,7 @@ _PLAY = (
     _thing("blanket", play.blanket, (0.4, 0.3, 0.09), (0.5, 0.36, 0.13), ("sofa", "bed", "ottoman", "crate"), flat=True, most=1, main=Finish(("wool", "fabric"), _ALL, decorated=0.4)),
     _thing("desk lamp", decor.desk_lamp, (0.16, 0.26, 0.38), (0.2, 0.32, 0.48), ("desk", "nightstand"), most=1, main=Finish(("metal", "plastic"), (*_BRIGHT, "grey")), pole=STEEL, bulb=BULB),
     _thing("table lamp", decor.table_lamp, (0.2, 0.2, 0.3), (0.28, 0.28, 0.45), ("nightstand", "side table", "dresser", "cabinet top", "console"), most=1, main=Finish(("fabric",), ("white", "beige", "red", "yellow", "blue", "green"), glow=0.35), pole=Finish(("ceramic", "wood", "metal"), ("white", "brown", "blue", "grey", "black")), bulb=BULB),
-    _thing("small plant", decor.plant, (0.16, 0.16, 0.2), (0.26, 0.26, 0.36), ("cabinet top", "shelf", "wall shelf", "desk", "dresser", "dining table", "coffee table", "washbasin", "mantel"), most=1, main=CERAMIC, leaf=LEAF, soil=SOIL),
+    _thing("houseplant", decor.plant, (0.16, 0.16, 0.2), (0.26, 0.26, 0.36), ("cabinet top", "shelf", "wall shelf", "desk", "dresser", "dining table", "coffee table", "washbasin", "mantel"), most=1, main=CERAMIC, leaf=LEAF, soil=SOIL),
 )  # fmt: skip
 
 THINGS: tuple[Category, ...] = (*_TABLEWARE, *_PERSONAL, *_PLAY)

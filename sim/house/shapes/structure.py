@@ -13,7 +13,7 @@ import numpy as np
 
 from sim.house.layout.plan import CEILING_M, STOREY_M, WALL_M, Opening, Passage, Plan, Rect, Room, Stairs
 from sim.house.materials import COLOURS, Material, Pattern, material, mixed, tinted
-from sim.house.parts import Part
+from sim.house.parts import Part, Vector
 from sim.house.shape import Kit, Shape
 
 _CELL_M = 0.2
@@ -48,7 +48,7 @@ def structure(rng: np.random.Generator, plan: Plan) -> list[Fixture]:
 
 
 def patch(
-    origin: Sequence[float], u: Sequence[float], v: Sequence[float], size: tuple[float, float],
+    origin: Vector, u: Vector, v: Vector, size: tuple[float, float],
     holes: Sequence[tuple[float, float, float, float]] = (), cell_m: float = _CELL_M,
 ) -> Part:  # fmt: skip
     """A rectangle from `origin` along unit vectors u and v, with rectangular holes (u0, v0, u1, v1) in it."""
@@ -173,7 +173,8 @@ def _room(rng: np.random.Generator, plan: Plan, room: Room) -> list[Fixture]:
     hole = [(a, r.depth - d, c, r.depth - b) for a, b, c, d in _hole(plan, room, going_down=False)]
     above.add(patch((r.x0, r.y1, z + CEILING_M), (1, 0, 0), (0, -1, 0), (r.width, r.depth), hole), (0, 0, 0), "ceiling")
     for axis, line, start, end, inward in (
-        (0, r.y0, r.x0, r.x1, (0, 1)), (0, r.y1, r.x0, r.x1, (0, -1)), (1, r.x0, r.y0, r.y1, (1, 0)), (1, r.x1, r.y0, r.y1, (-1, 0)),
+        (0, r.y0, r.x0, r.x1, (0, 1)), (0, r.y1, r.x0, r.x1, (0, -1)),
+        (1, r.x0, r.y0, r.y1, (1, 0)), (1, r.x1, r.y0, r.y1, (-1, 0)),
     ):  # fmt: skip
         _wall(walls, plan, room, axis, line, (start, end), inward)
     return [

@@ -88,7 +88,10 @@ def refrigerator(k: Kit, w: float, d: float, h: float) -> None:
     k.box((0, d / 2 - 0.035, split), (w, 0.06, h - split), "main", 0.018, 3)
     for z, high in ((split - 0.3, 0.22), (split + 0.08, 0.4)):
         k.tube(
-            [(-w * 0.4, d / 2, z), (-w * 0.4, d / 2 + 0.04, z + 0.02), (-w * 0.4, d / 2 + 0.04, z + high), (-w * 0.4, d / 2, z + high + 0.02)],
+            [
+                (-w * 0.4, d / 2, z), (-w * 0.4, d / 2 + 0.04, z + 0.02),
+                (-w * 0.4, d / 2 + 0.04, z + high), (-w * 0.4, d / 2, z + high + 0.02),
+            ],
             0.011, "handles",
         )  # fmt: skip
     k.region("on", "fridge top", (0, -0.02, h), (w - 0.12, d - 0.15, 0.3))
@@ -166,7 +169,10 @@ def washbasin(k: Kit, w: float, d: float, h: float) -> None:
     with k.stretched((0, 0.02, h - 0.11), min(1.25, w * 0.42 / r), 1.0):
         k.lathe(
             (0, 0, 0),
-            [(0, 0), (r * 0.6, 0), (r * 0.9, 0.04), (r, 0.1), (r, 0.11), (r * 0.95, 0.11), (r * 0.8, 0.05), (r * 0.4, 0.02), (0, 0.018)],
+            [
+                (0, 0), (r * 0.6, 0), (r * 0.9, 0.04), (r, 0.1), (r, 0.11), (r * 0.95, 0.11), (r * 0.8, 0.05),
+                (r * 0.4, 0.02), (0, 0.018),
+            ],
             "main", 40,
         )  # fmt: skip
     y = -d / 2 + 0.05
