@@ -60,7 +60,7 @@ def _attempt(rng: np.random.Generator, seed: int, attempt: int, config: HouseCon
         things_on_the_floor(f, config.density)
         keep_passable(f, plan, config.body.radius_m, config.body.height_m)
     placements = populate(rng, furnishers, config.density)
-    things = _numbered(structure(rng, plan), placements)
+    things = numbered(structure(rng, plan), placements)
     return _checked(House(seed, attempt, config, plan, things))
 
 
@@ -92,7 +92,8 @@ def _without(things: tuple[Thing, ...], gone: set[int]) -> list[Thing]:
     return left
 
 
-def _numbered(fixtures: list[Fixture], placements: list[Placement]) -> tuple[Thing, ...]:
+def numbered(fixtures: list[Fixture], placements: list[Placement]) -> tuple[Thing, ...]:
+    """Things with their ids: the house's own parts first, then what stands in it."""
     things = [
         Thing(i + 1, f.name, Look(f.colour, f.material), f.shape, placed(f.at, yaw_deg=f.yaw_deg), f.room_id)
         for i, f in enumerate(fixtures)

@@ -138,7 +138,7 @@ class Truth:
         for other in held:
             s = self._states[other - 1]
             moved = new_from_old @ s.world_from_thing
-            self._states[other - 1] = replace(s, world_from_thing=moved, room_id=room, since_ns=stamp_ns)
+            self._states[other - 1] = replace(s, world_from_thing=moved, room_id=room, since_ns=stamp_ns, present=True)
         return (thing_id, *held)
 
     def take(self, thing_id: int, stamp_ns: int) -> tuple[int, ...]:

@@ -80,6 +80,8 @@ def _kinds(rng: np.random.Generator, bounds: Bounds, floor: int) -> list[str]:
         must, further = _FLAT, _FURTHER_FLAT
         if count > 5:
             must = ("hallway", *must)
+    if floor and count == 3:
+        must = ("hallway", "bedroom", "kids room")  # beside a whole flight a bathroom would be too long
     if count < len(must):
         must = must[:count]
     pool = list(further)
@@ -97,9 +99,10 @@ def _rooms(floor: int, first: int, cells: list[tuple[str, Rect]]) -> list[Room]:
 
 
 def _fits(kind: str, rect: Rect) -> bool:
-    low, _, width = AREAS[kind]
+    low, high, width = AREAS[kind]
     short, long = sorted((rect.width, rect.depth))
-    return short >= width + 0.12 and rect.area >= low * 0.8 and (kind == "hallway" or long / short < 2.4)
+    shaped = kind == "hallway" or (long / short < 2.4 and rect.area <= 2.1 * high)
+    return shaped and short >= width + 0.12 and rect.area >= low * 0.8
 
 
 # flats without a hallway
@@ -148,10 +151,10 @@ def _with_hall(rng: np.random.Generator, lists: list[list[str]]) -> Plan | None:
     hall = round(1.35 + (_FLIGHT_M + 0.1 if stairs_wanted else float(rng.uniform(0.0, 0.35))), 2)
     rows = [_rows(rng, [k for k in kinds if k != "hallway"], (south, north)) for kinds in lists]
     lengths = [sum(width for _, width in row) for pair in rows for row in pair]
-    shortest, length = min(lengths), max(lengths)
+    length = max(lengths)
     if stairs_wanted:
         length = max(length, _STEPS * _TREAD_M + 3.4)
-    if length > 18.0 or length < 4.5 or length > 1.45 * shortest:
+    if length > 18.0 or length < 4.5:
         return None
     y1, y2 = south, round(south + hall, 2)
     footprint = Rect(0.0, 0.0, round(length, 2), round(south + hall + north, 2))

@@ -13,7 +13,7 @@ from sim.house.layout.plan import Rect
 from sim.house.shape import Region
 from sim.house.shapes.object_table import THINGS
 
-_PER_REGION: dict[str, tuple[int, int]] = {
+PER_REGION: dict[str, tuple[int, int]] = {
     "counter": (1, 4), "dining table": (3, 8), "coffee table": (1, 4), "side table": (0, 2), "desk": (3, 6),
     "shelf": (1, 3), "cabinet top": (1, 4), "dresser": (1, 4), "nightstand": (1, 3), "console": (1, 4),
     "wall shelf": (2, 4), "mantel": (1, 4), "piano": (0, 2), "tv stand": (0, 1), "television place": (0, 0),
@@ -59,7 +59,7 @@ def _moved(item: Placement, support: int) -> Placement:
 def _fill(
     rng: np.random.Generator, support: Placement, index: int, number: int, region: Region, room: str, density: float
 ) -> list[Placement]:
-    low, high = _PER_REGION[region.kind]
+    low, high = PER_REGION[region.kind]
     if rng.uniform() > _RARE.get(region.kind, 1.0):
         return []
     count = int(rng.binomial(high, min(1.0, density * 0.55))) if high else 0

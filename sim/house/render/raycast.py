@@ -7,6 +7,7 @@ own frame, cast only by the pixels that its box covers, with the rays turned int
 
 from __future__ import annotations
 
+import functools
 from typing import Any, final
 
 import numpy as np
@@ -16,8 +17,10 @@ from sim.house.house import House
 from sim.house.render.base import Hits, Renderer
 from spatialmem.types import Camera
 
-_NEAR_M = 1e-3
-_NOTHING = np.uint32(0xFFFFFFFF)
+_STEP_M = 2e-4
+"""how far behind a ghost a ray goes on"""
+Found = tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]
+"""triangles or -1, barycentric u and v, distances"""
 
 
 @final
@@ -44,9 +47,7 @@ class RaycastRenderer(Renderer):
         faces, u, v, depth = self.cast(rays.reshape(-1, 6))
         return Hits(faces.reshape(shape), u.reshape(shape), v.reshape(shape), depth.reshape(shape))
 
-    def cast(
-        self, rays: NDArray[np.float32]
-    ) -> tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+    def cast(self, rays: NDArray[np.float32]) -> Found:
         """What rays (N, 6), origin and direction in the world frame, meet first.
 
         Returns the triangle (N,) or -1, its barycentric u and v (N,), and the distance (N,) in lengths of the
@@ -76,7 +77,7 @@ class RaycastRenderer(Renderer):
         )
         return scene
 
-    def _cast(self, scene: Any, rays: NDArray[np.float32]) -> tuple[NDArray, NDArray, NDArray, NDArray]:
+    def _cast(self, scene: Any, rays: NDArray[np.float32]) -> Found:
         import open3d as o3d
 
         found = scene.cast_rays(o3d.core.Tensor.from_numpy(rays), nthreads=self._threads.count)
@@ -84,20 +85,51 @@ class RaycastRenderer(Renderer):
         faces = found["primitive_ids"].numpy()
         return faces.astype(np.int32), uv[:, 0].copy(), uv[:, 1].copy(), found["t_hit"].numpy().copy()
 
-    def _through_ghosts(self, rays: NDArray[np.float32]) -> tuple[NDArray, NDArray, NDArray, NDArray]:
+    def _through_ghosts(self, rays: NDArray[np.float32]) -> Found:
         faces, u, v, far = self._cast(self._static, rays)
         if not self._ghosts.any():
             return faces, u, v, far
         thing = self.scene.surfaces.face_thing
         left = np.nonzero((faces >= 0) & self._ghosts[thing[faces]])[0]
+        if len(left):
+            faces[left], u[left], v[left], far[left] = self._behind_ghosts(rays[left], far[left])
+        return faces, u, v, far
+
+    def _behind_ghosts(self, rays: NDArray[np.float32], passed: NDArray[np.float32]) -> Found:
+        """The first hit beyond `passed` that is no ghost's.
+
+        Casting again from just behind a ghost may jump over the floor that its underside lies on; so what never
+        moves is cast by itself as well, and the nearer hit counts.
+        """
+        thing = self.scene.surfaces.face_thing
+        faces, u, v, far = self._cast(self._walls, rays)
+        hit = faces >= 0
+        faces[hit] = self._wall_faces[faces[hit]]
+        left = np.arange(len(rays))
         while len(left):
-            passed = far[left] + _NEAR_M
+            passed = passed + _STEP_M
             onward = rays[left]
             onward[:, :3] += passed[:, None] * onward[:, 3:]
             f, uu, vv, t = self._cast(self._static, onward)
-            faces[left], u[left], v[left], far[left] = f, uu, vv, t + passed
-            left = left[(f >= 0) & self._ghosts[thing[f]]]
+            passed = passed + t
+            nearer = (f >= 0) & ~self._ghosts[thing[f]] & (passed < far[left])
+            chosen = left[nearer]
+            faces[chosen], u[chosen], v[chosen], far[chosen] = f[nearer], uu[nearer], vv[nearer], passed[nearer]
+            again = (f >= 0) & self._ghosts[thing[f]] & (passed < far[left])
+            left, passed = left[again], passed[again]
         return faces, u, v, far
+
+    @functools.cached_property
+    def _wall_faces(self) -> NDArray[np.int32]:
+        """Triangles of what can never move, so that no ghost is among them."""
+        fixed = np.array(
+            [t.group == "structure" and t.category not in ("door", "front door") for t in self.house.things]
+        )
+        return np.nonzero(fixed[self.scene.surfaces.face_thing])[0].astype(np.int32)
+
+    @functools.cached_property
+    def _walls(self) -> Any:
+        return self._built(self.scene.world_vertices(), self.scene.surfaces.faces[self._wall_faces])
 
     def _over(
         self, index: int, scene: Any, rays: NDArray, faces: NDArray, u: NDArray, v: NDArray, far: NDArray

@@ -61,10 +61,10 @@ class Scene:
         self.radii = np.array([np.linalg.norm(high - low) / 2.0 for low, high in boxes])
         vertices = np.concatenate([s.vertices_m for s in shapes])
         self.surfaces = Surfaces(
-            vertices,
-            np.concatenate([s.normals for s in shapes]),
+            np.ascontiguousarray(vertices),
+            np.ascontiguousarray(np.concatenate([s.normals for s in shapes])),
             np.ones((len(vertices), 4), dtype=np.float32),
-            np.concatenate([s.faces + o for s, o in zip(shapes, self.first_vertex[:-1], strict=True)]).astype(np.int32),
+            _in_rows(np.concatenate([s.faces + o for s, o in zip(shapes, self.first_vertex[:-1], strict=True)])),
             np.concatenate([ids[s.face_material] for ids, s in zip(local, shapes, strict=True)]).astype(np.int32),
             np.repeat(np.arange(len(things), dtype=np.int32), np.diff(self.first_face)),
             material_table(list(rows)),
@@ -91,6 +91,11 @@ class Scene:
         """(T, 3) middles of the things' boxes, world frame."""
         poses = self.surfaces.poses
         return np.einsum("tij,tj->ti", poses[:, :, :3], self.centres) + poses[:, :, 3]
+
+
+def _in_rows(faces: NDArray[np.int64]) -> NDArray[np.int32]:
+    """Kernels are compiled for rows that lie together."""
+    return np.ascontiguousarray(faces, dtype=np.int32)
 
 
 def _starts(counts: list[int]) -> NDArray[np.int64]:
