@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -76,18 +76,28 @@ class Made:
     category: Category
     look: Look
     shape: Shape
-    size_m: Size = field(default=(0.0, 0.0, 0.0))
+    size_m: Size
     """asked of the builder: width, depth, height"""
+    finish: Mapping[str, Material]
+    """role -> material, for other pieces of the same set"""
 
 
-def make(category: Category, rng: np.random.Generator, *, size_m: Size | None = None) -> Made:
-    """One instance of a kind: size, colours and materials drawn, shape built."""
+def make(category: Category, rng: np.random.Generator, *, size_m: Size | None = None, like: Made | None = None) -> Made:
+    """One instance of a kind: size, colours and materials drawn, shape built.
+
+    `like`: another piece whose materials it takes where they share a role, as furniture of one set does.
+    """
     share = float(rng.uniform())
     low, high = np.asarray(category.smallest_m), np.asarray(category.largest_m)
     jitter = np.clip(share + rng.uniform(-0.15, 0.15, 3), 0.0, 1.0)
     drawn = tuple(float(v) for v in np.round(low + (high - low) * jitter, 3))
     size = size_m or (drawn[0], drawn[1], drawn[2])
     finish, look = _finished(category, rng)
+    if like is not None:
+        finish.update({role: m for role, m in like.finish.items() if role in finish})
+        if "front" in finish and "front" not in like.finish:
+            finish["front"] = like.finish["main"]
+        look = like.look
     word = (
         "medium"
         if np.all(high / np.maximum(low, 1e-9) < 1.25)
@@ -95,7 +105,9 @@ def make(category: Category, rng: np.random.Generator, *, size_m: Size | None = 
     )
     kit = Kit(finish, rng)
     category.build(kit, *size)
-    return Made(category, Look(look.colour, look.material, look.decor, look.second_colour, word), kit.built(), size)
+    return Made(
+        category, Look(look.colour, look.material, look.decor, look.second_colour, word), kit.built(), size, finish
+    )
 
 
 def _finished(category: Category, rng: np.random.Generator) -> tuple[dict[str, Material], Look]:

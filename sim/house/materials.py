@@ -76,7 +76,7 @@ class Substance:
 SUBSTANCES: dict[str, Substance] = {
     "wood": Substance(Pattern.WOOD, 0.05, 0.35, 0.12),
     "painted wood": Substance(Pattern.PLAIN, 0.10, 0.05, 0.15),
-    "metal": Substance(Pattern.BRUSHED, 0.02, 0.15, 0.6),
+    "metal": Substance(Pattern.BRUSHED, 0.02, 0.08, 0.6),
     "plastic": Substance(Pattern.PLAIN, 0.05, 0.05, 0.35),
     "fabric": Substance(Pattern.FABRIC, 0.006, 0.25, 0.0),
     "leather": Substance(Pattern.LEATHER, 0.03, 0.25, 0.25),

@@ -54,7 +54,7 @@ def pattern(name, n, a, b, s, foot):
         return n(a * 5, b * 5), 0.5, one, 0.1 * one
     if name == "wood":
         wave = 0.5 + 0.5 * np.sin(6.2832 * (b / s + 1.6 * n(a * 0.35, b * 2)))
-        return 0.6 * wave + 0.4 * n(a * 3, b * 60), 0.5, one, s
+        return 0.3 * wave + 0.7 * n(a * 2.5, b * 40), 0.5, one, s
     if name == "tiles":
         gap = 0.004 / s
         t = (1 - smoothly(np.minimum(edge_distance(a / s), edge_distance(b / s)) - gap, soft)) * np.minimum(

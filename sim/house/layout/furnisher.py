@@ -65,9 +65,9 @@ class Furnisher:
         """True in this share of the calls."""
         return bool(self.rng.uniform() < share)
 
-    def make(self, name: str, size_m: Size | None = None) -> Made:
-        """A new piece of furniture, not yet placed."""
-        return make(FURNITURE[name], self.rng, size_m=size_m)
+    def make(self, name: str, size_m: Size | None = None, like: Made | None = None) -> Made:
+        """A new piece of furniture, not yet placed; of one set with `like`."""
+        return make(FURNITURE[name], self.rng, size_m=size_m, like=like)
 
     def wall(
         self, name: str, *, clear_m: float = 0.6, prefer: str = "any", size_m: Size | None = None,
@@ -174,10 +174,16 @@ class Furnisher:
         return item
 
     def hang(
-        self, name: str, height_m: float, *, over: Placement | None = None, size_m: Size | None = None
+        self,
+        name: str,
+        height_m: float,
+        *,
+        over: Placement | None = None,
+        size_m: Size | None = None,
+        like: Made | None = None,
     ) -> Placement | None:
         """On a wall, its underside `height_m` above the floor; over a piece of furniture, or where the wall is free."""
-        made = self.make(name, size_m)
+        made = self.make(name, size_m, like)
         base = self.room.base_m + height_m
         if over is not None:
             low = over.made.shape.box_m[0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from sim.house.category import Made
 from sim.house.layout.furnisher import Furnisher
 from sim.house.layout.placement import Placement
 
@@ -38,7 +39,7 @@ def _living_room(f: Furnisher) -> None:
     for _ in range(int(f.rng.integers(1, 3))):
         f.wall("armchair", clear_m=0.6, prefer="corner", shift_m=0.12)
     if f.chance(0.45):
-        f.wall("fireplace", clear_m=0.9, prefer="middle", shift_m=0.0)
+        f.wall("fireplace", clear_m=0.9, prefer="middle", shift_m=0.006)
     for _ in range(int(f.rng.integers(1, 3))):
         f.wall("bookshelf", clear_m=0.6)
     if f.chance(0.6):
@@ -53,12 +54,14 @@ def _living_room(f: Furnisher) -> None:
 
 
 def _kitchen(f: Furnisher) -> None:
-    run = _counters(f)
+    unit = f.make("kitchen counter")
+    run = _counters(f, unit)
     for item in run:
         if item.made.category.name in ("kitchen counter", "dishwasher") and f.chance(0.75):
             width = float(item.made.size_m[0])
-            f.hang("wall cabinet", 1.45, over=item, size_m=(width, 0.35, 0.68))
-    if f.inside.area > 12.0 and f.chance(0.5) and f.middle("kitchen island", clear_m=0.85) is not None:
+            f.hang("wall cabinet", 1.45, over=item, size_m=(width, 0.35, 0.68), like=unit)
+    island = f.make("kitchen island", like=unit)
+    if f.inside.area > 12.0 and f.chance(0.5) and f.middle("kitchen island", clear_m=0.85, made=island) is not None:
         island = f.items[-1]
         for x in (-0.35, 0.35):
             f.before("stool", island, 0.05, sideways_m=x)
@@ -73,7 +76,7 @@ def _kitchen(f: Furnisher) -> None:
         f.hang("wall shelf", 1.45)
 
 
-def _counters(f: Furnisher) -> list[Placement]:
+def _counters(f: Furnisher, unit: Made) -> list[Placement]:
     """Fridge, counters, sink and stove side by side, from the wall that holds most of them."""
     names = ["kitchen counter", "kitchen sink", "kitchen counter", "stove", "kitchen counter"]
     if f.chance(0.5):
@@ -81,7 +84,8 @@ def _counters(f: Furnisher) -> list[Placement]:
     first = f.wall("refrigerator", clear_m=0.7, prefer="corner")
     run: list[Placement] = []
     anchor = first
-    made = {n: f.make(n) for n in ("kitchen counter", "kitchen sink", "dishwasher")}
+    sink = f.make("kitchen sink", like=unit)
+    made = {"kitchen counter": unit, "kitchen sink": sink, "dishwasher": f.make("dishwasher", like=unit)}
     for name in names:
         piece = made.get(name) or f.make(name)
         nxt = None
@@ -114,15 +118,17 @@ def _dining_room(f: Furnisher) -> None:
 
 
 def _bedroom(f: Furnisher) -> None:
-    bed = f.wall("double bed", clear_m=0.6, prefer="middle")
+    of_set = f.make("double bed")
+    like = of_set if f.chance(0.7) else None
+    bed = f.wall("double bed", clear_m=0.6, prefer="middle", made=of_set)
     if bed is not None:
-        stand = f.make("nightstand")
+        stand = f.make("nightstand", like=like)
         for side in (-1, 1):
             f.beside("nightstand", bed, side, made=stand if f.chance(0.8) else None)
         if f.chance(0.6):
             f.rug("rug", under=bed)
-    f.wall("wardrobe", clear_m=0.65, prefer="corner")
-    f.wall("chest of drawers", clear_m=0.6)
+    f.wall("wardrobe", clear_m=0.65, prefer="corner", made=f.make("wardrobe", like=like))
+    f.wall("chest of drawers", clear_m=0.6, made=f.make("chest of drawers", like=like))
     if f.chance(0.4):
         _desk_with_chair(f, "chair")
     if f.chance(0.4):
@@ -152,10 +158,10 @@ def _kids_room(f: Furnisher) -> None:
 
 def _bathroom(f: Furnisher) -> None:
     if f.chance(0.6):
-        if f.wall("bathtub", clear_m=0.55, prefer="corner", shift_m=0.0) is None:
+        if f.wall("bathtub", clear_m=0.55, prefer="corner", shift_m=0.006) is None:
             f.wall("shower", clear_m=0.6, prefer="corner")
     else:
-        f.wall("shower", clear_m=0.6, prefer="corner", shift_m=0.0)
+        f.wall("shower", clear_m=0.6, prefer="corner", shift_m=0.006)
     basin = f.wall("washbasin", clear_m=0.6)
     if basin is not None:
         width = float(basin.made.size_m[0])

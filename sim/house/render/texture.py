@@ -100,7 +100,7 @@ def _of_wood(pattern, table, a, b, scale, footprint, soft):
     """(t, mean of t, tint, size of the detail) of wood, planks, herringbone and brushed metal."""
     if pattern == _WOOD:
         wave = 0.5 + 0.5 * math.sin(6.2832 * (b / scale + 1.6 * noise(table, a * 0.35, b * 2.0)))
-        return 0.6 * wave + 0.4 * noise(table, a * 3.0, b * 60.0), 0.5, 1.0, scale
+        return 0.3 * wave + 0.7 * noise(table, a * 2.5, b * 40.0), 0.5, 1.0, scale
     if pattern == _BRUSHED:
         return noise(table, a * 1.5, b / scale), 0.5, 1.0, scale
     seen = faded(0.06, footprint)

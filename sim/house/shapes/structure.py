@@ -84,7 +84,7 @@ def _floor_finish(rng: np.random.Generator, kind: str) -> tuple[Material, str, s
     wet = kind in ("bathroom", "kitchen", "laundry room", "storage room")
     if wet or (kind in ("hallway", "dining room", "gym") and rng.uniform() < 0.35):
         colour = str(rng.choice(["grey", "white", "beige", "black", "brown", "turquoise", "blue"]))
-        rgb = mixed(tinted(rng, COLOURS[colour]), (0.75, 0.74, 0.72), 0.35)
+        rgb = mixed(tinted(rng, COLOURS[colour]), (0.75, 0.74, 0.72), 0.6)
         return (
             Material(
                 Pattern.TILES, rgb, mixed(rgb, (0.5, 0.5, 0.5), 0.45), float(rng.uniform(0.18, 0.45)), 0.35, 0, seed
