@@ -89,7 +89,7 @@ SUBSTANCES: dict[str, Substance] = {
     "wicker": Substance(Pattern.WICKER, 0.025, 0.4, 0.05),
     "rubber": Substance(Pattern.PLAIN, 0.05, 0.05, 0.05),
     "wool": Substance(Pattern.CARPET, 0.012, 0.35, 0.0),
-    "food": Substance(Pattern.SPECKLE, 0.006, 0.12, 0.2),
+    "food": Substance(Pattern.SPECKLE, 0.006, 0.07, 0.2),
     "leaf": Substance(Pattern.LEAF, 0.03, 0.3, 0.1),
     "wax": Substance(Pattern.PLAIN, 0.05, 0.05, 0.1),
 }

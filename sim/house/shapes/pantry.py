@@ -77,11 +77,13 @@ def milk_carton(k: Kit, w: float, d: float, h: float) -> None:
     """A carton with a gable."""
     k.box((0, 0, 0), (w, d, h * 0.8), "main", 0.002)
     k.box((0, 0, h * 0.25), (w + 0.001, d + 0.001, h * 0.28), "label", 0.001)
+    lean = float(np.degrees(np.arctan2(d / 2, h * 0.12)))
     for s in (-1, 1):
-        with k.turned((0, s * d * 0.235, h * 0.795), pitch_deg=-s * 52):
-            k.box((0, 0, -0.001), (w, 0.002, h * 0.175), "main", 0.0008)
+        with k.turned((0, s * d / 2, h * 0.79), pitch_deg=s * lean):
+            k.box((0, 0, 0), (w, 0.003, float(np.hypot(d / 2, h * 0.12))), "main", 0.001)
     k.box((0, 0, h * 0.9), (w, 0.005, h * 0.1), "main", 0.001)
-    k.cylinder((0, d * 0.25, h * 0.83), 0.012, 0.022, "cap", segments=16)
+    with k.turned((0, d * 0.27, h * 0.84), pitch_deg=lean - 90.0):
+        k.cylinder((0, 0, 0), 0.012, 0.02, "cap", segments=16)
 
 
 def fruit(k: Kit, w: float, d: float, h: float) -> None:
