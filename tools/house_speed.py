@@ -6,6 +6,7 @@ import argparse
 import time
 
 import numpy as np
+
 from sim.house import House, RasterRenderer, RaycastRenderer, look_at, make_house
 from spatialmem.types import Camera
 
@@ -50,7 +51,9 @@ def main() -> None:
                 start = time.perf_counter()
                 renderer.render(pose, camera)
                 taken.append(time.perf_counter() - start)
-            spent = (time.process_time() - spent) / len(poses) * 1e3  # of all threads: does not count waiting for a core
+            spent = (
+                (time.process_time() - spent) / len(poses) * 1e3
+            )  # of all threads: does not count waiting for a core
             median, slow = np.percentile(taken, (50, 95)) * 1e3
             rate = f"{1.0 / np.mean(taken):6.1f} frames/s, median {median:.1f} ms, 95th {slow:.1f} ms"
             print(f"  {width}x{height}: {rate}; {spent:.1f} ms of processor time a frame")

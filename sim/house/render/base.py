@@ -99,7 +99,7 @@ class Renderer(abc.ABC):
     def place(self, thing_id: int, world_from_thing: NDArray[np.floating]) -> None:
         """Move a thing to a pose (4, 4), and show it if it was taken away."""
         index = self.house.thing(thing_id).thing_id - 1
-        self.scene.surfaces.poses[index] = checked_transform(world_from_thing)[:3]
+        self.scene.place(index, checked_transform(world_from_thing)[:3])
         self.scene.shown[index] = True
         self._changed(index)
 

@@ -71,7 +71,7 @@ class RasterRenderer(Renderer):
         """Indices of things whose bounding sphere touches the view, in rooms that can be seen; nearest first."""
         scene = self.scene
         inverse = world_from_camera[:3, :3].T
-        centres = (scene.world_centres() - world_from_camera[:3, 3]) @ inverse.T
+        centres = (scene.world_centres - world_from_camera[:3, 3]) @ inverse.T
         seen = scene.shown & (centres[:, 2] + scene.radii > NEAR_M)
         for axis, low, high in (
             (0, -0.5 - camera.cx, camera.width - 0.5 - camera.cx),
@@ -83,7 +83,7 @@ class RasterRenderer(Renderer):
                 seen &= off > -scene.radii
         rooms = self._portals.seen_from(world_from_camera, camera)
         if rooms is not None:
-            seen &= self._portals.may_show(rooms, scene.surfaces.rooms, scene.world_centres(), scene.radii)
+            seen &= self._portals.may_show(rooms, scene.surfaces.rooms, scene.world_centres, scene.radii)
         found = np.nonzero(seen)[0]
         return found[np.argsort(centres[found, 2] - scene.radii[found], kind="stable")]
 

@@ -28,7 +28,7 @@ class Surfaces(NamedTuple):
     face_thing: NDArray[np.int32]
     """(F,) index of the thing"""
     materials: NDArray[np.float32]
-    """(M, 12) see texture.COLUMNS"""
+    """(M, 13) see texture.COLUMNS"""
     poses: NDArray[np.float64]
     """(T, 3, 4) world_from_thing"""
     rooms: NDArray[np.int32]
@@ -75,6 +75,9 @@ class Scene:
             _windows(house),
             noise_table(),
         )
+        poses = self.surfaces.poses
+        self.world_centres = np.einsum("tij,tj->ti", poses[:, :, :3], self.centres) + poses[:, :, 3]
+        """(T, 3) middles of the things' boxes, world frame"""
 
     def world_vertices(self, things: NDArray[np.int64] | None = None) -> NDArray[np.float32]:
         """(V, 3) vertices where their things are now; of all things, or of some, in their order."""
@@ -87,10 +90,10 @@ class Scene:
             parts.append((local @ pose[:, :3].T + pose[:, 3]).astype(np.float32))
         return np.concatenate(parts) if parts else np.empty((0, 3), np.float32)
 
-    def world_centres(self) -> NDArray[np.float64]:
-        """(T, 3) middles of the things' boxes, world frame."""
-        poses = self.surfaces.poses
-        return np.einsum("tij,tj->ti", poses[:, :, :3], self.centres) + poses[:, :, 3]
+    def place(self, index: int, pose: NDArray[np.float64]) -> None:
+        """A thing's pose (3, 4) from now on."""
+        self.surfaces.poses[index] = pose
+        self.world_centres[index] = pose[:, :3] @ self.centres[index] + pose[:, 3]
 
 
 def _in_rows(faces: NDArray[np.int64]) -> NDArray[np.int32]:

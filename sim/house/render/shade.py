@@ -44,41 +44,40 @@ def _faces_away(s, i, j, k, p, dx, dy, dz):
 
 
 @inlined
-def light_at(s, room, x, y, h, nx, ny, nz, dx, dy, dz, open_, lamp, win0, win1):
-    """Linear light r, g, b that falls on a surface, and the strength of the lamp's highlight."""
+def light_at(s, room, x, y, h, nx, ny, nz, dx, dy, dz, gloss, open_, lamp, win0, win1):
+    """Linear light r, g, b that falls on a surface, and the lamp's highlight."""
     up = 0.5 + 0.5 * nz
     ambient = (0.26 + 0.20 * up) * (0.25 + 0.75 * open_)
     er, eg, eb = ambient * (1.02 - 0.04 * up), ambient, ambient * (0.93 + 0.09 * up)
     lx, ly, lz = s.lamps[room, 0] - x, s.lamps[room, 1] - y, s.lamps[room, 2] - h
-    d2 = lx * lx + ly * ly + lz * lz + 1e-6
-    inverse = 1.0 / math.sqrt(d2)
-    lx, ly, lz = lx * inverse, ly * inverse, lz * inverse
-    cosine = nx * lx + ny * ly + nz * lz
-    spark = 0.0
-    if cosine > 0.0:
-        e = s.lamps[room, 3] * lamp * cosine / (0.55 + 0.35 * d2)
+    facing = nx * lx + ny * ly + nz * lz
+    shine = 0.0
+    if facing > 0.0:
+        d2 = lx * lx + ly * ly + lz * lz + 1e-6
+        away = math.sqrt(d2)
+        e = s.lamps[room, 3] * lamp * facing / (away * (0.55 + 0.35 * d2))
         er, eg, eb = er + 1.05 * e, eg + 0.98 * e, eb + 0.86 * e
-        along = 1.0 / math.sqrt(dx * dx + dy * dy + dz * dz)
-        hx, hy, hz = lx - dx * along, ly - dy * along, lz - dz * along
-        half = (nx * hx + ny * hy + nz * hz) / math.sqrt(hx * hx + hy * hy + hz * hz + 1e-12)
-        if half > 0.8:
-            sharp = half * half
-            sharp *= sharp
-            sharp *= sharp
-            sharp *= sharp
-            spark = 0.35 * sharp * sharp * lamp
+        if gloss > 0.01:
+            along = away / math.sqrt(dx * dx + dy * dy + dz * dz)
+            hx, hy, hz = lx - dx * along, ly - dy * along, lz - dz * along
+            half = (nx * hx + ny * hy + nz * hz) / math.sqrt(hx * hx + hy * hy + hz * hz + 1e-12 * d2)
+            if half > 0.8:
+                sharp = half * half
+                sharp *= sharp
+                sharp *= sharp
+                sharp *= sharp
+                shine = gloss * 0.35 * sharp * sharp * lamp
     for i in range(2):
         area = s.windows[room, i, 6]
         if area > 0.0:
             wx, wy, wz = s.windows[room, i, 0] - x, s.windows[room, i, 1] - y, s.windows[room, i, 2] - h
-            d2 = wx * wx + wy * wy + wz * wz + 1e-6
-            inverse = 1.0 / math.sqrt(d2)
-            cosine = (nx * wx + ny * wy + nz * wz) * inverse
-            out = -(s.windows[room, i, 3] * wx + s.windows[room, i, 4] * wy) * inverse
-            if cosine > 0.0 and out > 0.0:
-                e = _WINDOW_STRENGTH * area * cosine * out / (1.0 + d2) * (win0 if i == 0 else win1)
+            facing = nx * wx + ny * wy + nz * wz
+            out = -(s.windows[room, i, 3] * wx + s.windows[room, i, 4] * wy)
+            if facing > 0.0 and out > 0.0:
+                d2 = wx * wx + wy * wy + wz * wz + 1e-6
+                e = _WINDOW_STRENGTH * area * facing * out * (win0 if i == 0 else win1) / (d2 * (1.0 + d2))
                 er, eg, eb = er + 0.94 * e, eg + 1.0 * e, eb + 1.1 * e
-    return er, eg, eb, spark
+    return er, eg, eb, shine
 
 
 @inlined
@@ -88,8 +87,10 @@ def _world_normal(s, f, u, v, w, p, dx, dy, dz):
     lx = u * s.normals[i, 0] + v * s.normals[j, 0] + w * s.normals[k, 0]
     ly = u * s.normals[i, 1] + v * s.normals[j, 1] + w * s.normals[k, 1]
     lz = u * s.normals[i, 2] + v * s.normals[j, 2] + w * s.normals[k, 2]
-    scale = 1.0 / math.sqrt(lx * lx + ly * ly + lz * lz + 1e-20)
-    lx, ly, lz = lx * scale, ly * scale, lz * scale
+    square = lx * lx + ly * ly + lz * lz
+    if abs(square - 1.0) > 1e-5:  # most faces are flat
+        scale = 1.0 / math.sqrt(square + 1e-20)
+        lx, ly, lz = lx * scale, ly * scale, lz * scale
     nx = p[0, 0] * lx + p[0, 1] * ly + p[0, 2] * lz
     ny = p[1, 0] * lx + p[1, 1] * ly + p[1, 2] * lz
     nz = p[2, 0] * lx + p[2, 1] * ly + p[2, 2] * lz
@@ -112,10 +113,9 @@ def colour_at(s, f, u, v, w, p, x, y, h, n, ray, footprint):
     lamp = u * s.light[i, 1] + v * s.light[j, 1] + w * s.light[k, 1]
     win0 = u * s.light[i, 2] + v * s.light[j, 2] + w * s.light[k, 2]
     win1 = u * s.light[i, 3] + v * s.light[j, 3] + w * s.light[k, 3]
-    er, eg, eb, spark = light_at(
-        s, s.rooms[t], x, y, h, n[3], n[4], n[5], ray[0], ray[1], ray[2], openness, lamp, win0, win1
+    er, eg, eb, shine = light_at(
+        s, s.rooms[t], x, y, h, n[3], n[4], n[5], ray[0], ray[1], ray[2], m[8], openness, lamp, win0, win1
     )
-    shine = m[8] * spark
     return r * (er + m[11]) + shine, g * (eg + m[11]) + shine, b * (eb + m[11]) + shine
 
 
@@ -129,8 +129,9 @@ def shade_rows(
     depth (H, W) z-depth, made NaN where nothing was hit; lens (4,): fx, fy, cx, cy; pose (3, 4) world_from_camera;
     s: Surfaces. Writes rgb (H, W, 3) uint8, things and categories (H, W) int32, normals (H, W, 3) float32, world frame.
     """
+    per_x, per_y = 1.0 / lens[0], 1.0 / lens[1]
     for row in range(start, stop):
-        ry = (row - lens[3]) / lens[1]
+        ry = (row - lens[3]) * per_y
         for column in range(faces.shape[1]):
             f = faces[row, column]
             if f < 0:
@@ -146,7 +147,7 @@ def shade_rows(
             things[row, column], categories[row, column] = t + 1, s.categories[t]
             if not (want_colour or want_normals):
                 continue
-            rx = (column - lens[2]) / lens[0]
+            rx = (column - lens[2]) * per_x
             dx = pose[0, 0] * rx + pose[0, 1] * ry + pose[0, 2]
             dy = pose[1, 0] * rx + pose[1, 1] * ry + pose[1, 2]
             dz = pose[2, 0] * rx + pose[2, 1] * ry + pose[2, 2]
@@ -158,5 +159,5 @@ def shade_rows(
             if want_colour:
                 z = depth[row, column]
                 x, y, h = pose[0, 3] + z * dx, pose[1, 3] + z * dy, pose[2, 3] + z * dz
-                r, g, b = colour_at(s, f, u, v, w, s.poses[t], x, y, h, n, (dx, dy, dz), z / lens[0])
+                r, g, b = colour_at(s, f, u, v, w, s.poses[t], x, y, h, n, (dx, dy, dz), z * per_x)
                 rgb[row, column, 0], rgb[row, column, 1], rgb[row, column, 2] = toned(r), toned(g), toned(b)

@@ -17,7 +17,7 @@ from sim.house.materials import Material
 from sim.house.render.compiled import helper, inlined
 
 NOISE_CELLS = 256
-COLUMNS = ("pattern", "r", "g", "b", "r2", "g2", "b2", "scale_m", "gloss", "axis", "shift", "glow")
+COLUMNS = ("pattern", "r", "g", "b", "r2", "g2", "b2", "scale_m", "gloss", "axis", "shift", "glow", "per_m")
 """of the table of materials that kernels read"""
 
 _PLAIN, _WOOD, _TILES, _FABRIC, _PLASTER, _CARPET, _STRIPES, _CHECKS, _DOTS, _BRICK = range(10)
@@ -25,9 +25,19 @@ _MARBLE, _BRUSHED, _PLANKS, _LEATHER, _SPECKLE, _SKY, _PRINT, _HERRINGBONE, _WIC
 
 
 def material_table(materials: list[Material]) -> NDArray[np.float32]:
-    """(M, 12) float32 rows as COLUMNS; colours are linear light."""
+    """(M, 13) float32 rows as COLUMNS; colours are linear light."""
     rows = [
-        [m.pattern, *_linear(m.rgb), *_linear(m.rgb2), m.scale_m, m.gloss, m.axis, (m.seed % 4096) / 4.0, m.glow]
+        [
+            m.pattern,
+            *_linear(m.rgb),
+            *_linear(m.rgb2),
+            m.scale_m,
+            m.gloss,
+            m.axis,
+            (m.seed % 4096) / 4.0,
+            m.glow,
+            1.0 / m.scale_m,
+        ]
         for m in materials
     ]
     return np.array(rows, dtype=np.float32).reshape(-1, len(COLUMNS))
@@ -96,24 +106,24 @@ def pulse(x, share, soft):
 
 
 @helper
-def _of_wood(pattern, table, a, b, scale, footprint, soft):
+def _of_wood(pattern, table, a, b, scale, per_m, footprint, soft):
     """(t, mean of t, tint, size of the detail) of wood, planks, herringbone and brushed metal."""
     if pattern == _WOOD:
-        wave = 0.5 + 0.5 * math.sin(6.2832 * (b / scale + 1.6 * noise(table, a * 0.35, b * 2.0)))
+        wave = 0.5 + 0.5 * math.sin(6.2832 * (b * per_m + 1.6 * noise(table, a * 0.35, b * 2.0)))
         return 0.3 * wave + 0.7 * noise(table, a * 2.5, b * 40.0), 0.5, 1.0, scale
     if pattern == _BRUSHED:
-        return noise(table, a * 1.5, b / scale), 0.5, 1.0, scale
+        return noise(table, a * 1.5, b * per_m), 0.5, 1.0, scale
     seen = faded(0.06, footprint)
     gap_size = min(1.0, 0.04 / soft + 0.1)
     if pattern == _PLANKS:
-        row = math.floor(b / scale)
-        u = a / (scale * 8.0) + 0.37 * row
+        row = math.floor(b * per_m)
+        u = a * per_m * 0.125 + 0.37 * row
         i = math.floor(u)
-        edge = min(min(u - i, 1.0 - u + i) * 8.0, min(b / scale - row, 1.0 - b / scale + row))
+        edge = min(min(u - i, 1.0 - u + i) * 8.0, min(b * per_m - row, 1.0 - b * per_m + row))
         grain = 0.75 * noise(table, a * 1.2 + 3.0 * i, b * 26.0 + 5.0 * row) * seen + 0.3 * (1.0 - seen)
         t = min(1.0, grain + (1.0 - ramp(edge - 0.012, soft)) * gap_size)
         return t, 0.35, 0.84 + 0.32 * cell_value(i, row), 2.0 * scale
-    u, v = (a + b) / scale * 0.7071, (a - b) / scale * 0.7071
+    u, v = (a + b) * per_m * 0.7071, (a - b) * per_m * 0.7071
     i, j = math.floor(u), math.floor(v)
     phase = (i + j) - 4.0 * math.floor((i + j) / 4.0)
     along = phase < 2.0
@@ -125,72 +135,72 @@ def _of_wood(pattern, table, a, b, scale, footprint, soft):
 
 
 @helper
-def _of_stone(pattern, table, a, b, scale, soft):
+def _of_stone(pattern, table, a, b, scale, per_m, soft):
     """(t, mean of t, tint, size of the detail) of tiles, bricks, marble, speckle and plaster."""
     if pattern == _TILES:
-        i, j = math.floor(a / scale), math.floor(b / scale)
-        u, v = a / scale - i, b / scale - j
-        gap = 0.004 / scale
+        i, j = math.floor(a * per_m), math.floor(b * per_m)
+        u, v = a * per_m - i, b * per_m - j
+        gap = 0.004 * per_m
         away = min(min(u, 1.0 - u), min(v, 1.0 - v))
         t = (1.0 - ramp(away - gap, soft)) * min(1.0, 2.0 * gap / soft + 0.15)
         return t, 0.05, 0.93 + 0.14 * cell_value(i, j) + 0.08 * (noise(table, a * 4.0, b * 4.0) - 0.5), scale
     if pattern == _BRICK:
-        row = math.floor(b / scale)
-        u = a / (scale * 3.0) + 0.5 * (row - 2.0 * math.floor(row / 2.0))
+        row = math.floor(b * per_m)
+        u = a * per_m * 0.33333333 + 0.5 * (row - 2.0 * math.floor(row / 2.0))
         i = math.floor(u)
-        away = min(min(u - i, 1.0 - u + i) * 3.0, min(b / scale - row, 1.0 - b / scale + row))
+        away = min(min(u - i, 1.0 - u + i) * 3.0, min(b * per_m - row, 1.0 - b * per_m + row))
         t = 1.0 - ramp(away - 0.09, max(soft, 0.06))
         return t, 0.2, 0.8 + 0.4 * cell_value(i, row) + 0.3 * (noise(table, a * 12.0, b * 12.0) - 0.5), scale
     if pattern == _MARBLE:
-        n = noise(table, a / scale + 0.6 * noise(table, b * 3.0, a * 3.0), b / scale)
+        n = noise(table, a * per_m + 0.6 * noise(table, b * 3.0, a * 3.0), b * per_m)
         return max(0.0, 1.0 - 7.0 * abs(n - 0.5)) + 0.35 * noise(table, a * 2.0 + 7.0, b * 2.0), 0.3, 1.0, scale
-    n = noise(table, a / scale, b / scale)
+    n = noise(table, a * per_m, b * per_m)
     if pattern == _SPECKLE:
         return ramp(n - 0.62, 0.08) + 0.4 * ramp(0.34 - n, 0.08), 0.2, 1.0, 2.0 * scale
     return n, 0.5, 1.0, scale  # plaster
 
 
 @helper
-def _of_cloth(pattern, table, a, b, scale, footprint, soft):
+def _of_cloth(pattern, table, a, b, scale, per_m, footprint, soft):
     """(t, mean of t, tint, size of the detail) of fabrics, decorations, leather, wicker, leaves and plain surfaces."""
     if pattern == _FABRIC:
-        weave = math.sin(6.2832 * a / scale) * math.sin(6.2832 * b / scale) * faded(scale, footprint)
+        weave = math.sin(6.2832 * a * per_m) * math.sin(6.2832 * b * per_m) * faded(scale, footprint)
         return 0.5 + 0.35 * weave + 0.5 * (noise(table, a * 14.0, b * 14.0) - 0.5), 0.5, 1.0, 0.05
     if pattern == _CARPET:
-        return 0.6 * noise(table, a / scale, b / scale) + 0.4 * noise(table, a * 5.0, b * 5.0), 0.5, 1.0, 4.0 * scale
+        return 0.6 * noise(table, a * per_m, b * per_m) + 0.4 * noise(table, a * 5.0, b * 5.0), 0.5, 1.0, 4.0 * scale
     if pattern == _STRIPES:
-        return pulse(b / scale, 0.5, soft), 0.5, 1.0, scale
+        return pulse(b * per_m, 0.5, soft), 0.5, 1.0, scale
     if pattern == _CHECKS:
-        return 0.5 * (pulse(a / scale, 0.5, soft) + pulse(b / scale, 0.5, soft)), 0.5, 1.0, scale
+        return 0.5 * (pulse(a * per_m, 0.5, soft) + pulse(b * per_m, 0.5, soft)), 0.5, 1.0, scale
     if pattern == _DOTS:
-        row = math.floor(b / scale)
-        u = a / scale + 0.5 * (row - 2.0 * math.floor(row / 2.0))
-        u, v = u - math.floor(u) - 0.5, b / scale - row - 0.5
+        row = math.floor(b * per_m)
+        u = a * per_m + 0.5 * (row - 2.0 * math.floor(row / 2.0))
+        u, v = u - math.floor(u) - 0.5, b * per_m - row - 0.5
         return ramp(0.3 - math.sqrt(u * u + v * v), soft), 0.28, 1.0, scale
     if pattern == _LEATHER:
-        t = min(1.0, 2.5 * abs(noise(table, a / scale, b / scale) - 0.5)) * 0.6 + 0.4 * noise(table, a * 3.0, b * 3.0)
+        t = min(1.0, 2.5 * abs(noise(table, a * per_m, b * per_m) - 0.5)) * 0.6 + 0.4 * noise(table, a * 3.0, b * 3.0)
         return t, 0.3, 1.0, scale
     if pattern == _WICKER:
-        i, j = math.floor(a / scale), math.floor(b / scale)
+        i, j = math.floor(a * per_m), math.floor(b * per_m)
         odd = (i + j) - 2.0 * math.floor((i + j) / 2.0)
-        f = b / scale - j if odd > 0.5 else a / scale - i
+        f = b * per_m - j if odd > 0.5 else a * per_m - i
         return 1.0 - math.sin(3.1416 * f), 0.36, 1.0, scale
     if pattern == _LEAF:
-        vein = 0.25 * math.sin(6.2832 * b / scale)
+        vein = 0.25 * math.sin(6.2832 * b * per_m)
         return 0.5 + vein + 0.5 * (noise(table, a * 6.0, b * 6.0) - 0.5), 0.5, 1.0, scale
     return noise(table, a * 5.0, b * 5.0), 0.5, 1.0, 0.1
 
 
 @helper
-def weight_of(pattern, table, a, b, scale, footprint):
+def weight_of(pattern, table, a, b, scale, per_m, footprint):
     """(t, tint): share of the second colour, and brightness, of all patterns but sky and print."""
-    soft = max(footprint / scale, 0.02)
+    soft = max(footprint * per_m, 0.02)
     if pattern in (_WOOD, _BRUSHED, _PLANKS, _HERRINGBONE):
-        t, mean, tint, size = _of_wood(pattern, table, a, b, scale, footprint, soft)
+        t, mean, tint, size = _of_wood(pattern, table, a, b, scale, per_m, footprint, soft)
     elif pattern in (_TILES, _BRICK, _MARBLE, _SPECKLE, _PLASTER):
-        t, mean, tint, size = _of_stone(pattern, table, a, b, scale, soft)
+        t, mean, tint, size = _of_stone(pattern, table, a, b, scale, per_m, soft)
     else:
-        t, mean, tint, size = _of_cloth(pattern, table, a, b, scale, footprint, soft)
+        t, mean, tint, size = _of_cloth(pattern, table, a, b, scale, per_m, footprint, soft)
     seen = faded(size, footprint)
     return mean + (t - mean) * seen, 1.0 + (tint - 1.0) * max(seen, 0.4)
 
@@ -238,6 +248,6 @@ def texel(m, table, x, y, z, nx, ny, nz, footprint):
         return sky_of(table, a if grain != 2 else b, z / m[7], m)
     if pattern == _PRINT:
         return print_of(table, a, b, m)
-    t, tint = weight_of(pattern, table, a + m[10], b + m[10], m[7], footprint)
+    t, tint = weight_of(pattern, table, a + m[10], b + m[10], m[7], m[12], footprint)
     t = min(max(t, 0.0), 1.0)
     return (m[1] + (m[4] - m[1]) * t) * tint, (m[2] + (m[5] - m[2]) * t) * tint, (m[3] + (m[6] - m[3]) * t) * tint
