@@ -53,12 +53,13 @@ class Navigation:
         for floor in range(plan.floors):
             self.clearance_m[floor] = self._floor(floor, things)
             self.height_m[floor] = floor * STOREY_M
-        self._links = np.full((layers, *shape), -1, dtype=np.int32)
+        self.links = np.full((layers, *shape), -1, dtype=np.int32)
+        """(L, rows, columns) the other layer of a cell at the foot or head of stairs, or -1"""
         if plan.stairs is not None:
             self._flight()
         self.free = self.clearance_m >= body.radius_m
         """(L, rows, columns) where the agent can stand"""
-        self._links[~self.free] = -1
+        self.links[~self.free] = -1
         self._cut_blind_links()
 
     # places
@@ -123,8 +124,16 @@ class Navigation:
         if start is None:
             return np.zeros_like(self.free)
         rows, columns = np.nonzero(layers[start[1]] == start[2])
-        found = distances_from(self.free, self.height_m, self._links, CELL_M, (start[1], int(rows[0]), int(columns[0])))
+        found = distances_from(self.free, self.height_m, self.links, CELL_M, (start[1], int(rows[0]), int(columns[0])))
         return np.isfinite(found[0])
+
+    def ground_m(self, layer: int, x_m: float, y_m: float) -> float:
+        """Height of the ground of a layer at a point that is not the middle of a cell."""
+        s = self.plan.stairs
+        if s is None or layer < self.plan.floors:
+            return layer * STOREY_M
+        share = (x_m - s.start_m) / (s.end_m - s.start_m)
+        return s.floor * STOREY_M + min(max(share, 0.0), 1.0) * STOREY_M
 
     # ways
 
@@ -158,7 +167,7 @@ class Navigation:
         if target not in self._fields:
             if len(self._fields) >= 64:
                 self._fields.pop(next(iter(self._fields)))
-            self._fields[target] = distances_from(self.free, self.height_m, self._links, CELL_M, target)
+            self._fields[target] = distances_from(self.free, self.height_m, self.links, CELL_M, target)
         return self._fields[target]
 
     @functools.cached_property
@@ -198,16 +207,16 @@ class Navigation:
         self.clearance_m[layer] = np.where(run[None, :], np.maximum(sideways, 0.0)[:, None], 0.0)
         foot, head = run & (share < 0.0), run & (share > 1.0)
         for columns, floor in ((foot, s.floor), (head, s.floor + 1)):
-            self._links[layer][:, columns] = floor
-            self._links[floor][:, columns] = layer
+            self.links[layer][:, columns] = floor
+            self.links[floor][:, columns] = layer
 
     def _cut_blind_links(self) -> None:
         """Keep only links between two free cells."""
-        for layer in range(len(self._links)):
-            rows, columns = np.nonzero(self._links[layer] >= 0)
-            other = self._links[layer, rows, columns]
+        for layer in range(len(self.links)):
+            rows, columns = np.nonzero(self.links[layer] >= 0)
+            other = self.links[layer, rows, columns]
             blind = ~self.free[other, rows, columns]
-            self._links[layer, rows[blind], columns[blind]] = -1
+            self.links[layer, rows[blind], columns[blind]] = -1
 
     def _covered(self, rect: Rect) -> NDArray[np.bool_]:
         x = (self._x >= rect.x0) & (self._x <= rect.x1)

@@ -62,7 +62,7 @@ def _fill(
     low, high = PER_REGION[region.kind]
     if rng.uniform() > _RARE.get(region.kind, 1.0):
         return []
-    count = int(rng.binomial(high, min(1.0, density * 0.55))) if high else 0
+    count = int(rng.binomial(high, min(1.0, density * 0.65))) if high else 0
     count = max(count, low if density >= 0.5 else 0)
     taken: list[Rect] = []
     kinds: Counter[str] = Counter()
