@@ -124,6 +124,35 @@ def test_distances_are_those_of_the_navigable_space():
     assert Truth(house).distance_m(a, b) == house.navigation.distance_m(a, b)
 
 
+def test_a_door_that_closes_shuts_the_way():
+    house = tall_house()
+    truth = Truth(house)
+    rooms = {r.room_id: r for r in house.rooms}
+    leaf = None
+    for o in house.plan.openings:
+        ways = [p for p in house.plan.openings_of(o.leaf_room) if len(p.rooms) == 2] if o.leaf_room >= 0 else []
+        if o.passage.value == "door" and len(ways) == 1:  # the only way into its room
+            base = rooms[o.leaf_room].base_m
+            spot = np.array([*o.middle, base])
+            leaf = next(d for d in house.of("door") if np.linalg.norm(d.world_from_thing[:3, 3] - spot) < 0.6)
+            opening = o
+            break
+    assert leaf is not None
+    points = [p for p in house.viewpoints.values() if truth.room_at(p) in opening.rooms]
+    inside = next(p for p in points if truth.room_at(p) == opening.leaf_room)
+    outside = next(p for p in points if truth.room_at(p) != opening.leaf_room)
+    assert np.isfinite(truth.distance_m(outside, inside))
+    closed = np.eye(4)
+    along = np.array([1.0, 0.0]) if opening.axis == 0 else np.array([0.0, 1.0])
+    start = np.array(opening.middle) - along * (opening.width_m / 2 - 0.05)
+    closed[:2, 0], closed[:2, 1] = along, (-along[1], along[0])
+    closed[:2, 3], closed[2, 3] = start, base
+    truth.move(leaf.thing_id, closed, 5)
+    assert np.isinf(truth.distance_m(outside, inside))
+    truth.move(leaf.thing_id, leaf.world_from_thing, 6)
+    assert np.isfinite(truth.distance_m(outside, inside))
+
+
 def test_the_truth_is_written_as_json(tmp_path):
     truth = Truth(small_house())
     path = write_truth(truth, tmp_path / "truth.json")

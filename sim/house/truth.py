@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from sim.house.errors import InvalidHouse
 from sim.house.house import House
 from sim.house.layout.plan import STOREY_M, Opening, Room
-from sim.house.navigation import CELL_M
+from sim.house.navigation import CELL_M, Navigation
 from sim.house.render.base import Picture
 from sim.house.thing import Thing
 from spatialmem.types import checked_transform
@@ -81,6 +81,8 @@ class Truth:
             ThingState(t, t.world_from_thing.copy(), t.room_id, t.support_id, t.relation, stamp_ns)
             for t in house.things
         ]
+
+        self._navigation: Navigation | None = house.navigation
 
     def state(self, thing_id: int) -> ThingState:
         """How a thing is now."""
@@ -162,8 +164,8 @@ class Truth:
         return -1
 
     def floor_plan(self, floor: int) -> FloorPlan:
-        """A floor from above, with everything where it first stood."""
-        plan, navigation = self.house.plan, self.house.navigation
+        """A floor from above, as it is now."""
+        plan, navigation = self.house.plan, self.navigation
         if not 0 <= floor < plan.floors:
             raise InvalidHouse(f"no floor {floor}; this house has {plan.floors}, counted from 0")
         openings = tuple(o for o in plan.openings if o.floor == floor)
@@ -172,8 +174,19 @@ class Truth:
         )
 
     def distance_m(self, start_m: NDArray[np.floating], target_m: NDArray[np.floating]) -> float:
-        """Length of the agent's shortest way between two points of the ground, over all floors; inf without one."""
-        return self.house.navigation.distance_m(start_m, target_m)
+        """Length of the agent's shortest way between two points of the ground as things are now; inf without one."""
+        return self.navigation.distance_m(start_m, target_m)
+
+    @property
+    def navigation(self) -> Navigation:
+        """Where the agent can be as things are now; made anew after furniture or doors have moved."""
+        if self._navigation is None:
+            there = tuple(
+                replace(s.thing, world_from_thing=s.world_from_thing, room_id=s.room_id) for s in self.states()
+            )
+            inside = tuple(t for t in there if t.room_id >= 0)
+            self._navigation = Navigation(self.house.plan, inside, self.house.config.body)
+        return self._navigation
 
     def _advance(self, stamp_ns: int) -> None:
         if isinstance(stamp_ns, bool) or not isinstance(stamp_ns, (int, np.integer)) or stamp_ns < self.stamp_ns:
@@ -181,6 +194,7 @@ class Truth:
                 f"stamps are whole nanoseconds and never go back; given {stamp_ns!r} after {self.stamp_ns}"
             )
         self.stamp_ns = int(stamp_ns)
+        self._navigation = None
 
 
 def visible(picture: Picture) -> dict[int, int]:
