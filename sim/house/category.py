@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -94,9 +94,8 @@ def make(category: Category, rng: np.random.Generator, *, size_m: Size | None = 
     size = size_m or (drawn[0], drawn[1], drawn[2])
     finish, look = _finished(category, rng)
     if like is not None:
-        finish.update({role: m for role, m in like.finish.items() if role in finish})
-        if "front" in finish and "front" not in like.finish:
-            finish["front"] = like.finish["main"]
+        taken = {"front": like.finish["main"], **like.finish}
+        finish.update({role: replace(m, axis=finish[role].axis) for role, m in taken.items() if role in finish})
         look = like.look
     word = (
         "medium"

@@ -43,7 +43,7 @@ def viewpoints(house: House, navigation: Navigation) -> dict[int, NDArray[np.flo
     caster = RaycastRenderer(house, light=False)
     asked = [t for t in house.things if t.category not in ("wall", "floor", "ceiling")]
     rows = np.argwhere(navigation.reachable)
-    ground = np.array([navigation.point_of((int(a), int(b), int(c))) for a, b, c in rows[::3]]).reshape(-1, 3)
+    ground = np.array([navigation.point_of((int(a), int(b), int(c))) for a, b, c in rows[::5]]).reshape(-1, 3)
     stands, targets, owner = [], [], []
     for t in asked:
         spots = _standpoints(t, ground)
