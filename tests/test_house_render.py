@@ -173,6 +173,19 @@ def test_a_picture_does_not_depend_on_the_number_of_threads():
         assert np.array_equal(p.thing_ids, q.thing_ids)
 
 
+def test_a_thing_alone_covers_what_is_seen_of_it_and_what_is_hidden():
+    house = small_house()
+    subject = renderer(RasterRenderer, "small")
+    hidden = 0
+    for pose in poses(house, 6, seed=2):
+        picture = subject.render(pose, camera(), colour=False)
+        for thing_id, pixels in visible(picture).items():
+            mask = subject.alone(thing_id, pose, camera())
+            assert np.all(mask[picture.thing_ids == thing_id])
+            hidden += mask.sum() > pixels
+    assert hidden > 10
+
+
 def test_light_makes_corners_darker_and_leaves_the_rest_alone():
     plain, lit = RaycastRenderer(box_room(), light=False), RaycastRenderer(box_room())
     s = lit.scene.surfaces

@@ -137,23 +137,23 @@ class Furnisher:
                 found.append(self._keep(item, 0.0))
         return found
 
-    def middle(
-        self, name: str, *, clear_m: float = 0.75, made: Made | None = None, near_wall: bool = False
-    ) -> Placement | None:
-        """Free in the room, with `clear_m` all around it, as near to the middle as can be."""
+    def middle(self, name: str, *, clear_m: float = 0.75, made: Made | None = None) -> Placement | None:
+        """Free in the room, with `clear_m` or three quarters of it all around, as near to the middle as can be."""
         made = made or self.make(name)
         cx, cy = self.inside.centre
-        best: tuple[float, Placement] | None = None
-        for yaw in (0.0, 90.0):
-            for x in np.arange(self.inside.x0 + 0.3, self.inside.x1 - 0.29, 0.15):
-                for y in np.arange(self.inside.y0 + 0.3, self.inside.y1 - 0.29, 0.15):
-                    item = Placement(made, float(x), float(y), self.room.base_m, yaw, self.room.room_id)
-                    score = math.hypot(x - cx, y - cy) * (-1.0 if near_wall else 1.0) + float(
-                        self.rng.uniform(0.0, 0.2)
-                    )
-                    if (best is None or score < best[0]) and self._free_all_around(item, clear_m):
-                        best = (score, item)
-        return None if best is None else self._keep(best[1], 0.0)
+        r = self.inside.grown(-0.3)
+        spots = [
+            (math.hypot(x - cx, y - cy) + float(self.rng.uniform(0.0, 0.2)), yaw, float(x), float(y))
+            for yaw in (0.0, 90.0)
+            for x in np.arange(r.x0, r.x1, 0.15)
+            for y in np.arange(r.y0, r.y1, 0.15)
+        ]
+        for clear in (clear_m, 0.75 * clear_m):
+            for _, yaw, x, y in sorted(spots):
+                item = Placement(made, x, y, self.room.base_m, yaw, self.room.room_id)
+                if self._free_all_around(item, clear):
+                    return self._keep(item, 0.0)
+        return None
 
     def rug(self, name: str, under: Placement | None = None) -> Placement | None:
         """A carpet, under the front of a piece or in the middle of the room."""

@@ -19,7 +19,7 @@ from sim.house.house import House
 from sim.house.render.base import Hits, Renderer
 from sim.house.render.compiled import helper, inlined, leaf
 from sim.house.render.portals import Portals
-from spatialmem.types import Camera
+from spatialmem.types import Camera, checked_transform
 
 _BAND = 16
 """rows drawn together by one thread"""
@@ -41,9 +41,21 @@ class RasterRenderer(Renderer):
 
     def hits(self, world_from_camera: NDArray[np.float64], camera: Camera) -> Hits:
         """What each pixel meets first."""
+        return self._hits_of(self._in_view(world_from_camera, camera), world_from_camera, camera)
+
+    def alone(self, thing_id: int, world_from_camera: NDArray[np.floating], camera: Camera) -> NDArray[np.bool_]:
+        """(H, W) the pixels that a thing would cover if nothing stood before it, wherever it was last placed.
+
+        With the pixels that a picture shows of it, this tells how much of it is hidden.
+        """
+        index = self.house.thing(thing_id).thing_id - 1
+        hits = self._hits_of(np.array([index]), checked_transform(world_from_camera), camera)
+        return hits.faces >= 0
+
+    def _hits_of(self, things: NDArray[np.int64], world_from_camera: NDArray[np.float64], camera: Camera) -> Hits:
+        """What each pixel meets first of some things."""
         scene, s = self.scene, self.scene.surfaces
         lens = np.array([camera.fx, camera.fy, camera.cx, camera.cy])
-        things = self._in_view(world_from_camera, camera)
         rotation = world_from_camera[:3, :3].T
         poses = np.empty((len(things), 3, 4))
         poses[:, :, :3] = rotation @ s.poses[things, :, :3]

@@ -79,16 +79,13 @@ class Scene:
         self.world_centres = np.einsum("tij,tj->ti", poses[:, :, :3], self.centres) + poses[:, :, 3]
         """(T, 3) middles of the things' boxes, world frame"""
 
-    def world_vertices(self, things: NDArray[np.int64] | None = None) -> NDArray[np.float32]:
-        """(V, 3) vertices where their things are now; of all things, or of some, in their order."""
+    def world_vertices(self) -> NDArray[np.float32]:
+        """(V, 3) vertices where their things are now."""
         s = self.surfaces
-        chosen = np.arange(len(s.poses)) if things is None else things
-        parts = []
-        for t in chosen:
-            pose = s.poses[t]
-            local = s.vertices[self.first_vertex[t] : self.first_vertex[t + 1]]
-            parts.append((local @ pose[:, :3].T + pose[:, 3]).astype(np.float32))
-        return np.concatenate(parts) if parts else np.empty((0, 3), np.float32)
+        out = np.empty_like(s.vertices)
+        for pose, first, last in zip(s.poses, self.first_vertex[:-1], self.first_vertex[1:], strict=True):
+            out[first:last] = s.vertices[first:last] @ pose[:, :3].T + pose[:, 3]
+        return out
 
     def place(self, index: int, pose: NDArray[np.float64]) -> None:
         """A thing's pose (3, 4) from now on."""
