@@ -106,26 +106,21 @@ class Navigation:
 
     @functools.cached_property
     def reachable(self) -> NDArray[np.bool_]:
-        """(L, rows, columns) the largest part of the free space that hangs together."""
+        """(L, rows, columns) the largest part of the free space that hangs together, over all floors."""
         import cv2
 
-        layers = []
-        for free in self.free:
-            _, labels = cv2.connectedComponents(free.astype(np.uint8), connectivity=4)
-            layers.append(labels)
-        start = max(
-            (
-                (int((labels == k).sum()), layer, k)
-                for layer, labels in enumerate(layers)
-                for k in range(1, labels.max() + 1)
-            ),
-            default=None,
-        )
-        if start is None:
-            return np.zeros_like(self.free)
-        rows, columns = np.nonzero(layers[start[1]] == start[2])
-        found = distances_from(self.free, self.height_m, self.links, CELL_M, (start[1], int(rows[0]), int(columns[0])))
-        return np.isfinite(found[0])
+        parts, count = np.zeros(self.free.shape, dtype=np.int64), 1
+        for layer, free in enumerate(self.free):
+            found, labels = cv2.connectedComponents(free.astype(np.uint8), connectivity=4)
+            parts[layer] = np.where(labels > 0, labels + count - 1, 0)
+            count += found - 1
+        joined = np.arange(count)
+        for layer, row, column in np.argwhere(self.links >= 0):
+            a, b = joined[parts[layer, row, column]], joined[parts[self.links[layer, row, column], row, column]]
+            joined[joined == max(a, b)] = min(a, b)
+        parts = joined[parts]
+        sizes = np.bincount(parts[parts > 0], minlength=1)
+        return (parts == int(np.argmax(sizes))) & (parts > 0)
 
     def ground_m(self, layer: int, x_m: float, y_m: float) -> float:
         """Height of the ground of a layer at a point that is not the middle of a cell."""
