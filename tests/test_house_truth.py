@@ -6,12 +6,13 @@ import json
 
 import numpy as np
 import pytest
-from house_cases import small_house, tall_house
+from house_cases import camera, renderer, small_house, tall_house
 
-from sim.house import CATEGORIES, InvalidHouse, Truth
+from sim.house import CATEGORIES, InvalidHouse, RaycastRenderer, Truth, look_at, visible
 from sim.house.errors import MissingPackage, require
 from sim.house.export import truth_as_json, write_glb, write_truth
 from sim.house.layout.plan import STOREY_M
+from sim.house.standpoints import standpoints
 
 
 def holder(truth: Truth) -> int:
@@ -116,6 +117,45 @@ def test_floor_plans_show_rooms_openings_and_free_ground():
         assert 0.2 * tall_house().plan.footprint.area < area < tall_house().plan.footprint.area
     with pytest.raises(InvalidHouse, match="no floor 2"):
         truth.floor_plan(2)
+
+
+def test_standpoints_are_near_reachable_and_show_the_thing():
+    house = small_house()
+    caster = renderer(RaycastRenderer, "small")
+    shown = asked = 0
+    for t in [t for t in house.things if t.group == "object"][:10]:
+        spots = standpoints(caster, house.navigation, t.thing_id)
+        low, high = t.corners_m().min(axis=0), t.corners_m().max(axis=0)
+        for spot in spots[:: max(1, len(spots) // 3)]:
+            assert house.navigation.reachable[house.navigation.cell_of(spot)]
+            off = np.maximum(np.maximum(low[:2] - spot[:2], spot[:2] - high[:2]), 0.0)
+            assert np.hypot(*off) <= 1.0
+            view = look_at(spot + (0.0, 0.0, house.config.body.eye_m), t.corners_m().mean(axis=0))
+            asked += 1
+            shown += t.thing_id in visible(caster.render(view, camera(320, 240), colour=False))
+    assert asked > 10
+    assert shown == asked
+
+
+def test_standpoints_follow_what_is_moved():
+    house = small_house()
+    caster = renderer(RaycastRenderer, "small")
+    t = next(t for t in house.things if t.group == "object")
+    before = standpoints(caster, house.navigation, t.thing_id, within_m=2.0)
+    spot = max(house.viewpoints.values(), key=lambda p: float(np.linalg.norm(p - house.viewpoints[t.thing_id])))
+    pose = np.eye(4)
+    pose[:3, 3] = spot + (0.0, 0.0, 0.5)
+    try:
+        caster.place(t.thing_id, pose)
+        after = standpoints(caster, house.navigation, t.thing_id, within_m=0.5)
+        assert len(after)
+        assert np.linalg.norm(after[:, :2] - spot[:2], axis=1).max() < 0.5 + 0.5
+        caster.take_away(t.thing_id)
+        with pytest.raises(InvalidHouse, match="taken away"):
+            standpoints(caster, house.navigation, t.thing_id)
+    finally:
+        caster.place(t.thing_id, t.world_from_thing)
+    np.testing.assert_array_equal(standpoints(caster, house.navigation, t.thing_id, within_m=2.0), before)
 
 
 def test_distances_are_those_of_the_navigable_space():

@@ -78,6 +78,14 @@ class Navigation:
         layer, row, column = cell
         return np.array([self._x[column], self._y[row], self.height_m[layer, row, column]])
 
+    def points_of(
+        self, layers: NDArray[np.int64], rows: NDArray[np.int64], columns: NDArray[np.int64]
+    ) -> NDArray[np.float64]:
+        """(N, 3) middles of cells, on the ground, world frame."""
+        return np.stack([self._x[columns], self._y[rows], self.height_m[layers, rows, columns]], axis=1).astype(
+            np.float64
+        )
+
     def is_free(self, point_m: NDArray[np.floating]) -> bool:
         """Whether the agent can stand at a point of the ground (3,), within 30 cm of its height."""
         layer, row, column = self.cell_of(point_m)

@@ -23,7 +23,8 @@ from spatialmem.types import Camera, checked_transform
 
 _BAND = 16
 """rows drawn together by one thread"""
-NEAR_M = 0.01
+NEAR_M = 0.002
+"""nothing nearer is drawn"""
 
 
 @final
