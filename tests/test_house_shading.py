@@ -9,9 +9,12 @@ import pytest
 from house_cases import box_room, camera, pose_at
 from reference import house_shading
 
-from sim.house import RasterRenderer
+from sim.house import RasterRenderer, Thing, look_at
+from sim.house.category import make
 from sim.house.materials import Material, Pattern
 from sim.house.render.texture import COLUMNS, material_table, noise_table
+from sim.house.shape import placed
+from sim.house.shapes.furniture_table import KINDS
 
 WEIGHTED = [p for p in Pattern if p not in (Pattern.SKY, Pattern.PRINT)]
 
@@ -64,10 +67,30 @@ def test_colours_are_those_of_the_reference(pattern):
 
 
 def test_textures_are_fixed_to_their_thing():
-    """A thing that is moved takes its texture along: the same view of it has the same colours, but for the light."""
+    house = box_room()
+    chest = make(next(c for c in KINDS if c.name == "chest of drawers"), np.random.default_rng(4))
+    thing = Thing(len(house.things) + 1, "chest of drawers", chest.look, chest.shape, placed((2.0, 2.0, 0.0)), 0)
+    subject = RasterRenderer(dataclasses.replace(house, things=(*house.things, thing)), light=False)
+    subject.scene.surfaces.lamps[:, 3] = 0.0  # even light, so that the texture alone makes the difference
+    for other in house.things:
+        subject.take_away(other.thing_id)
+    view = look_at(np.array([3.0, 3.2, 1.4]), np.array([2.0, 2.0, 0.4]))
+    before = subject.render(view, camera())
+    turn = placed((0.7, -0.4, 0.1), yaw_deg=35.0)
+    subject.place(thing.thing_id, turn @ thing.world_from_thing)
+    after = subject.render(turn @ view, camera())
+    both = (before.thing_ids > 0) & (after.thing_ids > 0)
+    assert both.mean() > 0.1
+    assert ((before.thing_ids > 0) != (after.thing_ids > 0)).mean() < 1e-3
+    assert (np.abs(before.rgb.astype(int) - after.rgb)[both].max(axis=1) > 2).mean() < 0.03
+    assert before.rgb[both].std(axis=0).min() > 3.0
+
+
+def test_a_row_of_the_table_is_linear_light():
     table = material_table([Material(Pattern.WOOD, (0.5, 0.4, 0.3), (0.2, 0.1, 0.1), 0.05)])
     assert table.shape == (1, len(COLUMNS))
-    assert table[0, 1] == pytest.approx(0.25)  # linear light
+    assert table[0, 1] == pytest.approx(0.25)
+    assert table[0, 12] == pytest.approx(20.0)
 
 
 def test_noise_is_periodic_balanced_and_smooth():
