@@ -207,6 +207,17 @@ def test_the_truth_is_written_as_json(tmp_path):
         np.testing.assert_allclose(row["world_from_thing"], state.world_from_thing, atol=1e-6)
         assert np.all(np.array(row["box_min_m"]) <= np.array(row["box_max_m"]))
         assert row["since_ns"] == 0
+        assert (row["viewpoint_m"] is None) == (row["category"] in ("wall", "floor", "ceiling"))
+
+
+def test_what_has_moved_is_written_where_it_is_without_its_old_standpoint():
+    truth = Truth(small_house())
+    thing = next(t for t in small_house().things if t.group == "object")
+    pose = shifted(thing.world_from_thing, (0.3, 0.2, 0.0))
+    truth.move(thing.thing_id, pose, 8)
+    row = truth_as_json(truth)["things"][thing.thing_id - 1]
+    np.testing.assert_allclose(row["world_from_thing"], pose, atol=1e-6)
+    assert (row["since_ns"], row["support_id"], row["viewpoint_m"]) == (8, 0, None)
 
 
 def test_the_meshes_are_written_as_glb_and_read_again(tmp_path):

@@ -105,7 +105,8 @@ def _opening(o: Opening) -> dict[str, Any]:
 
 def _thing(truth: Truth, s: ThingState) -> dict[str, Any]:
     t = s.thing
-    stand = truth.house.viewpoints.get(t.thing_id)
+    moved = not s.present or not np.allclose(s.world_from_thing, t.world_from_thing, atol=1e-6)
+    stand = None if moved else truth.house.viewpoints.get(t.thing_id)
     return {
         "thing_id": t.thing_id,
         "category": t.category,
