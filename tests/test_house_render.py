@@ -209,10 +209,26 @@ def test_a_picture_becomes_a_frame_of_a_memory():
     np.testing.assert_array_equal(frame.pose, picture.world_from_camera)
 
 
+def test_oversampling_softens_colour_and_nothing_else():
+    house = small_house()
+    subject = renderer(RasterRenderer, "small")
+    pose = poses(house, 1, seed=6)[0]
+    plain, soft = subject.render(pose, camera()), subject.render(pose, camera(), oversample=3)
+    np.testing.assert_array_equal(plain.depth_m, soft.depth_m)
+    np.testing.assert_array_equal(plain.thing_ids, soft.thing_ids)
+    fine = subject.render(pose, camera().scaled_to(480, 360)).rgb.astype(float) ** 2
+    wanted = np.sqrt(fine[30:33, 60:63].mean(axis=(0, 1)))
+    np.testing.assert_allclose(soft.rgb[10, 20], wanted, atol=0.51)
+    same = np.abs(plain.rgb.astype(int) - soft.rgb).max(axis=2) <= 6
+    assert 0.5 < same.mean() < 1.0  # flat surfaces stay, edges and fine textures change
+
+
 def test_bad_input_is_refused(kind):
     subject = renderer(kind, "box")
     with pytest.raises(InvalidFrame, match="4x4"):
         subject.render(np.eye(3), camera())
+    with pytest.raises(InvalidHouse, match="oversample must be at least 1"):
+        subject.render(np.eye(4), camera(), oversample=0)
     with pytest.raises(InvalidHouse, match="no thing has id 99"):
         subject.place(99, np.eye(4))
     with pytest.raises(InvalidHouse, match="two different points"):

@@ -58,8 +58,7 @@ def inside(renderer: RasterRenderer, house: House, room: Room, size: tuple[int, 
         if count > shown:
             best, shown = view, count
     assert best is not None
-    large = renderer.render(best, Camera.from_hfov(85.0, size[0] * 2, size[1] * 2)).rgb
-    return cv2.resize(large, size, interpolation=cv2.INTER_AREA)
+    return renderer.render(best, Camera.from_hfov(85.0, *size), oversample=3).rgb
 
 
 def cell_of(seed: int) -> np.ndarray:
