@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from house_cases import camera, renderer, small_house, tall_house
 
-from sim.house import CATEGORIES, InvalidHouse, RaycastRenderer, Truth, look_at, visible
+from sim.house import CATEGORIES, InvalidHouse, RasterRenderer, RaycastRenderer, Truth, look_at, visible
 from sim.house.errors import MissingPackage, require
 from sim.house.export import truth_as_json, write_glb, write_truth
 from sim.house.layout.plan import STOREY_M
@@ -121,7 +121,7 @@ def test_floor_plans_show_rooms_openings_and_free_ground():
 
 def test_standpoints_are_near_reachable_and_show_the_thing():
     house = small_house()
-    caster = renderer(RaycastRenderer, "small")
+    caster, eye = renderer(RaycastRenderer, "small"), renderer(RasterRenderer, "small")
     shown = asked = 0
     for t in [t for t in house.things if t.group == "object"][:10]:
         spots = standpoints(caster, house.navigation, t.thing_id)
@@ -132,7 +132,7 @@ def test_standpoints_are_near_reachable_and_show_the_thing():
             assert np.hypot(*off) <= 1.0
             view = look_at(spot + (0.0, 0.0, house.config.body.eye_m), t.corners_m().mean(axis=0))
             asked += 1
-            shown += t.thing_id in visible(caster.render(view, camera(320, 240), colour=False))
+            shown += t.thing_id in visible(eye.render(view, camera(320, 240), colour=False))
     assert asked > 10
     assert shown == asked
 
