@@ -9,12 +9,16 @@ from numpy.typing import NDArray
 
 from sim.house.layout.furnisher import Furnisher
 from sim.house.layout.placement import Placement
-from sim.house.layout.plan import CEILING_M, Passage, Plan, Rect
+from sim.house.layout.plan import CEILING_M, WALL_M, Passage, Plan, Rect
 
 _CELL_M = 0.05
 _DOORSTEP_M = 0.4
 """how far inside a room a doorway ends"""
 _FLAT_M = 0.05
+_WALKABLE = 0.15
+"""share of a room that one can walk on from its doors, at least"""
+_LEAF_M = 0.15
+"""ground along the wall that an open leaf takes, with its frame and handle"""
 
 
 def keep_passable(f: Furnisher, plan: Plan, radius_m: float, height_m: float) -> None:
@@ -58,6 +62,17 @@ def _ends(f: Furnisher, plan: Plan) -> list[tuple[float, float]]:
     return found
 
 
+def _leaves(f: Furnisher, plan: Plan) -> list[Rect]:
+    """Door leaves that stand open into the room."""
+    found = []
+    for o in plan.openings_of(f.room.room_id):
+        if o.passage is Passage.DOOR and o.leaf_room == f.room.room_id:
+            s = o.strip(WALL_M / 2.0 + o.width_m)
+            low, high = (o.end_m - _LEAF_M, o.end_m) if o.hinge_end else (o.start_m, o.start_m + _LEAF_M)
+            found.append(Rect(low, s.y0, high, s.y1) if o.axis == 0 else Rect(s.x0, low, s.x1, high))
+    return found
+
+
 def _blocks(item: Placement, base_m: float, height_m: float) -> bool:
     return item.support < 0 and item.top_m - base_m > _FLAT_M and item.z_m - base_m < min(height_m, CEILING_M)
 
@@ -70,7 +85,7 @@ def _joined(f: Furnisher, plan: Plan, items: list[Placement], ends: list[tuple[f
     free &= ((x > r.x0 + radius_m) & (x < r.x1 - radius_m))[None, :] & ((y > r.y0 + radius_m) & (y < r.y1 - radius_m))[
         :, None
     ]
-    taken = [i.turned(p) for i in items for p in i.made.shape.footprints]
+    taken = [i.turned(p) for i in items for p in i.made.shape.footprints] + _leaves(f, plan)
     if plan.stairs is not None and f.room.kind == "hallway":
         taken.append(plan.stairs.ground)
     for rect in taken:
@@ -85,8 +100,13 @@ def _block(free: NDArray[np.bool_], x: NDArray[np.float64], y: NDArray[np.float6
 def _one_piece(
     free: NDArray[np.bool_], x: NDArray[np.float64], y: NDArray[np.float64], ends: list[tuple[float, float]]
 ) -> bool:
+    """Whether the ends lie in one part of the free ground, and that is large enough to be of use."""
     import cv2
 
+    if not ends:
+        return True
     _, labels = cv2.connectedComponents(free.astype(np.uint8), connectivity=4)
     found = {int(labels[np.argmin(np.abs(y - py)), np.argmin(np.abs(x - px))]) for px, py in ends}
-    return 0 not in found and len(found) <= 1
+    if 0 in found or len(found) > 1:
+        return False
+    return bool((labels == found.pop()).sum() >= _WALKABLE * free.size)
