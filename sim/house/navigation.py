@@ -1,0 +1,286 @@
+"""Where the agent can be, and how far it is from one place to another, over all floors.
+
+Every floor is a grid of 5 cm cells, and so is the flight of stairs, as one more layer; cells of a flight are linked to
+those of the floors at its foot and head. A cell is free when the agent's cylinder, standing on its middle, touches
+nothing. Distances are those of any-angle paths: Dijkstra's search in which a cell takes its parent's parent when it
+sees it (Theta*, Nash et al. 2007, without a heuristic), so that they lie within a few per mille of the truth in the
+grid, and a straight way has its Euclidean length.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from typing import final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sim.house.errors import InvalidHouse
+from sim.house.layout.plan import STOREY_M, WALL_M, Passage, Plan, Rect
+from sim.house.paths import distances_from, pulled_path
+from sim.house.shape import Footprint
+from sim.house.shapes.structure import JAMB_M
+from sim.house.thing import Body, Thing
+
+CELL_M = 0.05
+_FLAT_M = 0.05
+"""things lower than this are walked over"""
+_ENTRY_M = 0.25
+"""how far the layer of a flight reaches beyond its ends"""
+
+
+@final
+class Navigation:
+    """The navigable space of a house for one body, with everything where it first stood.
+
+    Layers 0 to floors-1 are the floors; the last one, where there are stairs, is the flight.
+    """
+
+    def __init__(self, plan: Plan, things: tuple[Thing, ...], body: Body) -> None:
+        self.plan, self.body = plan, body
+        self.origin_m = (plan.footprint.x0 - 0.2, plan.footprint.y0 - 0.2)
+        """world x, y of the corner of cell (0, 0)"""
+        width, depth = plan.footprint.width + 0.4, plan.footprint.depth + 0.4
+        shape = (math.ceil(depth / CELL_M), math.ceil(width / CELL_M))
+        self._x = self.origin_m[0] + (np.arange(shape[1]) + 0.5) * CELL_M
+        self._y = self.origin_m[1] + (np.arange(shape[0]) + 0.5) * CELL_M
+        layers = plan.floors + (plan.stairs is not None)
+        self.clearance_m = np.zeros((layers, *shape))
+        """(L, rows, columns) distance from the middle of a cell to the nearest obstacle, at most 1 m, y along rows"""
+        self.height_m = np.zeros((layers, *shape))
+        """(L, rows, columns) of the ground"""
+        for floor in range(plan.floors):
+            self.clearance_m[floor] = self._floor(floor, things)
+            self.height_m[floor] = floor * STOREY_M
+        self.links = np.full((layers, *shape), -1, dtype=np.int32)
+        """(L, rows, columns) the other layer of a cell at the foot or head of stairs, or -1"""
+        if plan.stairs is not None:
+            self._flight()
+        self.free = self.clearance_m >= body.radius_m
+        """(L, rows, columns) where the agent can stand"""
+        self.links[~self.free] = -1
+        self._cut_blind_links()
+
+    # places
+
+    def cell_of(self, point_m: NDArray[np.floating]) -> tuple[int, int, int]:
+        """(layer, row, column) below a point of the ground (3,); `InvalidHouse` outside the house."""
+        x, y, z = (float(v) for v in point_m)
+        column, row = int((x - self.origin_m[0]) // CELL_M), int((y - self.origin_m[1]) // CELL_M)
+        if not (0 <= row < self.free.shape[1] and 0 <= column < self.free.shape[2]):
+            raise InvalidHouse(f"the point {np.round(point_m, 3)} lies outside the house")
+        gap = np.abs(self.height_m[:, row, column] - z) + np.where(self.free[:, row, column], 0.0, 0.4)
+        return int(np.argmin(gap)), row, column
+
+    def point_of(self, cell: tuple[int, int, int]) -> NDArray[np.float64]:
+        """(3,) the middle of a cell, on the ground, world frame."""
+        layer, row, column = cell
+        return np.array([self._x[column], self._y[row], self.height_m[layer, row, column]])
+
+    def points_of(
+        self, layers: NDArray[np.int64], rows: NDArray[np.int64], columns: NDArray[np.int64]
+    ) -> NDArray[np.float64]:
+        """(N, 3) middles of cells, on the ground, world frame."""
+        return np.stack([self._x[columns], self._y[rows], self.height_m[layers, rows, columns]], axis=1).astype(
+            np.float64
+        )
+
+    def is_free(self, point_m: NDArray[np.floating]) -> bool:
+        """Whether the agent can stand at a point of the ground (3,), within 30 cm of its height."""
+        layer, row, column = self.cell_of(point_m)
+        near = abs(self.height_m[layer, row, column] - float(point_m[2])) < 0.3
+        return bool(near and self.free[layer, row, column])
+
+    def snap(self, point_m: NDArray[np.floating], *, within_m: float = 0.5) -> NDArray[np.float64]:
+        """(3,) the nearest free cell's middle on the same floor; `InvalidHouse` when none lies within `within_m`."""
+        layer, row, column = self.cell_of(point_m)
+        if self.free[layer, row, column]:
+            return self.point_of((layer, row, column))
+        rows, columns = np.nonzero(self.free[layer])
+        away = np.hypot(self._x[columns] - float(point_m[0]), self._y[rows] - float(point_m[1]))
+        if not len(away) or away.min() > within_m:
+            raise InvalidHouse(f"no free place within {within_m} m of {np.round(point_m, 3)}; ask for one further off")
+        best = int(np.argmin(away))
+        return self.point_of((layer, int(rows[best]), int(columns[best])))
+
+    def room_cells(self, room_id: int) -> NDArray[np.int64]:
+        """(N, 3) free cells within the walls of a room."""
+        room = self.plan.rooms[room_id]
+        r = room.inside
+        inside = ((self._x > r.x0) & (self._x < r.x1))[None, :] & ((self._y > r.y0) & (self._y < r.y1))[:, None]
+        rows, columns = np.nonzero(self.free[room.floor] & inside)
+        return np.stack([np.full_like(rows, room.floor), rows, columns], axis=1)
+
+    @functools.cached_property
+    def reachable(self) -> NDArray[np.bool_]:
+        """(L, rows, columns) the largest part of the free space that hangs together, over all floors."""
+        import cv2
+
+        parts, count = np.zeros(self.free.shape, dtype=np.int64), 1
+        for layer, free in enumerate(self.free):
+            found, labels = cv2.connectedComponents(free.astype(np.uint8), connectivity=4)
+            parts[layer] = np.where(labels > 0, labels + count - 1, 0)
+            count += found - 1
+        joined = np.arange(count)
+        for layer, row, column in np.argwhere(self.links >= 0):
+            a, b = joined[parts[layer, row, column]], joined[parts[self.links[layer, row, column], row, column]]
+            joined[joined == max(a, b)] = min(a, b)
+        parts = joined[parts]
+        sizes = np.bincount(parts[parts > 0], minlength=1)
+        return (parts == int(np.argmax(sizes))) & (parts > 0)
+
+    def ground_m(self, layer: int, x_m: float, y_m: float) -> float:
+        """Height of the ground of a layer at a point that is not the middle of a cell."""
+        s = self.plan.stairs
+        if s is None or layer < self.plan.floors:
+            return layer * STOREY_M
+        share = (x_m - s.start_m) / (s.end_m - s.start_m)
+        return s.floor * STOREY_M + min(max(share, 0.0), 1.0) * STOREY_M
+
+    # ways
+
+    def distances_m(self, target_m: NDArray[np.floating]) -> NDArray[np.float64]:
+        """(L, rows, columns) length of the shortest way of each cell to a point of the ground; inf where none leads."""
+        return self._field(self._free_cell(target_m))[0]
+
+    def distance_m(self, start_m: NDArray[np.floating], target_m: NDArray[np.floating]) -> float:
+        """Length of the shortest way between two points of the ground (3,), metres; inf when there is none."""
+        path = self.path(start_m, target_m)
+        return float(np.linalg.norm(np.diff(path, axis=0), axis=1).sum()) if len(path) else math.inf
+
+    def path(self, start_m: NDArray[np.floating], target_m: NDArray[np.floating]) -> NDArray[np.float64]:
+        """(N, 3) corners of the shortest way from start to target; empty when there is none."""
+        start, target = self._free_cell(start_m), self._free_cell(target_m)
+        cost, parent = self._field(target)
+        if not np.isfinite(cost[start]):
+            return np.empty((0, 3))
+        cells = pulled_path(parent, start)
+        points = np.array([self.point_of(c) for c in cells])
+        points[0, :2], points[-1, :2] = np.asarray(start_m)[:2], np.asarray(target_m)[:2]
+        return points
+
+    def _free_cell(self, point_m: NDArray[np.floating]) -> tuple[int, int, int]:
+        cell = self.cell_of(point_m)
+        if not self.free[cell]:
+            raise InvalidHouse(f"the agent cannot stand at {np.round(point_m, 3)}; take Navigation.snap of it")
+        return cell
+
+    def _field(self, target: tuple[int, int, int]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        if target not in self._fields:
+            if len(self._fields) >= 64:
+                self._fields.pop(next(iter(self._fields)))
+            self._fields[target] = distances_from(self.free, self.height_m, self.links, CELL_M, target)
+        return self._fields[target]
+
+    @functools.cached_property
+    def _fields(self) -> dict[tuple[int, int, int], tuple[NDArray[np.float64], NDArray[np.int64]]]:
+        return {}
+
+    # what stands in the way
+
+    def _floor(self, floor: int, things: tuple[Thing, ...]) -> NDArray[np.float64]:
+        clearance = np.ones((len(self._y), len(self._x)))
+        inside = np.zeros(clearance.shape, dtype=bool)
+        for room in self.plan.rooms_on(floor):
+            inside |= self._covered(room.rect)
+            for rect in _walls(self.plan, room.room_id):
+                self._lower(clearance, rect)
+        base = floor * STOREY_M
+        for t in things:
+            if self.plan.rooms[t.room_id].floor == floor and _in_the_way(t, base, self.body):
+                for rect in _footprints(t):
+                    self._lower(clearance, rect)
+        stairs = self.plan.stairs
+        if stairs is not None:
+            self._lower(clearance, stairs.ground)
+        clearance[~inside] = 0.0
+        return clearance
+
+    def _flight(self) -> None:
+        s = self.plan.stairs
+        assert s is not None
+        ahead = math.copysign(1.0, s.end_m - s.start_m)
+        share = (self._x - s.start_m) / (s.end_m - s.start_m)
+        rise = np.clip(share, 0.0, 1.0) * STOREY_M
+        run = ((self._x - s.start_m) * ahead > -_ENTRY_M) & ((self._x - s.end_m) * ahead < _ENTRY_M)
+        sideways = np.minimum(self._y - s.y0_m, s.y1_m - self._y)
+        layer = self.plan.floors
+        self.height_m[layer] = (s.floor * STOREY_M + rise)[None, :]
+        self.clearance_m[layer] = np.where(run[None, :], np.maximum(sideways, 0.0)[:, None], 0.0)
+        foot, head = run & (share < 0.0), run & (share > 1.0)
+        for columns, floor in ((foot, s.floor), (head, s.floor + 1)):
+            self.links[layer][:, columns] = floor
+            self.links[floor][:, columns] = layer
+
+    def _cut_blind_links(self) -> None:
+        """Keep only links between two free cells."""
+        for layer in range(len(self.links)):
+            rows, columns = np.nonzero(self.links[layer] >= 0)
+            other = self.links[layer, rows, columns]
+            blind = ~self.free[other, rows, columns]
+            self.links[layer, rows[blind], columns[blind]] = -1
+
+    def _covered(self, rect: Rect) -> NDArray[np.bool_]:
+        x = (self._x >= rect.x0) & (self._x <= rect.x1)
+        y = (self._y >= rect.y0) & (self._y <= rect.y1)
+        return y[:, None] & x[None, :]
+
+    def _lower(self, clearance: NDArray[np.float64], rect: Rect) -> None:
+        """Take account of an obstacle: the exact distance to a rectangle, where that is below 1 m."""
+        c0, c1 = np.searchsorted(self._x, (rect.x0 - 1.0, rect.x1 + 1.0))
+        r0, r1 = np.searchsorted(self._y, (rect.y0 - 1.0, rect.y1 + 1.0))
+        x, y = self._x[c0:c1], self._y[r0:r1]
+        dx = np.maximum(np.maximum(rect.x0 - x, x - rect.x1), 0.0)
+        dy = np.maximum(np.maximum(rect.y0 - y, y - rect.y1), 0.0)
+        window = clearance[r0:r1, c0:c1]
+        np.minimum(window, np.hypot(dx[None, :], dy[:, None]), out=window)
+
+
+def _walls(plan: Plan, room_id: int) -> list[Rect]:
+    """The walls around a room, with gaps where one can pass."""
+    r = plan.rooms[room_id].rect
+    half = WALL_M / 2.0
+    found = []
+    for axis, line, start, end in (
+        (0, r.y0, r.x0, r.x1),
+        (0, r.y1, r.x0, r.x1),
+        (1, r.x0, r.y0, r.y1),
+        (1, r.x1, r.y0, r.y1),
+    ):
+        gaps = sorted(
+            (o.start_m + JAMB_M, o.end_m - JAMB_M)
+            for o in plan.openings_of(room_id)
+            if o.axis == axis and abs(o.line_m - line) < 1e-6 and o.passage in (Passage.DOOR, Passage.ARCH)
+        )
+        edges = [start - half, *(v for gap in gaps for v in gap), end + half]
+        for a, b in zip(edges[::2], edges[1::2], strict=True):
+            found.append(Rect(a, line - half, b, line + half) if axis == 0 else Rect(line - half, a, line + half, b))
+    return found
+
+
+def _in_the_way(thing: Thing, base_m: float, body: Body) -> bool:
+    if thing.category in ("wall", "floor", "ceiling", "door frame", "window", "stairs", "front door"):
+        return False  # walls and flights are known from the plan
+    corners = thing.corners_m()[:, 2] - base_m
+    return bool(corners.min() < body.height_m and corners.max() > _FLAT_M)
+
+
+def _footprints(thing: Thing) -> list[Rect]:
+    """Rectangles along the world's axes around the ground that a thing takes."""
+    found = []
+    prints = thing.shape.footprints if thing.category not in ("railing", "door") else (_whole(thing),)
+    for f in prints:
+        x, y = (
+            np.array([-0.5, 0.5, 0.5, -0.5]) * f.width_m + f.x_m,
+            np.array([-0.5, -0.5, 0.5, 0.5]) * f.depth_m + f.y_m,
+        )
+        m = thing.world_from_thing
+        wx, wy = m[0, 0] * x + m[0, 1] * y + m[0, 3], m[1, 0] * x + m[1, 1] * y + m[1, 3]
+        found.append(Rect(float(wx.min()), float(wy.min()), float(wx.max()), float(wy.max())))
+    return found
+
+
+def _whole(thing: Thing) -> Footprint:
+    low, high = thing.shape.box_m
+    return Footprint((low[0] + high[0]) / 2, (low[1] + high[1]) / 2, high[0] - low[0], high[1] - low[1])

@@ -1,0 +1,1 @@
+"""Builders of furniture and things, and the tables of their kinds."""
