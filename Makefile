@@ -14,7 +14,7 @@ demo: $(READY)
 	$(BIN)/spatialmem demo
 
 test: lint browser
-	$(BIN)/python -m pytest -n $(JOBS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 
 browser:
 	sh tools/browser.sh

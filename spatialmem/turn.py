@@ -30,6 +30,10 @@ class Turn:
                     "the pieces of the mesh or the points that it takes, or create the memory with a larger ram_bytes"
                 )
 
+    def locked(self) -> bool:
+        """Whether it is anybody's turn."""
+        return self._lock.locked()
+
     def __exit__(self, *exception: object) -> None:
         self._lock.release()
 
