@@ -60,13 +60,13 @@ class MovingLayer:
     @classmethod
     def of(
         cls, keys: NDArray[np.int64], motion: NDArray[np.int32], motions: Motions, voxel_m: float,
-        left: NDArray[np.int64], whole: NDArray[np.int64],
+        left: NDArray[np.int64], whole: NDArray[np.int64], reads_beside: bool,
     ) -> MovingLayer:  # fmt: skip
         """keys (N,): what the frames that move had touched; motion: (N, 512) which one each voxel follows.
 
-        whole: those of `left` that also need what frames can make anew elsewhere.
+        whole: those of `left` that also need what frames can make anew elsewhere. reads_beside: as in `Transport`.
         """
-        return cls(Transport(keys, motion, ~np.isin(keys, left), motions.every, voxel_m, whole), left)
+        return cls(Transport(keys, motion, ~np.isin(keys, left), motions.every, voxel_m, whole, reads_beside), left)
 
     @cached_property
     def moved(self) -> NDArray[np.int64]:
@@ -117,8 +117,12 @@ class Moving:
         whole, whole_free = np.intersect1d(changed.surface, left), np.intersect1d(changed.free, left_free)
         surface, free = self._held(touched.surface if len(whole) else _NONE, touched.free if len(whole_free) else _NONE)
         motion, motion_free = self._followed(surface), self._followed_free(free)
-        self.surface = MovingLayer.of(surface, motion, motions, layers.config.voxel_size_m, left, whole)
-        self.free = MovingLayer.of(free, motion_free, motions, layers.config.free_voxel_m, left_free, whole_free)
+        self.surface = MovingLayer.of(
+            surface, motion, motions, layers.config.voxel_size_m, left, whole, reads_beside=True
+        )
+        self.free = MovingLayer.of(
+            free, motion_free, motions, layers.config.free_voxel_m, left_free, whole_free, reads_beside=False
+        )
         self._content: dict[int, bytes] = {}
         self._content_free: dict[int, bytes] = {}
 

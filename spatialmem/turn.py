@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import final
 
 from spatialmem.epochs import Epochs
@@ -16,11 +16,16 @@ _LOOK_S = 0.05
 
 @final
 class Turn:
-    """A lock that a thread does not wait for whose own reading another one waits for, which has the lock."""
+    """A lock that a thread does not wait for whose own reading another one waits for, which has the lock.
+
+    Where Ctrl-C comes between taking the lock and entering, or between leaving and giving it back, the thread keeps it
+    until its next turn, which gives it back as often as it was taken.
+    """
 
     def __init__(self, epochs: Callable[[], Epochs]) -> None:
         """epochs: those of the memory as it is now."""
-        self._lock, self._epochs = threading.Lock(), epochs
+        self._lock, self._epochs = threading.RLock(), epochs
+        self._inside = False
 
     def __enter__(self) -> None:
         while not self._lock.acquire(timeout=_LOOK_S):
@@ -29,13 +34,17 @@ class Turn:
                     "another thread is changing the map and waits until this one has finished what it reads; finish "
                     "the pieces of the mesh or the points that it takes, or create the memory with a larger ram_bytes"
                 )
+        self._inside = True
 
     def locked(self) -> bool:
         """Whether it is anybody's turn."""
-        return self._lock.locked()
+        return self._inside
 
     def __exit__(self, *exception: object) -> None:
-        self._lock.release()
+        self._inside = False
+        with suppress(RuntimeError):  # once for each time that this thread has taken it
+            while True:
+                self._lock.release()
 
     @contextmanager
     def at_last(self) -> Iterator[None]:
@@ -46,4 +55,4 @@ class Turn:
         try:
             yield
         finally:
-            self._lock.release()
+            self.__exit__()

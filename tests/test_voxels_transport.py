@@ -66,7 +66,7 @@ def test_what_arrives_is_what_the_plain_reference_says(seed):
     pools, keys, blocks, motion, motions = scene(seed)
     anew = np.array([False, False, True, False])
     whole = keys[:1]
-    transport = Transport(keys, motion, anew, motions, VOXEL_M, whole)
+    transport = Transport(keys, motion, anew, motions, VOXEL_M, whole, True)
     old = as_voxels(keys, blocks, motion, anew)
     assert len(transport.targets) > 8 and (np.diff(transport.targets) > 0).all()
     rng, targets = np.random.default_rng(seed), transport.targets
@@ -87,7 +87,7 @@ def test_what_arrives_is_what_the_plain_reference_says(seed):
 def test_targets_are_all_blocks_that_anything_reaches_and_no_others():
     _, keys, blocks, motion, motions = scene(7)
     anew = np.zeros(len(keys), np.bool_)
-    transport = Transport(keys, motion, anew, motions, VOXEL_M, keys)
+    transport = Transport(keys, motion, anew, motions, VOXEL_M, keys, True)
     old = as_voxels(keys, blocks, motion, anew)
     reached = set()
     for at in np.ndindex(5, 5, 5):
@@ -100,7 +100,29 @@ def test_targets_are_all_blocks_that_anything_reaches_and_no_others():
     assert reached <= set(transport.targets.tolist())
     ways = transport.sources_of()
     assert set(ways[:, 1].tolist()) == set(transport.targets.tolist())
-    assert set(ways[:, 0].tolist()) <= set(keys.tolist())
+    assert set(ways[:, 1].tolist()) <= set(transport.targets.tolist())
+
+
+@pytest.mark.parametrize(("seed", "voxels"), [(7, 3.0), (8, 0.8), (9, 0.3)])
+def test_every_block_that_is_read_is_named(seed, voxels):
+    """Also those that stay themselves and fill a gap, and those that only lie beside what comes."""
+    _, keys, blocks, motion, motions = scene(seed)
+    small = motions.copy()
+    small[1:, :3, 3] *= voxels * VOXEL_M / np.linalg.norm(motions[1:, :3, 3], axis=1).max()
+    anew = np.zeros(len(keys), np.bool_)
+    transport = Transport(keys, motion, anew, small, VOXEL_M, keys, True)
+    old = as_voxels(keys, blocks, motion, anew)
+    named = {target: set(transport.origins(np.array([target])).tolist()) for target in transport.targets.tolist()}
+    rng = np.random.default_rng(seed)
+    for target in rng.permutation(transport.targets)[:6].tolist():
+        for i in rng.permutation(VOXELS)[:120]:
+            p = (unpack_keys(np.array([target]))[0] * 8 + (i % 8, i // 8 % 8, i // 64) + 0.5) * VOXEL_M
+            for number, at in plain.sources(p, old, small, VOXEL_M, True):
+                q = np.linalg.inv(small[number])
+                low = np.floor((q[:3, :3] @ p + q[:3, 3]) / VOXEL_M - 0.5).astype(np.int64)
+                corners = low + np.array(list(np.ndindex(2, 2, 2)))
+                held = {int(keys_of(corner >> 3)) for corner in corners if tuple(corner.tolist()) in old}
+                assert held | {int(keys_of(np.array(at) >> 3))} <= named[target]
 
 
 @pytest.mark.parametrize("width", [3, 64])
@@ -109,7 +131,7 @@ def test_nothing_depends_on_threads(width):
     found = []
     for count in (1, 2):
         with threads(count):
-            transport = Transport(keys, motion, np.zeros(len(keys), np.bool_), motions, VOXEL_M, keys)
+            transport = Transport(keys, motion, np.zeros(len(keys), np.bool_), motions, VOXEL_M, keys, True)
             moved, places = transport.chosen(transport.targets)
             found.append([transport.targets, moved, places,
                           *carry.gathered(pools, transport.targets, moved, transport.back, VOXEL_M)])  # fmt: skip
@@ -121,7 +143,7 @@ def test_a_whole_number_of_voxels_brings_everything_over_bit_for_bit():
     pools, keys, blocks, motion, _ = scene(1)
     motion = np.where(motion == NOTHING, NOTHING, 1).astype(np.int32)
     motions = np.stack([np.eye(4), make_transform(np.eye(3), np.array([16.0, -8.0, 8.0]) * VOXEL_M)])
-    transport = Transport(keys, motion, np.zeros(len(keys), np.bool_), motions, VOXEL_M, keys)
+    transport = Transport(keys, motion, np.zeros(len(keys), np.bool_), motions, VOXEL_M, keys, True)
     np.testing.assert_array_equal(transport.targets, np.sort(keys_of(unpack_keys(keys) + (2, -1, 1))))
     moved, _ = transport.chosen(transport.targets)
     arrivals = carry.gathered(pools, transport.targets, moved, transport.back, VOXEL_M)

@@ -44,6 +44,7 @@ def gathered(pools: FreePools, blocks: NDArray[np.int64], places: NDArray[np.int
         comes = places[:, :, k] >= 0
         at = places[:, :, k][comes]
         block, i = blocks[at // VOXELS], at % VOXELS
+        assert (block >= 0).all(), "what is read is in RAM"
         log_odds[comes] += pools.log_odds[block, i]
         free[comes] = np.maximum(free[comes], pools.last_free[block, i])
         occupied[comes] = np.maximum(occupied[comes], pools.last_occupied[block, i])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import mmap
 import sys
+from contextlib import suppress
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -24,5 +25,6 @@ def reserved(shape: tuple[int, ...], kind: DTypeLike) -> NDArray:
         return np.zeros(shape, kind)
     memory = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     if sys.platform == "linux":
-        memory.madvise(mmap.MADV_HUGEPAGE)  # as numpy does
+        with suppress(OSError):  # as numpy does, which does not mind kernels without huge pages either
+            memory.madvise(mmap.MADV_HUGEPAGE)
     return np.frombuffer(memory, kind).reshape(shape)

@@ -112,13 +112,14 @@ class Transport:
 
     def __init__(
         self, keys: NDArray[np.int64], motion: NDArray[np.int32], anew: NDArray[np.bool_], to: NDArray[np.float64],
-        voxel_m: float, whole: NDArray[np.int64],
+        voxel_m: float, whole: NDArray[np.int64], reads_beside: bool,
     ) -> None:  # fmt: skip
         """keys (N,), motion (N, 512), anew (N,): as in `Sources`; to: (M, 4, 4) motions, the first of which is none.
 
-        whole: ascending keys of the blocks that also need what frames can make anew elsewhere.
+        whole: ascending keys of the blocks that also need what frames can make anew elsewhere. reads_beside: whether
+        what comes from a voxel is also made of the voxels around it.
         """
-        self._voxel_m = voxel_m
+        self._voxel_m, self._reads_beside = voxel_m, reads_beside
         self.keys, self.motion = keys, motion
         self._whole = whole
         table_keys, table_places = empty_table(max(1, len(keys)))
@@ -126,11 +127,13 @@ class Transport:
         self._sources = Sources(table_keys, table_places, motion, anew)
         self._to = np.ascontiguousarray(to[:, :3])
         self._back: NDArray[np.float64] = np.ascontiguousarray(np.linalg.inv(to)[:, :3], np.float64)
-        self._pairs()
-        counts = np.zeros(len(self._targets), np.int64)
+        self._list_candidates()
+        counts, pairs = np.zeros(len(self._targets), np.int64), [np.zeros((0, 2), np.int64)]
         for first in range(0, len(self._targets), AT_ONCE):
             some = slice(first, first + AT_ONCE)
-            counts[some] = self._chosen(np.arange(len(self._targets))[some])[2]
+            _, places, counts[some] = self._chosen(np.arange(len(self._targets))[some])
+            pairs.append(self._read_for(places, self._targets[some]))
+        self._from_to = np.concatenate(pairs)
         self.targets: NDArray[np.int64] = self._targets[counts > 0]
         """ascending keys of the blocks that anything comes to lie in"""
 
@@ -139,8 +142,21 @@ class Transport:
         """(M, 3, 4) the motions, taken back."""
         return self._back
 
-    def _pairs(self) -> None:
-        """Which motions may end in which blocks, and from which blocks."""
+    def _read_for(self, places: NDArray[np.int64], targets: NDArray[np.int64]) -> NDArray[np.int64]:
+        """(P, 2) keys of the blocks read for each of some targets (C,), and of these; places (C, 512, MOST)."""
+        n, i, k = np.nonzero(places >= 0)
+        block, voxel = np.divmod(places[n, i, k], VOXELS)
+        source, within = unpack_keys(self.keys[block]), np.stack([voxel % 8, voxel // 8 % 8, voxel // 64], 1)
+        found = []
+        for step in np.ndindex(3, 3, 3) if self._reads_beside else ((1, 1, 1),):
+            towards = np.array(step) - 1
+            edge = np.where(towards < 0, 0, BLOCK - 1)
+            met = ((towards == 0) | (within == edge)).all(1)
+            found.append(np.stack([keys_of(source[met] + towards), targets[n[met]]], 1))
+        return np.unique(np.concatenate(found), axis=0)
+
+    def _list_candidates(self) -> None:
+        """Which motions may end in which blocks."""
         edge_m = BLOCK * self._voxel_m
         source, motion = _distinct(self.motion)
         centre = (unpack_keys(self.keys[source]) + 0.5) * edge_m
@@ -154,20 +170,18 @@ class Transport:
             pairs.append(np.stack([keys_of(low[inside] + step), motion[inside], source[inside]], 1))
         found = np.concatenate(pairs)
         wanted = ~self._sources.anew[found[:, 2]] | np.isin(found[:, 0], self._whole)
-        self._from_to = np.unique(found[wanted][:, [0, 2]], axis=0)
         ends = np.unique(found[wanted][:, :2], axis=0)
         self._targets, starts = np.unique(ends[:, 0], return_index=True)
         self._starts = np.append(starts, len(ends)).astype(np.int64)
         self._candidates = ends[:, 1].astype(np.int32)
 
     def sources_of(self) -> NDArray[np.int64]:
-        """(P, 2) keys: content of the first block may lie in the second one now, which is among `targets`."""
-        kept = self._from_to[np.isin(self._from_to[:, 0], self.targets)]
-        return np.stack([self.keys[kept[:, 1]], kept[:, 0]], 1)
+        """(P, 2) keys: content of the first block is read for what lies in the second one now, one of `targets`."""
+        return self._from_to
 
     def origins(self, keys: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Ascending keys of the blocks whose content may lie in any of these now."""
-        return np.unique(self.keys[self._from_to[np.isin(self._from_to[:, 0], keys), 1]])
+        """Ascending keys of the blocks whose content is read for what lies in any of these now."""
+        return np.unique(self._from_to[np.isin(self._from_to[:, 1], keys), 0])
 
     def chosen(self, keys: NDArray[np.int64]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
         """(C, 512, MOST) motions and places * 512 + voxel among `self.keys`, for any blocks; -1: nothing comes."""
