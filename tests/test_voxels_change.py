@@ -259,8 +259,8 @@ def test_neighbours_outside_the_image_are_not_asked():
     watch = Watch()
     watch.add(flat(1.5), FORWARD)
     verdicts = watch.judge(flat(2.5), FORWARD, residual_m=0.0)[2]
-    mine, pixels = verdicts_by_block(watch.grid, verdicts), pixel_of_rows(watch, FORWARD, surface=True)
-    pixels = {at: pixel for at, pixel in pixels.items() if at in pixel_of_rows(watch, FORWARD)}
+    mine, in_view = verdicts_by_block(watch.grid, verdicts), pixel_of_rows(watch, FORWARD)
+    pixels = {at: pixel for at, pixel in pixel_of_rows(watch, FORWARD, surface=True).items() if at in in_view}
     rim = [mine[b][i] for (b, i), (u, v) in pixels.items() if b in mine and not (4 <= u < 76 and 4 <= v < 56)]
     assert len(rim) > 30 and set(rim) == {DOUBT}
 
