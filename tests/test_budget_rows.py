@@ -202,7 +202,7 @@ def test_ctrl_c_while_sqlite_works_is_not_dropped(file):
     """It asks for looks at the wal meanwhile, in which Ctrl-C strikes, and drops what is raised there."""
     connection = file._writer._connection
     connection.create_function("strike", 0, _thread.interrupt_main)
-    long = "WITH RECURSIVE c(x) AS (SELECT strike() UNION ALL SELECT 1 FROM c LIMIT 9999) SELECT count(*) FROM c"
+    long = "WITH RECURSIVE c(x) AS (SELECT strike() UNION ALL SELECT 1 FROM c LIMIT 199999) SELECT count(*) FROM c"
 
     def write(connection):
         connection.execute(sch.VECTORS.insert, sch.with_crc((1000, b"abcd")))
