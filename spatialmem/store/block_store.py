@@ -112,6 +112,7 @@ class FileBlocks(BlockStore):
 
     @contextmanager
     def snapshot(self) -> Iterator[BlockReader]:
+        """As `BlockStore.snapshot`, on a connection of its own."""
         if self._file.read_only:  # nobody in this process writes; who does elsewhere is noticed by the rows' tags
             yield self.read
             return
