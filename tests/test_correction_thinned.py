@@ -221,6 +221,7 @@ def test_what_has_moved_is_forgotten_as_if_it_had_never_moved(half, tmp_path, me
     told = pieces(memory, FIRST)
     rows = dict(memory.sql("SELECT key, data FROM surface_blocks"))
     told += [rows[key][len(rows[key]) // 2 :][:16] for key in marked(memory) if len(rows[key]) > 64]
+    assert len(told) > 10
     memory.forget(frames=FIRST)
     assert memory.canonical_hash() == hashed and memory.check() == []
     assert memory.sql("SELECT count(*) FROM moved") == [(0,)] and memory.info()["moved_blocks"] == 0
