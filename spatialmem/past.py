@@ -20,9 +20,9 @@ from spatialmem.layers import Layers
 from spatialmem.log_entry import Keyframe
 from spatialmem.map_epoch import MapEpoch
 from spatialmem.perception import Encoder
+from spatialmem.report import every_block
 from spatialmem.store.rows import DepartedRow
 from spatialmem.types import Frame
-from spatialmem.voxels.blocks import keys_in_order
 
 
 @dataclass(frozen=True)
@@ -143,6 +143,7 @@ class Past(Asking):
         self._require_sound()
         rows, layers = list(self._keeper.rows.values()), self._layers
         stamps = [row.stamp_ns for row in rows]
+        blocks = dict.fromkeys(("surface_blocks", "free_space_blocks")) if layers is None else every_block(layers)
         return {
             "lsn": self.lsn, "exact": self.exact, "frames": len(rows),
             "horizon_lsn": None if self._horizon is None else self._horizon.lsn,
@@ -150,8 +151,7 @@ class Past(Asking):
             "sessions": len({row.session_id for row in rows}),
             "first_stamp_ns": min(stamps, default=None), "last_stamp_ns": max(stamps, default=None),
             "departed_regions": len(self._departed),
-            "surface_blocks": None if layers is None else _count(layers)[0],
-            "free_space_blocks": None if layers is None else _count(layers)[1],
+            **blocks,
         }  # fmt: skip
 
     @contextmanager
@@ -178,10 +178,3 @@ class Past(Asking):
             f"the map after frame {self.lsn} cannot be made again: the log is whole only from {where} on, the horizon "
             "of this memory. trajectory(), departed() and info() answer here; for the map, ask at() for that or later"
         )
-
-
-def _count(layers: Layers) -> tuple[int, int]:
-    """Surface and free-space blocks, in RAM or put aside."""
-    with layers.epochs.read() as epoch:
-        surface, free = keys_in_order(epoch.surface.pools, 0), keys_in_order(epoch.free.pools, 0)
-        return len(surface) + len(epoch.shelves[0]), len(free) + len(epoch.shelves[1])

@@ -9,6 +9,7 @@ from typing import Any
 from spatialmem.keeper import Keeper
 from spatialmem.layers import Layers
 from spatialmem.store.evictions import EvictionRow
+from spatialmem.voxels.blocks import number_of_blocks
 
 
 def described_memory(keeper: Keeper, layers: Layers) -> dict[str, Any]:
@@ -23,10 +24,8 @@ def described_memory(keeper: Keeper, layers: Layers) -> dict[str, Any]:
         "first_stamp_ns": min(stamps, default=None),
         "last_stamp_ns": max(stamps, default=None),
         "encoder": keeper.encoder_name,
-        "surface_blocks": len(layers.surface),
         "surface_rows": layers.surface.rows_used,
-        "free_space_blocks": len(layers.free),
-        **_on_file(layers),
+        **block_counts(layers),
         "departed_regions": len(layers.departed),
         "suspect_poses": sum(row.pose_suspect for row in rows),
         "revised_poses": sum(row.pose_revision > 0 for row in rows),
@@ -44,10 +43,22 @@ def described_memory(keeper: Keeper, layers: Layers) -> dict[str, Any]:
     }
 
 
-def _on_file(layers: Layers) -> dict[str, int]:
-    """Blocks that are on file alone, beside those in RAM."""
-    surface, free = (0, 0) if layers.residence is None else map(len, layers.residence.shelves)
-    return {"surface_blocks_on_file_alone": surface, "free_space_blocks_on_file_alone": free}
+def block_counts(layers: Layers) -> dict[str, int]:
+    """Blocks of the map as readers see it now: in RAM, and beside those on file alone."""
+    with layers.epochs.read() as epoch:  # the pools' own counters move while a frame is written
+        surface_away, free_away = map(len, epoch.shelves)
+        return {
+            "surface_blocks": number_of_blocks(epoch.surface.pools),
+            "free_space_blocks": number_of_blocks(epoch.free.pools),
+            "surface_blocks_on_file_alone": surface_away,
+            "free_space_blocks_on_file_alone": free_away,
+        }
+
+
+def every_block(layers: Layers) -> dict[str, int]:
+    """Blocks of the map as readers see it now, in RAM or on file alone."""
+    counts = block_counts(layers)
+    return {name: counts[name] + counts[f"{name}_on_file_alone"] for name in ("surface_blocks", "free_space_blocks")}
 
 
 def evicted(rows: Sequence[EvictionRow]) -> list[dict[str, Any]]:

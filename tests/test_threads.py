@@ -47,7 +47,12 @@ def freed(memory: SpatialMemory) -> int:
     return int((memory.free_space().state == 1).sum())
 
 
-LOOKS = {"query": answered, "render": rendered, "points": pointed, "free space": freed}
+def counted(memory: SpatialMemory) -> tuple[int, int]:
+    info = memory.info()
+    return info["surface_blocks"], info["free_space_blocks"]
+
+
+LOOKS = {"query": answered, "render": rendered, "points": pointed, "free space": freed, "blocks": counted}
 
 
 @pytest.fixture(scope="module")

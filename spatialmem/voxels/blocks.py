@@ -93,6 +93,11 @@ def keys_in_order(pools: Pools | FreePools, changed_after: int = -1) -> NDArray[
     return np.sort(pools.keys[blocks[pools.changed[blocks].astype(np.int64) > changed_after]])
 
 
+def number_of_blocks(pools: Pools | FreePools) -> int:
+    """Number of blocks that the table leads to."""
+    return len(live_blocks(pools.table_keys, pools.table_blocks))
+
+
 def block_of(pools: Pools | FreePools, key: int) -> int:
     """Index of the block with this key, -1 when there is none."""
     return int(find(pools.table_keys, pools.table_blocks, np.int64(key)))
