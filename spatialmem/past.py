@@ -143,7 +143,9 @@ class Past(Asking):
         self._require_sound()
         rows, layers = list(self._keeper.rows.values()), self._layers
         stamps = [row.stamp_ns for row in rows]
-        blocks = dict.fromkeys(("surface_blocks", "free_space_blocks")) if layers is None else every_block(layers)
+        blocks: dict[str, int | None] = dict.fromkeys(("surface_blocks", "free_space_blocks"))
+        if layers is not None:
+            blocks.update(every_block(layers))
         return {
             "lsn": self.lsn, "exact": self.exact, "frames": len(rows),
             "horizon_lsn": None if self._horizon is None else self._horizon.lsn,

@@ -10,8 +10,10 @@ from house_cases import box_room, tall_house
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sim.body import Action, Motion
+from sim.errors import InvalidSetting
 from sim.house import InvalidHouse
-from sim.house.agent import Action, Agent, Motion, first_place
+from sim.house.agent import Agent, first_place
 from sim.house.layout.plan import STOREY_M
 
 MIDDLE = np.array([2.5, 2.0, 0.0])
@@ -146,5 +148,5 @@ def test_what_cannot_be_is_refused():
         agent.place(np.array([0.1, 0.1, 0.0]), 0.0)
     with pytest.raises(InvalidHouse, match="finite"):
         agent.drive(math.nan, 0.0, 1.0)
-    with pytest.raises(InvalidHouse, match="positive"):
+    with pytest.raises(InvalidSetting, match="positive"):
         Motion(forward_m=0.0)

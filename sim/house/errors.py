@@ -5,8 +5,10 @@ from __future__ import annotations
 import importlib
 from types import ModuleType
 
+from sim.errors import SimError
 
-class HouseError(Exception):
+
+class HouseError(SimError):
     """Base of every error that houses raise on purpose."""
 
 

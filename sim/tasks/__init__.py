@@ -1,0 +1,1 @@
+"""Tasks, written once for every world."""
