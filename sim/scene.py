@@ -6,7 +6,7 @@ World frame of a scene: right-handed metres, z up. Camera axes are OpenCV's.
 from __future__ import annotations
 
 import abc
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -27,6 +27,8 @@ class Sight:
     """(H, W) along the optical axis; NaN: no reading"""
     instance_ids: NDArray[np.int32]
     """(H, W) `SceneObject.instance_id`, 0: nothing"""
+    normals: NDArray[np.float32]
+    """(H, W, 3) of surfaces, world frame; (0, 0, 3) unless asked for"""
     world_from_camera: NDArray[np.float64]
     """(4, 4) where the camera is in truth"""
     camera: Camera
@@ -41,8 +43,12 @@ class SceneObject:
     instance_id: int
     """what instance images show"""
     category: str
+    group: str
+    """furniture, object or structure"""
     phrase: str
     """colour, material, size and category in words"""
+    attributes: Mapping[str, str]
+    """colour, second colour, decor, material, size: those that language can tell"""
     box_min_m: NDArray[np.float64]
     """(3,) lower corner of its axis-aligned box, world frame"""
     box_max_m: NDArray[np.float64]
@@ -104,8 +110,12 @@ class Scene(abc.ABC):
         """What `act` would do from a stand; changes nothing."""
 
     @abc.abstractmethod
-    def look(self) -> Sight:
+    def look(self, normals: bool = False) -> Sight:
         """What the body's camera shows now."""
+
+    @abc.abstractmethod
+    def sight_from(self, world_from_camera: NDArray[np.floating], camera: Camera) -> Sight:
+        """What any camera (4, 4), OpenCV axes, would show now."""
 
     # time
 
@@ -122,7 +132,7 @@ class Scene(abc.ABC):
 
     @abc.abstractmethod
     def objects(self) -> tuple[SceneObject, ...]:
-        """Every thing that can be named, as it is now; walls, floors and ceilings are none."""
+        """Every thing that can be named and is there now; of the building itself only its doors."""
 
     @abc.abstractmethod
     def viewpoints_m(self, object_id: str) -> NDArray[np.float64]:

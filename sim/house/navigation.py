@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import final
 
 import numpy as np
@@ -18,7 +20,7 @@ from numpy.typing import NDArray
 
 from sim.house.errors import InvalidHouse
 from sim.house.layout.plan import STOREY_M, WALL_M, Passage, Plan, Rect
-from sim.house.paths import distances_from, pulled_path
+from sim.house.paths import Cell, distances_from, pulled_path
 from sim.house.shape import Footprint
 from sim.house.shapes.structure import JAMB_M
 from sim.house.thing import Body, Thing
@@ -142,39 +144,36 @@ class Navigation:
 
     def distances_m(self, target_m: NDArray[np.floating]) -> NDArray[np.float64]:
         """(L, rows, columns) length of the shortest way of each cell to a point of the ground; inf where none leads."""
-        return self._field(self._free_cell(target_m))[0]
+        return self._field(frozenset([self._free_cell(target_m)]))[0]
 
     def distance_m(self, start_m: NDArray[np.floating], target_m: NDArray[np.floating]) -> float:
         """Length of the shortest way between two points of the ground (3,), metres; inf when there is none."""
-        path = self.path(start_m, target_m)
-        return float(np.linalg.norm(np.diff(path, axis=0), axis=1).sum()) if len(path) else math.inf
+        return self.ways_to(np.asarray(target_m)[None]).distance_m(start_m)
 
     def path(self, start_m: NDArray[np.floating], target_m: NDArray[np.floating]) -> NDArray[np.float64]:
         """(N, 3) corners of the shortest way from start to target; empty when there is none."""
-        start, target = self._free_cell(start_m), self._free_cell(target_m)
-        cost, parent = self._field(target)
-        if not np.isfinite(cost[start]):
-            return np.empty((0, 3))
-        cells = pulled_path(parent, start)
-        points = np.array([self.point_of(c) for c in cells])
-        points[0, :2], points[-1, :2] = np.asarray(start_m)[:2], np.asarray(target_m)[:2]
-        return points
+        return self.ways_to(np.asarray(target_m)[None]).path(start_m)
 
-    def _free_cell(self, point_m: NDArray[np.floating]) -> tuple[int, int, int]:
+    def ways_to(self, targets_m: NDArray[np.floating]) -> Ways:
+        """The shortest ways from anywhere to the nearest of some points of the ground (N, 3)."""
+        ends = {self._free_cell(point): np.asarray(point, np.float64) for point in targets_m}
+        return Ways(self, ends, *self._field(frozenset(ends)))
+
+    def _free_cell(self, point_m: NDArray[np.floating]) -> Cell:
         cell = self.cell_of(point_m)
         if not self.free[cell]:
             raise InvalidHouse(f"the agent cannot stand at {np.round(point_m, 3)}; take Navigation.snap of it")
         return cell
 
-    def _field(self, target: tuple[int, int, int]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-        if target not in self._fields:
+    def _field(self, targets: frozenset[Cell]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        if targets not in self._fields:
             if len(self._fields) >= 64:
                 self._fields.pop(next(iter(self._fields)))
-            self._fields[target] = distances_from(self.free, self.height_m, self.links, CELL_M, target)
-        return self._fields[target]
+            self._fields[targets] = distances_from(self.free, self.height_m, self.links, CELL_M, sorted(targets))
+        return self._fields[targets]
 
     @functools.cached_property
-    def _fields(self) -> dict[tuple[int, int, int], tuple[NDArray[np.float64], NDArray[np.int64]]]:
+    def _fields(self) -> dict[frozenset[Cell], tuple[NDArray[np.float64], NDArray[np.int64]]]:
         return {}
 
     # what stands in the way
@@ -235,6 +234,32 @@ class Navigation:
         dy = np.maximum(np.maximum(rect.y0 - y, y - rect.y1), 0.0)
         window = clearance[r0:r1, c0:c1]
         np.minimum(window, np.hypot(dx[None, :], dy[:, None]), out=window)
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Ways:
+    """The shortest ways from anywhere to the nearest of some points of the ground."""
+
+    _navigation: Navigation
+    _ends: Mapping[Cell, NDArray[np.float64]]
+    _cost: NDArray[np.float64]
+    _parent: NDArray[np.int64]
+
+    def distance_m(self, start_m: NDArray[np.floating]) -> float:
+        """Length of the way from a point of the ground (3,), metres; inf when there is none."""
+        path = self.path(start_m)
+        return float(np.linalg.norm(np.diff(path, axis=0), axis=1).sum()) if len(path) else math.inf
+
+    def path(self, start_m: NDArray[np.floating]) -> NDArray[np.float64]:
+        """(N, 3) corners of the way from a point of the ground (3,), both ends included; empty when there is none."""
+        start = self._navigation._free_cell(start_m)
+        if not np.isfinite(self._cost[start]):
+            return np.empty((0, 3))
+        cells = pulled_path(self._parent, start)
+        points = np.array([self._navigation.point_of(c) for c in (cells if len(cells) > 1 else cells * 2)])
+        points[0, :2], points[-1, :2] = np.asarray(start_m)[:2], self._ends[cells[-1]][:2]
+        return points
 
 
 def _walls(plan: Plan, room_id: int) -> list[Rect]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from numba import njit
@@ -12,16 +13,21 @@ Cell = tuple[int, int, int]
 
 
 def distances_from(
-    free: NDArray[np.bool_], height_m: NDArray[np.float64], links: NDArray[np.int32], cell_m: float, start: Cell
+    free: NDArray[np.bool_],
+    height_m: NDArray[np.float64],
+    links: NDArray[np.int32],
+    cell_m: float,
+    starts: Sequence[Cell],
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Distance of every cell (L, rows, columns) from one, metres, inf where unreachable, and flat index of its parent.
+    """Distance of every cell (L, rows, columns) from the nearest of some, metres, inf where unreachable, and parents.
 
-    The parent of a cell is the corner before it on its way to `start`; the start is its own. `links` (L, rows,
-    columns) names the other layer of a cell that belongs to two, or -1.
+    The parent of a cell, a flat index, is the corner before it on its way to a start; a start is its own. `links`
+    (L, rows, columns) names the other layer of a cell that belongs to two, or -1.
     """
     cost = np.full(free.shape, np.inf)
     parent = np.full(free.shape, -1, dtype=np.int64)
-    _search(free, height_m, links, cell_m, start[0], start[1], start[2], cost, parent)
+    first = np.unique(np.ravel_multi_index(np.asarray(starts, np.int64).reshape(-1, 3).T, free.shape))
+    _search(free, height_m, links, cell_m, first, cost, parent)
     return cost, parent
 
 
@@ -83,14 +89,17 @@ def _sink(keys, items, size):
 
 
 @njit(cache=True, nogil=True)
-def _search(free, height_m, links, cell_m, layer0, row0, column0, cost, parent):
+def _search(free, height_m, links, cell_m, starts, cost, parent):
     layers, rows, columns = free.shape
     area = rows * columns
-    room = 9 * int(free.sum()) + 16
+    room = 9 * int(free.sum()) + len(starts) + 16
     keys, items = np.empty(room), np.empty(room, dtype=np.int64)
-    first = layer0 * area + row0 * columns + column0
-    cost[layer0, row0, column0], parent[layer0, row0, column0] = 0.0, first
-    keys[0], items[0], size = 0.0, first, 1
+    size = len(starts)
+    for n in range(size):  # all keys are equal: a heap as it is
+        at = starts[n]
+        layer, row, column = at // area, (at // columns) % rows, at % columns
+        cost[layer, row, column], parent[layer, row, column] = 0.0, at
+        keys[n], items[n] = 0.0, at
     while size > 0:
         key, at = keys[0], items[0]
         size -= 1

@@ -155,6 +155,12 @@ class Truth:
         self._states[thing_id - 1] = replace(self._states[thing_id - 1], support_id=0, relation="")
         return gone
 
+    def wait(self, stamp_ns: int) -> None:
+        """Let time pass in which nothing happens."""
+        navigation = self._navigation
+        self._advance(stamp_ns)
+        self._navigation = navigation
+
     def room_at(self, point_m: NDArray[np.floating]) -> int:
         """Id of the room that holds a point (3,), walls shared evenly; -1 outside."""
         x, y, z = (float(v) for v in point_m)

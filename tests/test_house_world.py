@@ -1,0 +1,122 @@
+"""Houses as a world: scenes that tasks, runs and environments enter."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from sim.body import Action
+from sim.errors import MissingScene, UnknownName
+from sim.house import HouseConfig, InvalidHouse
+from sim.house.world import HouseScene, HouseWorld
+from sim.scene import SceneConfig
+
+SMALL = SceneConfig(64, 48)
+
+
+@pytest.fixture(scope="module")
+def world() -> HouseWorld:
+    return HouseWorld(HouseConfig(floors=2, rooms_per_floor=(3, 4), density=0.5), threads=1, light=False)
+
+
+@pytest.fixture
+def scene(world: HouseWorld):
+    scene = world.open("3", SMALL)
+    yield scene
+    scene.close()
+
+
+def test_splits_share_no_house(world):
+    names = {split: set(world.scene_ids(split, 50)) for split in ("train", "val", "test")}
+    assert all(len(ids) == 50 for ids in names.values()) and len(set.union(*names.values())) == 150
+    assert world.scene_ids("test", 3) == world.scene_ids("test", 50)[:3]
+    with pytest.raises(UnknownName, match="did you mean 'train'"):
+        world.scene_ids("trian", 1)
+
+
+@pytest.mark.parametrize("name", ["", "kitchen", "-1", "7.5", "../7", "²"])
+def test_what_names_no_house_is_refused(world, name):
+    with pytest.raises(MissingScene, match="seeds of houses"):
+        world.open(name, SMALL)
+
+
+def test_objects_are_where_the_camera_sees_them(scene: HouseScene):
+    seen = 0
+    for thing in scene.objects()[::9]:
+        views = scene.viewpoints_m(thing.object_id)
+        if not len(views):
+            continue
+        at = views[len(views) // 2]
+        away = thing.middle_m - at
+        scene.place(at, math.atan2(away[1], away[0]), math.atan2(away[2] - 1.25, math.hypot(away[0], away[1])))
+        sight = scene.look()
+        mask = sight.instance_ids == thing.instance_id
+        if not mask.any():
+            continue
+        rows, columns = np.nonzero(mask)
+        depth = sight.depth_m[rows, columns].astype(np.float64)
+        c = scene.camera
+        rays = np.stack([(columns - c.cx) / c.fx * depth, (rows - c.cy) / c.fy * depth, depth], axis=1)
+        points = rays @ sight.world_from_camera[:3, :3].T + sight.world_from_camera[:3, 3]
+        assert (points > thing.box_min_m - 0.02).all() and (points < thing.box_max_m + 0.02).all(), thing.phrase
+        seen += 1
+    assert seen > 5
+
+
+def test_trying_a_step_changes_nothing_and_foretells_it(scene: HouseScene):
+    rng = np.random.default_rng(5)
+    for action in rng.integers(1, 6, 60):
+        before, told = scene.stand, scene.after(scene.stand, Action(action))
+        assert scene.stand == before
+        assert scene.act(Action(action)) == told
+
+
+def test_the_nearest_of_several_targets_counts(scene: HouseScene):
+    places = scene.standing_places_m()
+    rng = np.random.default_rng(2)
+    targets, starts = places[rng.integers(0, len(places), 6)], places[rng.integers(0, len(places), 20)]
+    near = scene.distances_to(targets)
+    for start in starts:
+        each = [scene.distance_m(start, target[None]) for target in targets]
+        assert near(start) == pytest.approx(min(each), rel=0.02, abs=0.05)  # any-angle ways of a grid
+        assert scene.distance_m(start, targets) == near(start)
+    assert scene.distance_m(starts[0], np.empty((0, 3))) == math.inf
+
+
+def test_what_has_been_moved_is_back_when_the_house_is_entered_again(world):
+    scene = world.open("4", SMALL)
+    mug = next(t for t in scene.objects() if t.group == "object")
+    moved = np.array(scene.house.thing(mug.instance_id).world_from_thing)
+    moved[:3, 3] = (*scene.stand.ground_m[:2] + 0.5, 0.0)
+    scene.move(mug.instance_id, moved, 10)
+    again = next(t for t in scene.objects() if t.object_id == mug.object_id)
+    assert not np.allclose(again.middle_m, mug.middle_m) and scene.stamp_ns == 10
+    scene.take(mug.instance_id, 20)
+    assert mug.object_id not in {t.object_id for t in scene.objects()} and not len(scene.viewpoints_m(mug.object_id))
+    scene.close()
+    scene.close()
+    with pytest.raises(MissingScene, match="closed"):
+        scene.look()
+    scene = world.open("4", SMALL)
+    back = next(t for t in scene.objects() if t.object_id == mug.object_id)
+    assert np.allclose(back.middle_m, mug.middle_m) and scene.stamp_ns == 0
+    pose = scene.world_from_camera
+    fresh = HouseWorld(HouseConfig(floors=2, rooms_per_floor=(3, 4), density=0.5), threads=1, light=False)
+    assert np.array_equal(scene.look().instance_ids, fresh.open("4", SMALL).sight_from(pose, scene.camera).instance_ids)
+    scene.close()
+
+
+def test_time_goes_on_and_never_back(scene: HouseScene):
+    navigation = scene.truth.navigation
+    scene.advance(50)
+    assert scene.stamp_ns == 50 and scene.truth.navigation is navigation
+    with pytest.raises(InvalidHouse, match="never go back"):
+        scene.advance(49)
+
+
+def test_a_thing_that_is_not_there_is_refused(scene: HouseScene):
+    for name in ("0", "99999", "mug", ""):
+        with pytest.raises(UnknownName, match="object_id"):
+            scene.viewpoints_m(name)
