@@ -75,7 +75,7 @@ def pack_surface_planes(content: bytes | NDArray[np.uint8], n: int, dim: int) ->
     """Codec 1 of a block of n rows whose planes of bytes stand in a row. Raises `InvalidValue` for another size."""
     if len(content) != _DENSE_BYTES + n * (2 * dim + _ROW_BYTES):
         raise InvalidValue(f"the arrays of a surface block do not all have {n} rows or have foreign dtypes")
-    planes = memoryview(content)
+    planes = memoryview(content)  # pyright: ignore[reportArgumentType]
     # the low bytes of features are noise, the high ones are not: one table for both would fit neither
     lengths = (_DENSE_BYTES, n * dim, n * dim, 6 * n, (_ROW_BYTES - 6) * n)
     ends = list(itertools.accumulate(lengths))
