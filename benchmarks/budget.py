@@ -6,8 +6,8 @@ mesh written to a file. Resident memory and the memory file with its -wal and -s
 memory above what the process had after a small memory was put through the same and closed, its peak as the system
 counts it where that can be asked; images are made before and read one at a time. Answers, views and the canonical hash
 are compared with those of the same stream in a memory with room for all of it: answers and hashes are to be equal,
-views to differ by more than a voxel in one pixel of a thousand at most (docs/long-runs.md). At the end the poses of ever
-more of the frames whose images were given up are corrected, until that is refused for lack of room.
+views to differ by more than a voxel in one pixel of a thousand at most (docs/long-runs.md). At the end the poses of
+ever more of the frames whose images were given up are corrected, until that is refused for lack of room.
 """
 
 from __future__ import annotations
