@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from sim.scene import SceneObject
 from sim.tasks.episode import Goal
-from sim.tasks.places import FURTHEST_M, NEAREST_M, Stock, start
+from sim.tasks.places import NEAREST_M, Stock, start
 from sim.tasks.views import image_view
 from sim.tasks.walking import STAMP_KEY
 
@@ -35,6 +36,8 @@ class Draft:
     start_yaw_rad: float = 0.0
     at_m: NDArray[np.float64] | None = None
     """(3,) where the body may be when the next goal is named"""
+    reach: Callable[[NDArray[np.floating]], float] | None = None
+    """geodesic distance of ground points from where the body has been, as the scene is now"""
     failed: bool = False
 
 
@@ -43,6 +46,7 @@ def extend(draft: Draft, stock: Stock, until: int, size: int, moved: frozenset[s
 
     `size`: pixels a side of pictures; `moved`: ids of what was elsewhere before; `marks`: what every goal's `extra` says.
     """
+    draft.reach = None
     while len(draft.goals) < until and not draft.failed:
         goal = _goal(draft, stock, size, moved, marks)
         draft.failed = goal is None
@@ -66,9 +70,7 @@ def moved_between(before: Sequence[SceneObject], after: Sequence[SceneObject]) -
     )
 
 
-def _goal(
-    draft: Draft, stock: Stock, size: int, moved: frozenset[str], marks: dict[str, Any]
-) -> Goal | None:
+def _goal(draft: Draft, stock: Stock, size: int, moved: frozenset[str], marks: dict[str, Any]) -> Goal | None:
     for _ in range(_TRIES):
         thing = _thing(draft, stock, moved)
         if thing is None or not len(stock.views_m([thing.object_id])):
@@ -105,18 +107,21 @@ def _thing(draft: Draft, stock: Stock, moved: frozenset[str]) -> SceneObject | N
 
 
 def _far_enough(draft: Draft, stock: Stock, ids: tuple[str, ...]) -> bool:
-    """Whether there is a way to go; the first goal decides where the body starts."""
+    """Whether there is a way to go, of 1 m at least; the first goal decides where the body starts."""
     if draft.at_m is not None:
-        return NEAREST_M <= stock.away(ids)(draft.at_m) <= FURTHEST_M
+        views_m = stock.views_m(ids)
+        if float(np.linalg.norm(views_m - draft.at_m, axis=1).min()) < NEAREST_M:
+            return False
+        if draft.reach is None:
+            draft.reach = stock.scene.distances_to(draft.at_m[None])
+        return any(math.isfinite(draft.reach(v)) for v in views_m)
     drawn = start(stock, ids, draft.rng)
     if drawn is not None:
         draft.start_m, draft.start_yaw_rad, _ = drawn
     return drawn is not None
 
 
-def _asked(
-    draft: Draft, stock: Stock, thing: SceneObject, kind: str, ids: tuple[str, ...], size: int
-) -> Goal | None:
+def _asked(draft: Draft, stock: Stock, thing: SceneObject, kind: str, ids: tuple[str, ...], size: int) -> Goal | None:
     if kind == "category":
         return Goal("category", thing.category, thing.category, ids)
     if kind == "description":

@@ -39,7 +39,9 @@ class Describer:
 
     def describe(self, thing: SceneObject) -> str:
         """Such as "blue mug on the kitchen counter"; empty when other things fit all that can be said."""
-        rivals = [t for t in self.instances(thing.category) if t is not thing and _fits(t, _named(thing))]
+        rivals = [
+            t for t in self.instances(thing.category) if t.object_id != thing.object_id and _fits(t, _named(thing))
+        ]
         for claim in self._claims(thing):
             if not any(self._true_of(rival, claim) for rival in rivals):
                 return claim.text

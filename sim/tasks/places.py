@@ -9,7 +9,7 @@ from typing import final
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.scene import Scene, SceneObject
+from sim.scene import Scene
 from sim.tasks.phrases import Describer
 
 NEAREST_M, FURTHEST_M = 1.0, 30.0
@@ -35,11 +35,9 @@ class Stock:
 
     def __init__(self, scene: Scene, groups: Sequence[str], categories: Sequence[str]) -> None:
         """Things of `groups` are looked for, of `categories` alone when there are any."""
-        self.scene = scene
-        self.describer = Describer(scene.objects())
-        self.things = tuple(
-            t for t in scene.objects() if t.group in groups and (not categories or t.category in categories)
-        )
+        self.scene, there = scene, scene.objects()
+        self.describer = Describer(there)
+        self.things = tuple(t for t in there if t.group in groups and (not categories or t.category in categories))
         self.categories = tuple(sorted({t.category for t in self.things}))
         self._views: dict[str, NDArray[np.float64]] = {}
         self._away: dict[tuple[str, ...], Callable[[NDArray[np.floating]], float]] = {}
@@ -62,10 +60,6 @@ class Stock:
     def ids_of(self, category: str) -> tuple[str, ...]:
         """Things of a category that can be found."""
         return tuple(t.object_id for t in self.describer.instances(category) if len(self.views_m([t.object_id])))
-
-    def thing(self, object_id: str) -> SceneObject:
-        """One of its things."""
-        return next(t for t in self.things if t.object_id == object_id)
 
 
 def start(

@@ -21,9 +21,7 @@ _BARREN = 20
 class WalkTask(Task):
     """Episodes are numbered within their scene; each depends on the scene, the seed and its number alone."""
 
-    def __init__(
-        self, width: int, height: int, hfov_deg: float, turn_deg: float, rules: Rules, per_scene: int
-    ) -> None:
+    def __init__(self, width: int, height: int, hfov_deg: float, turn_deg: float, rules: Rules, per_scene: int) -> None:
         counts = (width, height, rules.max_steps, per_scene)
         if not all(isinstance(v, int) and v >= 1 for v in counts):
             raise InvalidSetting(f"width, height, max_steps and per_scene must be whole and at least 1; given {counts}")
