@@ -1,15 +1,15 @@
 """GOAT: go to 5 to 10 things one after another, each named by a category, a description or a picture.
 
-Rules as in Ram81/goat-bench at 74c41d1 (Khanna et al. 2024): config/tasks/goat_stretch_hm3d.yaml (0.25 m ahead, turns and
-tilts of 30 degrees, a field of view of 42 degrees at 360x640, success below 0.25 m of geodesic distance from a view point
-of the goal, which lie within 1 m of the thing) and goat_bench/measurements/nav.py (GoatSuccess, GoatSPL, GoatSoftSPL: the
-shortest way of a goal is that from where the goal was named; a goal at which the body did not stop has SoftSPL 0; what the
-episode has is the mean over all its goals, and a goal that was never named counts 0). A goal is given up after 500 actions
-and the next one named, as the paper and the README there have it; their configuration stops after 5,000 actions in all,
-which 10 goals of 500 never exceed.
+Rules as in Ram81/goat-bench at 74c41d1 (Khanna et al. 2024): config/tasks/goat_stretch_hm3d.yaml (0.25 m ahead,
+turns and tilts of 30 degrees, a field of view of 42 degrees at 360x640, success below 0.25 m of geodesic distance
+from a view point of the goal, which lie within 1 m of the thing) and goat_bench/measurements/nav.py (GoatSuccess,
+GoatSPL, GoatSoftSPL: the shortest way of a goal is that from where the goal was named; a goal at which the body did
+not stop has SoftSPL 0; what the episode has is the mean over all its goals, and a goal that was never named counts
+0). A goal is given up after 500 actions and the next one named, as the paper and the README there have it; their
+configuration stops after 5,000 actions in all, which 10 goals of 500 never exceed.
 
-3D-Mem (UMass-Embodied-AGI/3D-Mem at f5a88d2, cfg/eval_goatbench.yaml) counts success below 1.0 m of a view point and moves by
-way-points of up to 1 m: `success_m=1.0` gives its rule of success, not its movement.
+3D-Mem (UMass-Embodied-AGI/3D-Mem at f5a88d2, cfg/eval_goatbench.yaml) counts success below 1.0 m of a view point
+and moves by way-points of up to 1 m: `success_m=1.0` gives its rule of success, not its movement.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class GoatTask(WalkTask):
 
     task_id: ClassVar[str] = "goat-v1"
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - settings, all by name and with a default
         self, *, width: int = 256, height: int = 256, hfov_deg: float = 42.0, turn_deg: float = 30.0,
         max_steps: int = 500, success_m: float = 0.25, per_scene: int = 2, away_h: float = 0.0,
         groups: tuple[str, ...] = ("furniture", "object"), categories: tuple[str, ...] = (), image_size: int = 256,

@@ -44,7 +44,7 @@ class Draft:
 def extend(draft: Draft, stock: Stock, until: int, size: int, moved: frozenset[str], marks: dict[str, Any]) -> None:
     """Draw goals until there are so many; `failed` is set when one cannot be found.
 
-    `size`: pixels a side of pictures; `moved`: ids of what was elsewhere before; `marks`: what every goal's `extra` says.
+    `size`: pixels a side of pictures; `moved`: ids of what was elsewhere before; `marks`: for every goal's `extra`.
     """
     draft.reach = None
     while len(draft.goals) < until and not draft.failed:

@@ -1,9 +1,10 @@
 """ObjectNav: find any thing of a category.
 
-Rules as in habitat-lab at 0fb6f43, config/benchmark/nav/objectnav/objectnav_hm3d.yaml and config/habitat/task/objectnav.yaml
-(the Habitat challenges of 2022 and 2023): 0.25 m ahead, turns and tilts of 30 degrees, 500 actions, a field of view of 79
-degrees at 640x480; success when the body stops less than 0.1 m of geodesic distance from a view point of any thing of the
-category, which lie within 1 m of the things. Its depth camera reads from 0.5 to 5 m; here depth is not cut.
+Rules as in habitat-lab at 0fb6f43, config/benchmark/nav/objectnav/objectnav_hm3d.yaml and
+config/habitat/task/objectnav.yaml (the Habitat challenges of 2022 and 2023): 0.25 m ahead, turns and tilts of 30
+degrees, 500 actions, a field of view of 79 degrees at 640x480; success when the body stops less than 0.1 m of
+geodesic distance from a view point of any thing of the category, which lie within 1 m of the things. Its depth
+camera reads from 0.5 to 5 m; here depth is not cut.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ class ObjectNavTask(WalkTask):
         max_steps: int = 500, success_m: float = 0.1, per_scene: int = 5, groups: tuple[str, ...] = ("furniture",),
         categories: tuple[str, ...] = (), shows_ids: bool = False,
     ) -> None:  # fmt: skip
-        """`groups`, `categories`: of what is looked for in drawn episodes; `per_scene`: episodes of a scene in a row."""
+        """`groups`, `categories`: of what is looked for in drawn episodes; `per_scene`: episodes in a row in one."""
         super().__init__(width, height, hfov_deg, turn_deg, Rules(max_steps, success_m, False, shows_ids), per_scene)
         self._groups, self._categories = tuple(groups), tuple(categories)
 

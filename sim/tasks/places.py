@@ -23,8 +23,8 @@ _TRIES = 200
 def kept_share(ratio: float) -> float:
     """Which share of the starts of a ratio of geodesic to straight distance is kept, so that few ways are straight.
 
-    Source: habitat-lab, datasets/pointnav/pointnav_generator.py, `_ratio_sample_rate` (also the distances from 1 to 30 m);
-    the ratio 1.05 is that of the generator of its ObjectNav episodes (object_nav_generator.py).
+    Source: habitat-lab, datasets/pointnav/pointnav_generator.py, `_ratio_sample_rate`, as are the distances from 1 to
+    30 m; the ratio 1.05 is that of the generator of its ObjectNav episodes (object_nav_generator.py).
     """
     return 1.0 if ratio >= _STRAIGHT else 20.0 * (ratio - 0.98) ** 2
 
@@ -65,7 +65,7 @@ class Stock:
 def start(
     stock: Stock, object_ids: Sequence[str], rng: np.random.Generator
 ) -> tuple[tuple[float, float, float], float, float] | None:
-    """A ground point with a way to some things that is neither short nor straight, a heading (rad) and the way's length.
+    """A ground point with a way to some things, neither short nor straight, a heading (rad) and the way's length.
 
     As Habitat's generator draws them (`kept_share`), but for one thing: the straight distance is that to the nearest
     viewpoint, to which the way leads as well, not to the middle of the thing. None when no start is found.

@@ -37,6 +37,7 @@ STAMP_KEY = "stamp_ns"
 STEP_NS = 1_000_000_000
 """by how much the clock that the agent is shown goes on with an action; the scene itself stands still meanwhile"""
 
+_NUMBERS = frozenset(a.value for a in Action)
 Distances = Callable[[NDArray[np.floating]], float]
 Summary = Callable[[Episode, list[dict[str, Any]], int], TrialResult]
 """what a task makes of its episode, the measures of the goals begun so far, and the number of all steps"""
@@ -151,12 +152,11 @@ class WalkTrial(Trial):
 def chosen_action(action: int | Mapping[str, Any]) -> Action:
     """The step action that an agent means; `InvalidAction` for what is none."""
     number = action.get("action") if isinstance(action, Mapping) else action
-    whole = isinstance(number, (int, np.integer)) and not isinstance(number, bool)
-    if not whole or int(number) not in Action._value2member_map_:
-        known = ", ".join(f"{a.value} {a.name}" for a in Action)
-        shown = repr(action)
-        raise InvalidAction(f"no action {shown[:80]}; return a whole number, {known}, or {{'action': number}}")
-    return Action(int(number))
+    if isinstance(number, (int, np.integer)) and not isinstance(number, bool) and int(number) in _NUMBERS:
+        return Action(int(number))
+    known = ", ".join(f"{a.value} {a.name}" for a in Action)
+    shown = repr(action)
+    raise InvalidAction(f"no action {shown[:80]}; return a whole number, {known}, or {{'action': number}}")
 
 
 def targets(scene: Scene, goal: Goal) -> NDArray[np.float64]:

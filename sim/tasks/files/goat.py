@@ -1,10 +1,10 @@
 """Reader of GOAT-Bench's episode files, as they are and as 3D-Mem ships them (unpacked).
 
-Format and meaning as Ram81/goat-bench at 74c41d1 reads it (goat_bench/dataset/goat_dataset.py): `episodes` with `tasks`
-[category, "object" | "description" | "image", object id, index of the picture], and `goals` under keys "<file of the
-scene>_<category>": things with view points, `lang_desc`, `image_goals` and `children_object_categories`, whose things count
-as goals of the category too. Tasks whose description is longer than 55 words are left out, there and here. Rotations are
-x, y, z, w, y is up.
+Format and meaning as Ram81/goat-bench at 74c41d1 reads it (goat_bench/dataset/goat_dataset.py): `episodes` with
+`tasks` [category, "object" | "description" | "image", object id, index of the picture], and `goals` under keys
+"<file of the scene>_<category>": things with view points, `lang_desc`, `image_goals` and
+`children_object_categories`, whose things count as goals of the category too. Tasks whose description is longer
+than 55 words are left out, there and here. Rotations are x, y, z, w, y is up.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class _Kind:
 def read_goat(path: str | Path, scenes: Sequence[str] | None = None) -> tuple[Episode, ...]:
     """Episodes of a file, or of the folder of a split, in the order in which they stand there.
 
-    `extra` of an episode holds what else the file says of it and, under "left_out", tasks with descriptions that are too
+    `extra` of an episode holds what else the file says of it and, under "left_out", tasks whose descriptions are too
     long; its id is the file's, unique within a scene.
 
     Args:

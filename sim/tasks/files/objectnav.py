@@ -1,9 +1,10 @@
 """Reader of ObjectNav's episode files (HM3D v1 and v2, MP3D v1, and those before goals were shared between episodes).
 
-Format as habitat-lab at 0fb6f43 reads it (habitat-lab/habitat/datasets/object_nav/object_nav_dataset.py): gzipped JSON with
-`episodes`, `goals_by_category` under keys "<file of the scene>_<category>", `category_to_task_category_id`; a split is one
-file, usually without episodes, and one file per scene in `content/` beside it. Rotations are x, y, z, w, y is up.
-Habitat's loader calls episodes by their index; here they keep their own ids.
+Format as habitat-lab at 0fb6f43 reads it (habitat-lab/habitat/datasets/object_nav/object_nav_dataset.py): gzipped
+JSON with `episodes`, `goals_by_category` under keys "<file of the scene>_<category>",
+`category_to_task_category_id`; a split is one file, usually without episodes, and one file per scene in `content/`
+beside it. Rotations are x, y, z, w, y is up. Habitat's loader calls episodes by their index; here they keep their
+own ids.
 """
 
 from __future__ import annotations

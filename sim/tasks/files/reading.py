@@ -39,8 +39,8 @@ def sources(path: str | Path, scenes: Sequence[str] | None = None) -> list[Path]
     found = own + [p for name, p in content.items() if scenes is None or name in scenes]
     if not found or not all(p.is_file() for p in found):
         raise BadEpisodes(
-            f"{path}: there is no such file of episodes; expected a .json or .json.gz file, or the folder of a split with "
-            "content/ in it"
+            f"{path}: there is no such file of episodes; expected a .json or .json.gz file, or the folder of a split "
+            "with content/ in it"
         )
     return found
 
