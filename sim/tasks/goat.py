@@ -26,7 +26,7 @@ from sim.tasks.episode import Episode
 from sim.tasks.goat_goals import Draft, extend, moved_between, stamped
 from sim.tasks.places import Stock
 from sim.tasks.task import Status, TrialResult
-from sim.tasks.walk_task import WalkTask
+from sim.tasks.walk_task import WalkTask, names
 from sim.tasks.walking import Rules, WalkTrial
 
 FEWEST, MOST = 5, 10
@@ -62,7 +62,7 @@ class GoatTask(WalkTask):
         if not (isinstance(image_size, int) and 16 <= image_size <= 4096):
             raise InvalidSetting(f"image_size must be whole pixels, 16 to 4096; given {image_size!r}")
         self._away_ns, self._image_size = round(away_h * _HOUR_NS), image_size
-        self._groups, self._categories = tuple(groups), tuple(categories)
+        self._groups, self._categories = names("groups", groups), names("categories", categories)
 
     def draw(self, scene: Scene, numbers: range, seed: int) -> Iterator[Episode]:
         begun_ns, later_ns = scene.stamp_ns, scene.stamp_ns + self._away_ns

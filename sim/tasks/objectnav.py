@@ -19,7 +19,7 @@ from sim.scene import Scene
 from sim.tasks.episode import Episode, Goal
 from sim.tasks.places import Stock, start
 from sim.tasks.task import TrialResult
-from sim.tasks.walk_task import WalkTask
+from sim.tasks.walk_task import WalkTask, names
 from sim.tasks.walking import Rules, WalkTrial
 
 
@@ -36,7 +36,7 @@ class ObjectNavTask(WalkTask):
     ) -> None:  # fmt: skip
         """`groups`, `categories`: of what is looked for in drawn episodes; `per_scene`: episodes in a row in one."""
         super().__init__(width, height, hfov_deg, turn_deg, Rules(max_steps, success_m, False, shows_ids), per_scene)
-        self._groups, self._categories = tuple(groups), tuple(categories)
+        self._groups, self._categories = names("groups", groups), names("categories", categories)
 
     def draw(self, scene: Scene, numbers: range, seed: int) -> Iterator[Episode]:
         stock = Stock(scene, self._groups, self._categories)

@@ -73,3 +73,10 @@ class WalkTask(Task):
             return list(islice(self.draw(scene, range(first, first + self._per_scene), seed), most))
         finally:
             scene.close()
+
+
+def names(setting: str, given: Sequence[str]) -> tuple[str, ...]:
+    """A setting that is a list of names; `InvalidSetting` for anything else."""
+    if isinstance(given, str) or not all(isinstance(name, str) and name for name in given):
+        raise InvalidSetting(f"{setting} must be a list of names; given {given!r}")
+    return tuple(given)
