@@ -6,7 +6,6 @@ a mug stands on another piece of furniture.
 
 from __future__ import annotations
 
-import heapq
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -14,6 +13,8 @@ from typing import ClassVar, final
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import dijkstra
 
 from sim.body import Action, Moved, Stand
 from sim.errors import InvalidSetting, MissingScene, SimError, unknown_name
@@ -142,13 +143,17 @@ class GridScene(Scene):
     ) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
         """For rays (N, 3) from eyes (N or 1, 3): how many of its lengths each goes, and which box it hits."""
         plates = [Box((-1, -1, -0.1), (11, 7, 0.0)), Box((-1, -1, HIGH_M), (11, 7, HIGH_M + 0.1))]
-        boxes = [*WALLS, *plates, *(Box(tuple(t.box_min_m), tuple(t.box_max_m)) for t in self._things)]
-        low, high = np.array([b.low_m for b in boxes]), np.array([b.high_m for b in boxes])
-        slope = 1.0 / np.where(np.abs(rays) < 1e-9, 1e-9, rays)[:, None, :]
-        a, b = (low - eyes_m[:, None, :]) * slope, (high - eyes_m[:, None, :]) * slope
-        enter, leave = np.minimum(a, b).max(axis=2), np.maximum(a, b).min(axis=2)
-        far = np.where((enter <= leave) & (enter > 1e-6), enter, np.inf)
-        return far.min(axis=1), far.argmin(axis=1)
+        boxes = [(b.low_m, b.high_m) for b in (*WALLS, *plates)] + [(t.box_min_m, t.box_max_m) for t in self._things]
+        slope = (1.0 / np.where(np.abs(rays) < 1e-9, 1e-9, rays)).T
+        eyes, depth, which = eyes_m.T, np.full(len(rays), np.inf), np.zeros(len(rays), np.intp)
+        for number, (low, high) in enumerate(boxes):
+            enter, leave = np.full(len(rays), 1e-6), np.full(len(rays), np.inf)
+            for axis in range(3):
+                a, b = (low[axis] - eyes[axis]) * slope[axis], (high[axis] - eyes[axis]) * slope[axis]
+                enter, leave = np.maximum(enter, np.minimum(a, b)), np.minimum(leave, np.maximum(a, b))
+            nearer = (enter <= leave) & (enter > 1e-6) & (enter < depth)
+            depth[nearer], which[nearer] = enter[nearer], number
+        return depth, which
 
     @property
     def stamp_ns(self) -> int:
@@ -270,22 +275,16 @@ def middle(row: int, column: int) -> tuple[float, float, float]:
 
 def flood(free: NDArray[np.bool_], starts: list[tuple[int, int]]) -> NDArray[np.float64]:
     """Length of the way over free cells, in eight directions, from the nearest start; inf without one."""
-    cost = np.full(free.shape, np.inf)
-    heap = []
-    for start in starts:
-        cost[start] = 0.0
-        heap.append((0.0, start))
-    while heap:
-        far, (row, column) = heapq.heappop(heap)
-        if far > cost[row, column]:
-            continue
-        for dr in (-1, 0, 1):
-            for dc in (-1, 0, 1):
-                r, c = row + dr, column + dc
-                if not (0 <= r < free.shape[0] and 0 <= c < free.shape[1]) or not free[r, c]:
-                    continue
-                new = far + CELL_M * math.hypot(dr, dc)
-                if new < cost[r, c] - 1e-12:
-                    cost[r, c] = new
-                    heapq.heappush(heap, (new, (r, c)))
-    return cost
+    if not starts:
+        return np.full(free.shape, np.inf)
+    number = np.arange(free.size).reshape(free.shape)
+    ends, lengths = [], []
+    for dr, dc in ((0, 1), (1, 0), (1, 1), (1, -1)):
+        here = (slice(0, free.shape[0] - dr), slice(max(0, -dc), free.shape[1] - max(0, dc)))
+        there = (slice(dr, free.shape[0]), slice(max(0, dc), free.shape[1] + min(0, dc)))
+        open_ = free[here] & free[there]
+        ends.append(np.stack([number[here][open_], number[there][open_]]))
+        lengths.append(np.full(ends[-1].shape[1], CELL_M * math.hypot(dr, dc)))
+    graph = coo_array((np.concatenate(lengths), tuple(np.concatenate(ends, axis=1))), shape=(free.size, free.size))
+    sources = sorted({int(number[start]) for start in starts})
+    return dijkstra(graph.tocsr(), directed=False, indices=sources, min_only=True).reshape(free.shape)

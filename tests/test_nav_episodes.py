@@ -26,7 +26,7 @@ WORLD = GridWorld()
 
 @functools.lru_cache
 def drawn(kind: type[WalkTask], count: int, seed: int = 0, **settings: float) -> tuple[Episode, ...]:
-    task = kind(**{"width": 32, "height": 24, **settings})  # pyright: ignore[reportCallIssue]
+    task = kind(**{"width": 32, "height": 24, **settings})
     return tuple(task.episodes(GridWorld(), "train", seed, count))
 
 
@@ -43,10 +43,9 @@ def opened(episode: Episode) -> GridScene:
 
 @pytest.mark.parametrize(("kind", "count"), [(ObjectNavTask, 12), (GoatTask, 3)])
 def test_every_prefix_is_a_prefix_and_every_draw_the_same(kind, count):
-    for fewer in range(count):
-        assert list(kind(width=32, height=24).episodes(GridWorld(), "train", 0, fewer)) == list(
-            drawn(kind, count)[:fewer]
-        )
+    for fewer in (0, 1, count - 1):
+        again = kind(width=32, height=24).episodes(GridWorld(), "train", 0, fewer)
+        assert tuple(again) == drawn(kind, count)[:fewer]
 
 
 def test_prefixes_hold_when_time_goes_on():
@@ -209,10 +208,8 @@ def test_words_that_leave_something_out_fit_what_has_it():
 
 
 def test_a_dining_table_is_a_table():
-    assert described(thing(1, "table", "red table"), thing(2, "dining table", "red dining table")) == [
-        "",
-        "red dining table",
-    ]
+    words = described(thing(1, "table", "red table"), thing(2, "dining table", "red dining table"))
+    assert words == ["", "red dining table"]
 
 
 def test_on_a_tray_on_the_table_is_on_the_table():

@@ -35,7 +35,7 @@ def runway(scene: GridScene) -> tuple[float, float, float]:
 
 
 def goal_at(x: float, y: float, z: float, kind: str = "category", **extra: object) -> Goal:
-    return Goal(kind, "mug", "mug", ("13",), viewpoints_m=((x, y, z),), extra=extra)  # pyright: ignore[reportArgumentType]
+    return Goal(kind, "mug", "mug", ("13",), viewpoints_m=((x, y, z),), extra=extra)
 
 
 def begun(task: ObjectNavTask | GoatTask, *metres_ahead: float, **extra: object) -> WalkTrial:
@@ -43,7 +43,7 @@ def begun(task: ObjectNavTask | GoatTask, *metres_ahead: float, **extra: object)
     scene = entered(task)
     x, y, z = runway(scene)
     goals = tuple(goal_at(x + m, y, z) for m in metres_ahead)
-    return task.begin(scene, Episode("e", "train-0", (x, y, z), 0.0, goals, **extra))  # pyright: ignore[reportArgumentType]
+    return task.begin(scene, Episode("e", "train-0", (x, y, z), 0.0, goals, **extra))
 
 
 def done(trial: WalkTrial, *actions: int) -> WalkTrial:
