@@ -98,6 +98,11 @@ def number_of_blocks(pools: Pools | FreePools) -> int:
     return int(np.count_nonzero(pools.changed[live_blocks(pools.table_keys, pools.table_blocks)]))
 
 
+def number_of_rows(pools: Pools) -> int:
+    """Rows of colour and feature that these blocks have."""
+    return int(pools.n_rows[live_blocks(pools.table_keys, pools.table_blocks)].sum())
+
+
 def block_of(pools: Pools | FreePools, key: int) -> int:
     """Index of the block with this key, -1 when there is none."""
     return int(find(pools.table_keys, pools.table_blocks, np.int64(key)))
