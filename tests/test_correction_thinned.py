@@ -405,7 +405,7 @@ def test_more_than_fits_into_ram_is_refused_before_it_is_worked_out(tmp_path):
         hashed = memory.canonical_hash()
         with (
             bh.watched(memory, bh.LARGE),
-            pytest.raises(OutOfRoom, match="have touched .* fit into RAM; correct fewer"),
+            pytest.raises(OutOfRoom, match="have touched"),
         ):
             memory.correct_poses(corrections(memory, range(1, LAP + 1), seed=4, metres=0.1))
         assert memory.canonical_hash() == hashed and memory.check() == []

@@ -77,7 +77,8 @@ def _goal(draft: Draft, stock: Stock, size: int, moved: frozenset[str], marks: d
             continue
         kind = ("category", "description", "image")[int(draft.rng.integers(3))]
         ids = stock.ids_of(thing.category) if kind == "category" else (thing.object_id,)
-        if draft.goals and draft.goals[-1].object_ids == ids or not _far_enough(draft, stock, ids):
+        again = any((g.kind, g.object_ids) == (kind, ids) for g in draft.goals) and not moved & set(ids)
+        if again or (draft.goals and draft.goals[-1].object_ids == ids) or not _far_enough(draft, stock, ids):
             continue
         goal = _asked(draft, stock, thing, kind, ids, size)
         if goal is not None:
