@@ -1,6 +1,6 @@
 """Writes the questions that blind answerers are fitted on: train houses, train wordings.
 
-    python tools/eqa_train.py 120
+python tools/eqa_train.py 120
 """
 
 from __future__ import annotations
@@ -26,7 +26,9 @@ def main(houses: int) -> None:
         rows += [[f.extra["kind"], f.text, f.answers[0], list(c.choices)] for f, c in zip(free, choice, strict=True)]
         print(scene_id, len(rows), flush=True)
     lines = ",\n".join(json.dumps(row, ensure_ascii=False) for row in rows)
-    head = f'{{"version": 1, "world": "house", "split": "train", "houses": {houses}, "split_sha256": "{task.split_hash()}"'
+    head = (
+        f'{{"version": 1, "world": "house", "split": "train", "houses": {houses}, "split_sha256": "{task.split_hash()}"'
+    )
     TARGET.write_text(f'{head},\n"questions": [\n{lines}\n]}}\n', encoding="utf-8")
 
 

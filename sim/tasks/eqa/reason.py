@@ -74,7 +74,7 @@ def group_any(inventory: Inventory) -> Iterator[Draft]:
 def group_which(inventory: Inventory) -> Iterator[Draft]:
     """Which musical instrument is there in the living room?"""
     for sort, _, room, there, perhaps in _sorts(inventory):
-        if len(there) == 1 and not perhaps:
+        if len(there) == 1 and not perhaps and not set(inventory.kind(there[0]).like) & set(sort.members):
             wrong = [knowledge().kind(c).said for c in sort.members if c != there[0].category]
             said, general = knowledge().kind(there[0].category).said, sort.one.split()[-1]
             telling = [n for n in inventory.names_of(there[0]) if said in n or not n.endswith(general)]
