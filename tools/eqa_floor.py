@@ -47,8 +47,9 @@ def main() -> None:
     print(f"{'':26s} {'n':>5s}  free: majority blind   choice: chance majority blind")
     for part in parts:
         values = {f"{f}/{n}": report[f"{f}/{part}/{n}"][0] for f in ("free", "choice") for n in agents}
+        count = report[f"free/{part}/blind"][1]
         print(
-            f"{part:26s} {report[f'free/{part}/blind'][1]:5d} {values['free/majority']:14.3f} {values['free/blind']:6.3f}"
+            f"{part:26s} {count:5d} {values['free/majority']:14.3f} {values['free/blind']:6.3f}"
             f" {values['choice/chance']:13.3f} {values['choice/majority']:8.3f} {values['choice/blind']:6.3f}"
         )
 

@@ -14,7 +14,7 @@ from sim.observation import GOAL_CHOICES, GOAL_TEXT
 
 @final
 class Majority(Agent):
-    """Answers at once. It judges by the words which kind a question is of; what is common it knows from train houses."""
+    """Answers at once. It judges by words which kind a question is of; what is common it knows from train houses."""
 
     def __init__(self) -> None:
         questions = train_questions()

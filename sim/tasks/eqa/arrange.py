@@ -28,7 +28,8 @@ def same_room(inventory: Inventory) -> Iterator[Draft]:
         if b.object_id == a.support or a.object_id == b.support or "door" in a.category:
             continue
         right, wrong = YES if a.room_id == b.room_id else NO
-        yield from draft("same_room", {"a": one, "b": two}, (right,), wrong, (a.object_id, b.object_id), a.category)
+        needs = (a.object_id, b.object_id)
+        yield from draft("same_room", {"a": one, "b": two}, (right,), wrong, needs, _pair(a, b))
 
 
 def nearer(inventory: Inventory) -> Iterator[Draft]:
@@ -43,7 +44,7 @@ def nearer(inventory: Inventory) -> Iterator[Draft]:
             needs = (a.object_id, b.object_id, at.object_id)
             for first, second in ((one, two), (two, one)):
                 slots = {"scope": room, "a": first, "b": second, "thing": where}
-                yield from draft("nearer", slots, right, wrong, needs, f"{a.category}/{b.category}")
+                yield from draft("nearer", slots, right, wrong, needs, _pair(a, b), a.category)
 
 
 def taller(inventory: Inventory) -> Iterator[Draft]:
@@ -57,7 +58,11 @@ def taller(inventory: Inventory) -> Iterator[Draft]:
             for first, second in ((one, two), (two, one)):
                 needs = (a.object_id, b.object_id)
                 slots = {"scope": room, "a": first, "b": second}
-                yield from draft("taller", slots, right, wrong, needs, a.category)
+                yield from draft("taller", slots, right, wrong, needs, _pair(a, b), a.category)
+
+
+def _pair(a: SceneObject, b: SceneObject) -> str:
+    return "/".join(sorted((a.category, b.category)))
 
 
 def _standing(inventory: Inventory, room_id: int) -> Iterator[tuple[SceneObject, str]]:
@@ -172,7 +177,7 @@ def _crowded(inventory: Inventory, support: SceneObject) -> bool:
     """Whether something that it does not hold, such as a rug, reaches below it."""
     low, high = support.box_min_m, support.box_max_m
     return any(
-        o is not support and o.support != support.object_id and o.box_min_m[2] < high[2] - 0.3
+        o.object_id != support.object_id and o.support != support.object_id and o.box_min_m[2] < high[2] - 0.3
         and bool(np.all(o.box_min_m[:2] < high[:2]) and np.all(o.box_max_m[:2] > low[:2]))
         for o in inventory.in_room(support.room_id)
     )  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -15,7 +15,7 @@ from sim.scene import Scene
 from sim.tasks.episode import Goal
 from sim.tasks.eqa import arrange, localise, reason, recognise
 from sim.tasks.eqa.draft import Draft
-from sim.tasks.eqa.frozen import wording_set, wordings
+from sim.tasks.eqa.frozen import common, wording_set, wordings
 from sim.tasks.eqa.inventory import Inventory
 from sim.tasks.eqa.knowledge import knowledge
 from sim.tasks.eqa.matching import matches, normalised
@@ -108,16 +108,26 @@ def _one_of(inventory: Inventory, pool: dict[str, list[Draft]], rng: np.random.G
     while pool:
         answer = list(pool)[int(rng.integers(len(pool)))]
         drafts = pool[answer]
-        subjects = sorted({d.subject for d in drafts})
-        subject = subjects[int(rng.integers(len(subjects)))]
-        same = [d for d in drafts if d.subject == subject]
-        found = same[int(rng.integers(len(same)))]
+        found = _drawn_from(drafts, rng)
         drafts[:] = [d for d in drafts if d is not found and set(d.needs) != set(found.needs)]
         if not drafts:
             del pool[answer]
         if all(inventory.viewable(inventory.by_id[i]) for i in found.needs):
             return found
     return None
+
+
+def _drawn_from(drafts: list[Draft], rng: np.random.Generator) -> Draft:
+    """One of several with the same answer: subjects evenly, but for those of which everybody would guess it."""
+    alike = Counter(d.subject for d in drafts)
+    weights = np.array([1.0 / (alike[d.subject] * likely(d.kind, d.subject, d.guess)) for d in drafts])
+    return drafts[int(rng.choice(len(drafts), p=weights / weights.sum()))]
+
+
+def likely(kind: str, subject: str, answer: str) -> float:
+    """How probable an answer is to who knows train houses and what is asked about, not which house it is in."""
+    counts = common().get(kind, {}).get(subject, {})
+    return (counts.get(normalised(answer), 0) + 1.0) / (sum(counts.values()) + max(len(counts), 2))
 
 
 def _goal(draft: Draft, asking: Asking, rng: np.random.Generator) -> Goal:
@@ -146,10 +156,14 @@ def worded(draft: Draft, name: str, rng: np.random.Generator) -> tuple[str, int]
 
 
 def offered(draft: Draft, rng: np.random.Generator) -> tuple[str, ...]:
-    """What to choose from: one right answer and up to three wrong ones. Yes comes before no, numbers in order."""
+    """What to choose from: one right answer and up to three wrong ones, likely ones before others.
+
+    Yes comes before no, numbers are in order.
+    """
     right = draft.answers[0]
     taken: list[str] = []
-    for i in rng.permutation(len(draft.wrong)):
+    chances = np.array([likely(draft.kind, draft.subject, w) for w in draft.wrong])
+    for i in rng.choice(len(chances), len(chances), replace=False, p=chances / chances.sum()):
         if not matches(draft.wrong[i], (right, *taken)) and len(taken) < _OPTIONS - 1:
             taken.append(draft.wrong[i])
     return _ordered([right, *taken], rng)

@@ -30,11 +30,13 @@ class Draft:
     """object_ids of what has to be seen"""
     subject: str = ""
     """what blind guessing could go by: a category, a use, a group"""
+    guess: str = ""
+    """the answer as such guessing would put it"""
 
 
 def draft(
     kind: str, slots: Mapping[str, str | None], answers: Iterable[str], wrong: Iterable[str],
-    needs: Iterable[str], subject: str = "",
+    needs: Iterable[str], subject: str = "", guess: str = "",
 ) -> list[Draft]:  # fmt: skip
     """The question, or none: when a name is missing, or when nothing else could be answered."""
     words = {key: word for key, word in slots.items() if word}
@@ -42,7 +44,7 @@ def draft(
     if len(words) < len(slots) or not right:
         return []
     others = tuple(w for w in dict.fromkeys(wrong) if not matches(w, right))
-    return [Draft(kind, words, right, others, sights, subject)] if others and sights else []
+    return [Draft(kind, words, right, others, sights, subject, guess or right[0])] if others and sights else []
 
 
 def number(count: int) -> tuple[tuple[str, ...], tuple[str, ...]]:

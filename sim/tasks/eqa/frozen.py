@@ -1,5 +1,5 @@
-"""What is frozen: the wordings, what is known of kinds of things, and the scenes held out. split.json holds their
-hashes; its own hash goes into the manifest of results."""
+"""What is frozen: wordings, what is known of kinds of things, what is common, and the scenes held out. split.json holds
+the hashes; its own hash goes into the manifest of results."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from typing import Any
 
 from sim.errors import InvalidSetting
 
-SPLIT_SHA256 = "b559b1cec1f012c1b06fdc3c1bbe663537c662f069bc0d7d7ea66bbceb7060f3"
+SPLIT_SHA256 = "086b98dc841d73b88f11da03fa34662a5fe60b8e11579673cd6668e557cc713e"
 """of split.json; questions of another hash are other questions, and their results are not compared"""
-_FILES = ("wordings.json", "knowledge.json")
+_FILES = ("wordings.json", "knowledge.json", "common.json")
 
 
 def _bytes(name: str) -> bytes:
@@ -43,6 +43,13 @@ def held_out(world: str) -> list[str] | None:
     """The scenes of the test split of a world; None where none were frozen."""
     found = split()["held_out"].get(world)
     return None if found is None else [str(scene) for scene in range(found["first"], found["first"] + found["count"])]
+
+
+@functools.cache
+def common() -> Mapping[str, Mapping[str, Mapping[str, int]]]:
+    """kind -> subject -> answer -> how often that is so in train houses (tools/eqa_common.py)."""
+    split()
+    return json.loads(_bytes("common.json"))
 
 
 @functools.cache

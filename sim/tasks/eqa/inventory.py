@@ -116,11 +116,15 @@ class Inventory:
     def local_name(self, thing: SceneObject) -> str | None:
         """A name by which this thing alone can be meant once the room has been named."""
         known = self.kind(thing)
-        rivals = [o for o in self._in[thing.room_id] if o is not thing and o.category in (thing.category, *known.like)]
+        rivals = [
+            o
+            for o in self._in[thing.room_id]
+            if o.object_id != thing.object_id and o.category in (thing.category, *known.like)
+        ]
         return None if rivals or known.vague else f"the {known.said}"
 
     def _named(self, thing: SceneObject, way: str) -> str | None:
-        rivals = [o for o in self.of(thing.category, *self.kind(thing).like) if o is not thing]
+        rivals = [o for o in self.of(thing.category, *self.kind(thing).like) if o.object_id != thing.object_id]
         noun, where = self.kind(thing).said, ""
         if "colour" in way:
             if not (colour := self.plain_colour(thing)):
@@ -156,9 +160,9 @@ class Inventory:
         return thing.attributes.get("colour", "") if single else ""
 
     def tones(self, thing: SceneObject) -> set[str]:
-        """Every colour that somebody may see in it; "" among them when that is not known."""
+        """Every colour that somebody may see in it: any, when the one that is told is not all of it."""
         sure = {tone(thing.attributes.get(key, "")) for key in ("colour", "second colour")}
-        return {*sure, *COLOURFUL} if self.kind(thing).colour_of is None else sure
+        return sure if self.kind(thing).colour_of == "" else {*sure, *COLOURFUL}
 
     def names_of(self, thing: SceneObject) -> tuple[str, ...]:
         """Every right answer to what it is; the first one is the usual name."""

@@ -50,12 +50,21 @@ def places_of(inventory: Inventory, thing: SceneObject) -> tuple[str, ...]:
     """Every right answer to where a thing is; the first says all of it."""
     rooms = rooms_named(thing.room)
     held = inventory.by_id.get(thing.support)
-    holders = ["floor"] if held is None else [inventory.kind(held).said, held.category, *inventory.kind(held).also]
+    below = [held] if held is not None else _rugs_under(inventory, thing)
+    holders = ["floor"] if held is None else []
+    holders += [name for o in below for name in (inventory.kind(o).said, o.category, *inventory.kind(o).also)]
     relation = "on" if held is None else thing.relation
     alone = [f"{relation} the {holder}" for holder in dict.fromkeys(holders)]
     both = [f"{place} in the {r}" for r in rooms for place in alone]
     swapped = [f"in the {r} {place}" for r in rooms for place in alone]
     return (*both, *swapped, *rooms, *alone)
+
+
+def _rugs_under(inventory: Inventory, thing: SceneObject) -> list[SceneObject]:
+    """What lies flat below a thing on the floor."""
+    x, y, _ = thing.middle_m
+    flat = [o for o in inventory.in_room(thing.room_id) if o.category in ("rug", "round rug")]
+    return [o for o in flat if o.box_min_m[0] < x < o.box_max_m[0] and o.box_min_m[1] < y < o.box_max_m[1]]
 
 
 def support_names(inventory: Inventory, thing: SceneObject) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ words need a scorer, see scoring.py.
 
 from __future__ import annotations
 
+import functools
 import re
 import unicodedata
 from collections.abc import Iterable
@@ -17,16 +18,17 @@ _LEADS = (
     "it is", "it's", "its", "that is", "that's", "this is", "there is", "there are", "there's", "they are", "i think",
     "i see", "answer is", "answer",
 )  # fmt: skip
+_LEAD = re.compile(rf"^(?:(?:{'|'.join(_LEADS)}) )+")
 _PLACES = ("in", "on", "at", "inside", "upon")
 
 
+@functools.lru_cache(maxsize=1 << 16)
 def normalised(answer: str) -> str:
     """What is compared: lower case, digits for number words, no articles, no lead-in, no punctuation."""
     text = unicodedata.normalize("NFKC", answer).casefold().replace("\N{RIGHT SINGLE QUOTATION MARK}", "'").strip()
     text = re.sub(r"[\"'.,;:!?()*_`]+", " ", text.replace("it's", "it is").replace("that's", "that is"))
     text = re.sub(r"[\s/-]+", " ", text).strip()
-    for lead in _LEADS:
-        text = text.removeprefix(f"{lead} ")
+    text = _LEAD.sub("", text)
     words = [_SPELLINGS.get(w, _NUMBERS.get(w, w)) for w in text.split() if w not in _DROPPED]
     while len(words) > 1 and words[0] in _PLACES:
         words = words[1:]

@@ -44,10 +44,12 @@ def what_colour_held(inventory: Inventory) -> Iterator[Draft]:
         around = [*held, *(o for h in held for o in inventory.held(h))]
         for thing in held if len(held) > 1 else ():
             colour = inventory.plain_colour(thing)
-            rivals = [o for o in around if o is not thing and tone(colour) in inventory.tones(o)]
+            rivals = [o for o in around if o.object_id != thing.object_id and tone(colour) in inventory.tones(o)]
             if not colour or rivals or inventory.kind(thing).vague:
                 continue
-            others = [inventory.kind(o).said for o in held if o is not thing] + others_like(inventory, thing)
+            others = [inventory.kind(o).said for o in held if o.object_id != thing.object_id] + others_like(
+                inventory, thing
+            )
             yield from draft(
                 "what_colour_held",
                 {"colour": colour, "relation": relation, "support": inventory.name(support)},
@@ -66,7 +68,9 @@ def what_made_of(inventory: Inventory) -> Iterator[Draft]:
             material = thing.attributes["material"]
             if inventory.kind(thing).vague or [o.attributes["material"] for o in around].count(material) > 1:
                 continue
-            others = [inventory.kind(o).said for o in held if o is not thing] + others_like(inventory, thing)
+            others = [inventory.kind(o).said for o in held if o.object_id != thing.object_id] + others_like(
+                inventory, thing
+            )
             yield from draft(
                 "what_made_of",
                 {"material": material, "relation": relation, "support": inventory.name(support)},

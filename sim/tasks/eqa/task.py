@@ -23,6 +23,7 @@ from sim.observation import (
     GOAL_INDEX,
     GOAL_KIND,
     GOAL_TEXT,
+    IDS,
     POSE,
     RGB,
     STAMP,
@@ -39,6 +40,8 @@ from sim.tasks.task import Status, Task, Trial, TrialResult
 
 PER_SCENE = len(CATEGORIES)
 """questions of one scene: one of every category"""
+STEP_NS = 1_000_000_000
+"""by how much the clock that the agent is shown goes on with an action; the scene itself stands still meanwhile"""
 _BARREN = 50
 """scenes in a row without a single question: the world says too little of its things"""
 
@@ -49,12 +52,13 @@ class _Eqa(Task):
     choices: ClassVar[bool]
 
     def __init__(self, *, max_steps: int = 500, scorer: AnswerScorer | None = None, config: SceneConfig | None = None,
-                 stamp_ns: int = 0) -> None:  # fmt: skip
-        """`scorer`: marks free answers on OpenEQA's scale, beside the exact match; `stamp_ns`: when it is asked."""
+                 stamp_ns: int = 0, shows_ids: bool = False) -> None:  # fmt: skip
+        """`scorer`: marks free answers on OpenEQA's scale, beside the exact match; `stamp_ns`: when it is asked;
+        `shows_ids`: agents see which thing is where."""
         if max_steps < 1:
             raise InvalidSetting(f"max_steps must be at least 1; given {max_steps}")
         self.max_steps, self._scorer, self._stamp_ns = max_steps, scorer, stamp_ns
-        self._config = config or SceneConfig()
+        self._config, self._shows_ids = config or SceneConfig(), shows_ids
 
     @staticmethod
     def split_hash() -> str:
@@ -108,7 +112,11 @@ class _Eqa(Task):
         if len(episode.goals) != 1 or episode.goals[0].kind != "question":
             kinds = [g.kind for g in episode.goals]
             raise InvalidSetting(f"an episode of {self.task_id} asks one question; {episode.episode_id!r} has {kinds}")
-        return EqaTrial(scene, episode, self.max_steps, self._scorer)
+        if not all(math.isfinite(v) for v in (*episode.start_m, episode.start_yaw_rad)):
+            raise InvalidSetting(
+                f"the episode {episode.episode_id!r} has no start: it is asked about a recorded walk; see history()"
+            )
+        return EqaTrial(scene, episode, self.max_steps, self._scorer, self._shows_ids)
 
 
 @final
@@ -131,9 +139,10 @@ class EqaChoiceTask(_Eqa):
 class EqaTrial(Trial):
     """One question under way. Ends with STOP, which bears the answer, or when the steps are used up."""
 
-    def __init__(self, scene: Scene, episode: Episode, max_steps: int, scorer: AnswerScorer | None) -> None:
+    def __init__(self, scene: Scene, episode: Episode, max_steps: int, scorer: AnswerScorer | None = None,
+                 shows_ids: bool = False) -> None:  # fmt: skip
         self._scene, self._episode, self._goal = scene, episode, episode.goals[0]
-        self._max_steps, self._scorer = max_steps, scorer
+        self._max_steps, self._scorer, self._shows_ids = max_steps, scorer, shows_ids
         if episode.stamp_ns > scene.stamp_ns:
             scene.advance(episode.stamp_ns)
         scene.place(np.array(episode.start_m), episode.start_yaw_rad)
@@ -147,12 +156,14 @@ class EqaTrial(Trial):
     def observation(self) -> dict[str, Any]:
         sight, stand = self._scene.look(), self._scene.stand
         state = np.array([stand.x_m, stand.y_m, stand.z_m, stand.yaw_rad, stand.pitch_rad], np.float32)
-        return {
+        seen = {
             RGB: sight.rgb, DEPTH: np.nan_to_num(sight.depth_m, nan=0.0), POSE: sight.world_from_camera, STATE: state,
-            STAMP: np.array(self._scene.stamp_ns, np.int64), COLLIDED: np.array(self._collided, np.int8),
+            STAMP: np.array(self._scene.stamp_ns + self._steps * STEP_NS, np.int64),
+            COLLIDED: np.array(self._collided, np.int8),
             GOAL_INDEX: np.array(0, np.int64), GOAL_KIND: self._goal.kind, GOAL_TEXT: self._goal.text,
             GOAL_CHOICES: self._goal.choices, GOAL_IMAGE: np.zeros((0, 0, 3), np.uint8),
         }  # fmt: skip
+        return {**seen, IDS: sight.instance_ids} if self._shows_ids else seen
 
     def step(self, action: int | Mapping[str, Any]) -> None:
         if self.over:
