@@ -83,7 +83,7 @@ def test_they_know_train_questions_alone():
     file = Path(training.__file__).parent / "eqa_train.json"
     data = json.loads(file.read_text(encoding="utf-8"))
     assert data["split"] == "train" and data["split_sha256"] == SPLIT_SHA256
-    assert {q.kind for q in train_questions()} == set(KINDS)
+    assert {q.kind for q in train_questions()} == set(KINDS) - {"door_state"}  # all doors of new houses are open
     said = {q.text for q in train_questions()}
     world = HandWorld()
     test = {
@@ -105,8 +105,8 @@ def test_kinds_are_told_by_their_words():
     kinds = KindOfQuestion(train_questions())
     lines = [(kind, line) for kind, sets in wordings().items() for line in sets["train"]]
     slots = {"thing": "the mug", "a": "the sofa", "b": "the piano", "support": "the desk", "relation": "on",
-             "one": "lamp", "room": "the kitchen", "many": "chairs", "use": "fry an egg", "colour": "red", "material": "wood",
-             "plenty": "lamps"}  # fmt: skip
+             "one": "lamp", "room": "the kitchen", "many": "chairs", "use": "fry an egg", "colour": "red",
+             "material": "wood", "plenty": "lamps"}  # fmt: skip
     right = [kinds.of(line.format(**slots)) == kind for kind, line in lines]
     assert sum(right) > 0.85 * len(right)
     held_out = [(kind, line) for kind, sets in wordings().items() for line in sets["test"]]

@@ -22,7 +22,7 @@ def door_words(house: House, state: ThingState) -> dict[str, str]:
     along = state.world_from_thing[:2, 0][opening.axis]
     words = {"state": "closed" if abs(along) > math.cos(math.radians(_CLOSED_DEG)) else "open"}
     if opening.passage is Passage.DOOR:
-        first, second = (house.rooms[i].kind for i in opening.rooms)
+        first, second = (house.rooms[i].kind.replace("kids room", "kids' room") for i in opening.rooms)
         words["joins"] = f"the {first} and the {second}"
     return words
 

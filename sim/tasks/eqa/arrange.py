@@ -185,19 +185,12 @@ def _crowded(inventory: Inventory, support: SceneObject) -> bool:
 
 def door_state(inventory: Inventory) -> Iterator[Draft]:
     """Is the door between the kitchen and the hallway open or closed? Of worlds that say so of their doors."""
-    joined = [d.attributes.get("joins", "") for d in inventory.doors]
-    for door in inventory.doors:
-        state, joins = door.attributes.get("state", ""), door.attributes.get("joins", "")
-        if state in ("open", "closed"):
-            lone = joined.count(joins) == 1 and bool(joins)
-            name = f"the door between {joins}" if lone and door.category == "door" else None
-            name = "the front door" if door.category == "front door" and len(_fronts(inventory)) == 1 else name
+    inner = [d for d in inventory.doors if d.attributes.get("joins")]
+    for door in inner:
+        state, joins = door.attributes.get("state", ""), door.attributes["joins"]
+        if state in ("open", "closed") and [d.attributes["joins"] for d in inner].count(joins) == 1:
             right = ("open", "opened", "ajar") if state == "open" else ("closed", "shut")
             yield from draft(
-                "door_state", {"thing": name}, right, ("closed" if state == "open" else "open",),
-                (door.object_id,), door.category,
+                "door_state", {"thing": f"the door between {joins}"}, right,
+                ("closed" if state == "open" else "open",), (door.object_id,), door.category,
             )  # fmt: skip
-
-
-def _fronts(inventory: Inventory) -> list[SceneObject]:
-    return [d for d in inventory.doors if d.category == "front door"]

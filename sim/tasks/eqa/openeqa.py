@@ -21,6 +21,7 @@ from sim.tasks.episode import Episode, Goal
 from sim.tasks.eqa.asking import CATEGORIES
 from spatialmem.geometry import Z_UP_FROM_Y_UP, apply, matrix_from_quat_wxyz
 
+_NOWHERE = (math.nan, math.nan, math.nan)
 _UPRIGHT = 0.05
 """how far the camera's up may lean, as a sine"""
 
@@ -40,7 +41,7 @@ def read_openeqa(path: str | Path, subset: str | Path | None = None) -> tuple[Ep
         goal, question_id, walk = _question(source, where, entry)
         if question_id in episodes:
             raise _bad(source, f"{where}.question_id", "an id that no other question has", question_id)
-        episodes[question_id] = Episode(question_id, walk, (math.nan,) * 3, math.nan, (goal,), extra=_rest(entry))
+        episodes[question_id] = Episode(question_id, walk, _NOWHERE, math.nan, (goal,), extra=_rest(entry))
     wanted = list(episodes) if subset is None else _ids(Path(subset), set(episodes))
     return tuple(episodes[i] for i in wanted)
 

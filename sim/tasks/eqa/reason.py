@@ -76,8 +76,9 @@ def group_which(inventory: Inventory) -> Iterator[Draft]:
     for sort, _, room, there, perhaps in _sorts(inventory):
         if len(there) == 1 and not perhaps and not set(inventory.kind(there[0]).like) & set(sort.members):
             wrong = [knowledge().kind(c).said for c in sort.members if c != there[0].category]
-            said, general = knowledge().kind(there[0].category).said, sort.one.split()[-1]
-            telling = [n for n in inventory.names_of(there[0]) if said in n or not n.endswith(general)]
+            known = knowledge().kind(there[0].category)
+            general = tuple(a for a in known.also if a in sort.one.split())  # "bed" is no answer to which bed it is
+            telling = [n for n in inventory.names_of(there[0]) if known.said in n or not n.endswith(general)]
             yield from draft(
                 "group_which", {"one": sort.one, "room": room}, telling, wrong, (there[0].object_id,), sort.one
             )

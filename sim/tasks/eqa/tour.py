@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import heapq
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -104,28 +105,51 @@ def _covering(scene: Scene) -> NDArray[np.float64]:
     return places[chosen]
 
 
-def _keys(points_m: NDArray[np.floating]) -> Iterable[tuple[int, ...]]:
+def _keys(points_m: NDArray[np.floating]) -> list[tuple[int, ...]]:
     return [tuple(row) for row in np.round(np.asarray(points_m) * 1000.0).astype(np.int64).tolist()]
 
 
 def _through(scene: Scene, stops: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(M, 3) standing places one step apart, from the first stop past all others, to the nearest one first."""
+    """(M, 3) standing places one step apart, from the first stop past all others, to the nearest one first.
+
+    Where the places of a scene leave a gap, the walk does too.
+    """
     places = scene.standing_places_m()
-    left, path = list(range(1, len(stops))), [stops[0]]
+    index = {key: i for i, key in enumerate(_keys(places))}
+    links = _links(places)
+    here, *left = (index[key] for key in _keys(stops))
+    path = [here]
     while left:
-        away = scene.distances_to(path[-1][None])
-        nearest = min(left, key=lambda i: away(stops[i]))
+        far, came_from = _ways(links, here)
+        nearest = min(left, key=lambda i: far[i])
         left.remove(nearest)
-        back = [stops[nearest]]
-        field = np.array([away(p) for p in places])
-        while np.linalg.norm(back[-1] - path[-1]) > 1e-6 and len(back) <= len(places):
-            back.append(_downhill(places, field, back[-1]))
-        path.extend(back[-2::-1])
-    return np.array(path)
+        back = [nearest]
+        while came_from[back[-1]] >= 0:
+            back.append(came_from[back[-1]])
+        path.extend(back[::-1] if back[-1] != here else back[-2::-1])
+        here = nearest
+    return places[path]
 
 
-def _downhill(places: NDArray[np.float64], field: NDArray[np.float64], at: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The neighbouring place on the shortest way to where the field is 0."""
-    apart = np.linalg.norm(places - at, axis=1)
-    cost = np.where((apart < _LINK_M) & (apart > 1e-6), field + apart, np.inf)
-    return places[int(np.argmin(cost))]
+def _links(places: NDArray[np.float64]) -> list[list[tuple[int, float]]]:
+    """For every place those one step away, and how far they are."""
+    found = []
+    for i, at in enumerate(places):
+        apart = np.linalg.norm(places - at, axis=1)
+        found.append([(int(j), float(apart[j])) for j in np.flatnonzero(apart < _LINK_M) if j != i])
+    return found
+
+
+def _ways(links: list[list[tuple[int, float]]], start: int) -> tuple[list[float], list[int]]:
+    """How far each place is from one, inf where no way leads, and the place before it; Dijkstra's search."""
+    far, came_from = [math.inf] * len(links), [-1] * len(links)
+    far[start], queue = 0.0, [(0.0, start)]
+    while queue:
+        length, i = heapq.heappop(queue)
+        if length > far[i]:
+            continue
+        for j, step in links[i]:
+            if length + step < far[j]:
+                far[j], came_from[j] = length + step, i
+                heapq.heappush(queue, (length + step, j))
+    return far, came_from
