@@ -16,7 +16,7 @@ from policies.agents.eqa_training import KindOfQuestion, train_questions
 from policies.agents.majority import Majority
 from sim.agent import Agent, Brief
 from sim.body import Action
-from sim.observation import GOAL_CHOICES, GOAL_TEXT
+from sim.observation import GOAL_CHOICES, GOAL_KIND, GOAL_TEXT
 from sim.tasks.eqa import KINDS, Asking, EqaChoiceTask, EqaTask, ask
 from sim.tasks.eqa.frozen import SPLIT_SHA256, wordings
 
@@ -58,7 +58,7 @@ def test_answers_are_one_of_the_choices(agent):
     if isinstance(agent, EqaOracle):
         pytest.skip("it is told")
     options = ("chartreuse", "a submarine", "both")
-    action = agent.act({GOAL_TEXT: "Where is the kettle?", GOAL_CHOICES: options})
+    action = agent.act({GOAL_KIND: "question", GOAL_TEXT: "Where is the kettle?", GOAL_CHOICES: options})
     assert action["action"] == Action.STOP and action["answer"] in options
 
 
@@ -67,13 +67,22 @@ def test_nothing_passes_from_one_question_to_the_next(agent):
         agent.reset(Brief("eqa-v1", "hand", None, None, 0, 1))  # type: ignore[arg-type]
         assert agent.act({})["answer"] == ""
         return
-    asked = [{GOAL_TEXT: text, GOAL_CHOICES: ()} for text in ("What colour is the sofa?", "Is the desk empty?")]
+    asked = [
+        {GOAL_KIND: "question", GOAL_TEXT: text, GOAL_CHOICES: ()}
+        for text in ("What colour is the sofa?", "Is the desk empty?")
+    ]
     first = [agent.act(a) for a in asked]
     assert [agent.act(a) for a in reversed(asked)] == first[::-1]
 
 
 def test_only_the_oracle_is_privileged():
     assert [kind.privileged for kind in AGENTS] == [False, False, True]
+
+
+@pytest.mark.parametrize("kind", [Blind, Majority])
+def test_where_nothing_is_asked_they_stop(kind):
+    assert kind().act({GOAL_KIND: "category", GOAL_TEXT: "chair", GOAL_CHOICES: ()}) == Action.STOP
+    assert len(kind().identity()["questions"]) == 64
 
 
 # what they are fitted on

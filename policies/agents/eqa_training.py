@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import json
 import math
 import re
@@ -25,8 +26,18 @@ class Asked:
 @functools.cache
 def train_questions() -> tuple[Asked, ...]:
     """All of them, in the order of their houses."""
-    data = json.loads(files("policies.agents").joinpath("eqa_train.json").read_text(encoding="utf-8"))
+    data = json.loads(_file())
     return tuple(Asked(kind, text, answer, tuple(choices)) for kind, text, answer, choices in data["questions"])
+
+
+@functools.cache
+def train_questions_sha256() -> str:
+    """Of their file."""
+    return hashlib.sha256(_file()).hexdigest()
+
+
+def _file() -> bytes:
+    return files("policies.agents").joinpath("eqa_train.json").read_bytes()
 
 
 def words_of(text: str) -> list[str]:

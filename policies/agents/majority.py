@@ -6,10 +6,10 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping
 from typing import Any, final
 
-from policies.agents.eqa_training import KindOfQuestion, train_questions
+from policies.agents.eqa_training import KindOfQuestion, train_questions, train_questions_sha256
 from sim.agent import Agent, Brief, Observation
 from sim.body import Action
-from sim.observation import GOAL_CHOICES, GOAL_TEXT
+from sim.observation import GOAL_CHOICES, GOAL_KIND, GOAL_TEXT
 
 
 @final
@@ -27,8 +27,14 @@ class Majority(Agent):
         """Nothing is kept from one episode to the next."""
 
     def act(self, observation: Observation) -> int | Mapping[str, Any]:
+        if observation[GOAL_KIND] != "question":
+            return int(Action.STOP)
         choices = tuple(observation[GOAL_CHOICES])
         return {"action": int(Action.STOP), "answer": self.answer(str(observation[GOAL_TEXT]), choices)}
+
+    def identity(self) -> Mapping[str, str]:
+        """The questions that it was fitted on, for the manifest of a run."""
+        return {"questions": train_questions_sha256()}
 
     def answer(self, question: str, choices: tuple[str, ...] = ()) -> str:
         """The commonest answer, among the choices where there are any; of equally common ones the first."""
