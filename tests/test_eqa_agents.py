@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from sim.agent import Agent, Brief
 from sim.body import Action
 from sim.observation import GOAL_CHOICES, GOAL_KIND, GOAL_TEXT
 from sim.tasks.eqa import KINDS, Asking, EqaChoiceTask, EqaTask, ask
+from sim.tasks.eqa.asking import TWO_VALUED
 from sim.tasks.eqa.frozen import SPLIT_SHA256, wordings
 
 AGENTS = [Blind, Majority, EqaOracle]
@@ -101,6 +103,16 @@ def test_they_know_train_questions_alone():
         for g in ask(world.open(s, EqaTask().scene_config()), Asking("test"), 35)
     }
     assert len(said) > 1000 and not said & test
+
+
+def test_no_answer_is_much_commoner_than_the_others():
+    asked = train_questions()
+    for kind in TWO_VALUED - {"door_state"}:
+        counts = Counter(q.answer for q in asked if q.kind == kind)
+        assert len(counts) == 2 and min(counts.values()) > 0.35 * counts.total(), (kind, counts)
+    for kind in ("colour", "use_colour", "room", "support", "use_room", "what_held", "what_colour_held", "where"):
+        counts = Counter(q.answer for q in asked if q.kind == kind)
+        assert max(counts.values()) < 0.25 * counts.total(), (kind, counts.most_common(3))
 
 
 def test_they_do_not_read_the_wordings():
