@@ -119,7 +119,9 @@ def test_looks():
     assert answers("colour")[("the stove",)] == "white"
     assert answers("colour")[("the top of the dining table",)] == "white"
     assert not [names for names in answers("colour") if "chair" in names[0]]  # there are three
-    assert answers("material")[("the guitar",)] == "wood"
+    assert answers("material")[("the mug",)] == "ceramic"
+    assert answers("material")[("the top of the dining table",)] == "wood"
+    assert ("the laptop",) not in answers("material")  # its screen is of glass
     rug = thing(40, "blanket", 1, (6, 2, 0), (1, 1, 0.1), colour="red", decor="striped")
     assert answers("pattern", (*furnished(), rug)) == {("the blanket",): "striped"}
     assert ("the blanket",) not in answers("colour", (*furnished(), rug))
