@@ -9,7 +9,7 @@ from typing import Any
 from spatialmem.keeper import Keeper
 from spatialmem.layers import Layers
 from spatialmem.store.evictions import EvictionRow
-from spatialmem.voxels.blocks import number_of_blocks
+from spatialmem.voxels.blocks import number_of_blocks, number_of_rows
 
 
 def described_memory(keeper: Keeper, layers: Layers) -> dict[str, Any]:
@@ -24,7 +24,6 @@ def described_memory(keeper: Keeper, layers: Layers) -> dict[str, Any]:
         "first_stamp_ns": min(stamps, default=None),
         "last_stamp_ns": max(stamps, default=None),
         "encoder": keeper.encoder_name,
-        "surface_rows": layers.surface.rows_used,
         **block_counts(layers),
         "departed_regions": len(layers.departed),
         "suspect_poses": sum(row.pose_suspect for row in rows),
@@ -36,7 +35,7 @@ def described_memory(keeper: Keeper, layers: Layers) -> dict[str, Any]:
         "budget": {"ram_bytes": keeper.config.ram_bytes, "file_bytes": keeper.config.file_bytes},
         "evicted": [] if file is None else evicted(file.evictions()),
         "up_in_map": None if up is None else up.tolist(),
-        "ram_bytes": layers.surface.bytes_used,
+        "ram_bytes": layers.surface.bytes_used + layers.free.bytes_used,
         "ram_budget_bytes": keeper.config.ram_bytes,
         "file_bytes": {} if file is None else file.sizes(),
         "config": json.loads(keeper.config.to_json()),
@@ -49,6 +48,7 @@ def block_counts(layers: Layers) -> dict[str, int]:
         surface_away, free_away = map(len, epoch.shelves)
         return {
             "surface_blocks": number_of_blocks(epoch.surface.pools),
+            "surface_rows": number_of_rows(epoch.surface.pools),
             "free_space_blocks": number_of_blocks(epoch.free.pools),
             "surface_blocks_on_file_alone": surface_away,
             "free_space_blocks_on_file_alone": free_away,

@@ -96,6 +96,11 @@ class FreeSpaceGrid:
         """Blocks of the pool in use, those included that only readers of earlier epochs still see."""
         return int(self.pools.counters[0])
 
+    @property
+    def bytes_used(self) -> int:
+        """Bytes of the reserved pools that blocks in use take."""
+        return self.blocks_in_use * _BLOCK_BYTES
+
     def reset(self) -> None:
         """Forget everything; what was reserved stays reserved."""
         clear(self.pools)

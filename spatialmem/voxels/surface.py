@@ -18,6 +18,7 @@ from spatialmem.voxels.blocks import (
     block_of,
     copy_blocks,
     fresh_blocks,
+    number_of_rows,
     release_blocks,
     room_for_copies,
     write_block,
@@ -80,7 +81,7 @@ class SurfaceGrid:
     @property
     def rows_used(self) -> int:
         """Rows of colour and feature in use."""
-        return int(self.pools.n_rows[live_blocks(self.pools.table_keys, self.pools.table_blocks)].sum())
+        return number_of_rows(self.pools)
 
     @property
     def bytes_used(self) -> int:
