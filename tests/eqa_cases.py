@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from sim.body import Action, Moved, Stand
 from sim.errors import MissingScene, SimError
 from sim.scene import Scene, SceneConfig, SceneObject, Sight, World
+from sim.tasks.eqa import AnswerScorer
 from spatialmem.types import Camera
 
 EYE_M = 1.25
@@ -114,7 +115,8 @@ class HandScene(Scene):
     def sight_from(self, world_from_camera: NDArray[np.floating], camera: Camera) -> Sight:
         shape = (camera.height, camera.width)
         return Sight(
-            np.zeros((*shape, 3), np.uint8), np.full(shape, np.nan, np.float32), np.zeros(shape, np.int32), None,
+            np.zeros((*shape, 3), np.uint8), np.full(shape, np.nan, np.float32), np.zeros(shape, np.int32),
+            np.zeros((0, 0, 3), np.float32),
             np.asarray(world_from_camera, np.float64), camera,
         )  # fmt: skip
 
@@ -167,3 +169,14 @@ class HandWorld(World):
             raise MissingScene(f"no scene {scene_id!r}")
         self.opened.append(HandScene(self._things.get(scene_id, furnished()), scene_id, config))
         return self.opened[-1]
+
+
+class Marks(AnswerScorer):
+    """Gives the mark that it was told to, and remembers what it was asked."""
+
+    def __init__(self, mark: int) -> None:
+        self._mark, self.asked = mark, []
+
+    def mark(self, question, answer, prediction, extra_answers):
+        self.asked.append((question, answer, prediction, tuple(extra_answers)))
+        return self._mark

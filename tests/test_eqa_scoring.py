@@ -5,24 +5,14 @@ from __future__ import annotations
 import math
 
 import pytest
+from eqa_cases import Marks
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sim.errors import InvalidSetting
-from sim.tasks.eqa import AnswerScorer, llm_match, path_share
+from sim.tasks.eqa import llm_match, path_share
 from sim.tasks.eqa.matching import matches, normalised
 from sim.tasks.eqa.scoring import marked
-
-
-class Marks(AnswerScorer):
-    """Gives the mark that it was told to, and remembers what it was asked."""
-
-    def __init__(self, mark: int) -> None:
-        self._mark, self.asked = mark, []
-
-    def mark(self, question, answer, prediction, extra_answers):
-        self.asked.append((question, answer, prediction, tuple(extra_answers)))
-        return self._mark
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from eqa_cases import HandScene, HandWorld, furnished
-from test_eqa_scoring import Marks
+from eqa_cases import HandScene, HandWorld, Marks, furnished
 
 from sim import observation as keys
 from sim.body import Action
