@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from sim.body import Action, Moved, Stand
 from sim.errors import MissingScene, UnknownName, unknown_name
 from sim.house.agent import Agent
+from sim.house.doors import door_words
 from sim.house.house import House, HouseConfig
 from sim.house.making import make_house
 from sim.house.render.raster import RasterRenderer
@@ -198,7 +199,7 @@ class HouseScene(Scene):
         t, look = state.thing, state.thing.look
         words = {
             "colour": look.colour, "second colour": look.second_colour, "decor": look.decor,
-            "material": look.material, "size": look.size,
+            "material": look.material, "size": look.size, **door_words(self.house, state),
         }  # fmt: skip
         return SceneObject(
             str(t.thing_id), t.thing_id, t.category, t.group, look.phrase(t.category),
