@@ -206,7 +206,7 @@ class Truth:
         return self._navigation
 
     def _way_changes(self, *thing_ids: int) -> None:
-        """Things are about to change, or have changed: ways are to be found anew where they take ground of their own."""
+        """Things are about to change or have changed: ways are found anew where they take ground of their own."""
         if self._still is not None and any(not is_loose(self.house.thing(i)) for i in thing_ids):
             self._still = None
         if self._navigation is not None and any(self._own_ground(i) for i in thing_ids):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import replace
+from functools import partial
 from typing import final
 
 import numpy as np
@@ -36,6 +37,7 @@ class Errands:
         who = list(home.busy_until)
         objects = [t.thing_id for t in home.house.things if t.group == "object"]
         self._owner = {i: str(home.rng.choice([*who, ""])) for i in objects}  # nobody's are everybody's
+        self._supports = [t.thing_id for t in home.house.things if t.shape.regions]
         rooms = [r.room_id for r in home.house.rooms if r.kind in ("bedroom", "kids room", "office", "library")]
         self._own_rooms = {w: {int(v) for v in home.rng.permutation(rooms)[:2]} for w in who}
 
@@ -45,11 +47,7 @@ class Errands:
         """Begin an errand now, or when the resident has time for it."""
         if self._waits(stamp, who, planned, lambda t: self.run(t, who, errand, planned)):
             return
-        wanted = [
-            s
-            for s in self.home.truth.states(group="object")
-            if s.thing.category in errand.things and self._may(s, who) and not self._is_done(s, errand)
-        ]
+        wanted = [s for s in self._objects(errand.things) if self._may(s, who) and not self._is_done(s, errand)]
         self.home.rng.shuffle(wanted)  # type: ignore[arg-type]
         for s in wanted[:_CHOICES]:
             spot = self._spot(s.thing.thing_id, who, errand.to, errand.rooms)
@@ -57,14 +55,14 @@ class Errands:
                 free = self._carry(stamp, who, s.thing.thing_id, spot, errand.why, errand.back)
                 if errand.count > 1:
                     rest = replace(errand, count=errand.count - 1)
-                    self.home.later(free, lambda t: self.run(t, who, rest, planned))
+                    self.home.later(free, partial(self.run, who=who, errand=rest, planned=planned))
                 return
 
     def tidy(self, stamp: int, who: str, planned: int) -> None:
         """Bring something back to where it first stood."""
         if self._waits(stamp, who, planned, lambda t: self.tidy(t, who, planned)):
             return
-        away = [s for s in self.home.truth.states(group="object") if self._may(s, who) and self._is_away(s)]
+        away = [s for s in self.home.truth.states(group="object") if self._is_away(s) and self._may(s, who)]
         if away:
             s = away[int(self.home.rng.integers(len(away)))]
             self._bring_back(stamp, who, s, (), TIDIED_UP)
@@ -73,8 +71,7 @@ class Errands:
         """Take a fruit, for good."""
         if self._waits(stamp, who, planned, lambda t: self.eat(t, who, planned)):
             return
-        food = [s for s in self.home.truth.states(group="object") if s.thing.category in EATEN]
-        food = [s for s in food if self.home.at_hand(s.thing.thing_id)]
+        food = [s for s in self._objects(EATEN) if self.home.at_hand(s.thing.thing_id)]
         if food:
             s = food[int(self.home.rng.integers(len(food)))]
             self.home.take(stamp, who, s.thing.thing_id, f"eating the {s.thing.category}")
@@ -94,7 +91,7 @@ class Errands:
         home = self.home
         while kinds:
             wanted = kinds.pop(0)
-            options = [s for s in home.truth.states(group="object") if s.thing.category in wanted and self._may(s, who)]
+            options = [s for s in self._objects(wanted) if self._may(s, who)]
             if options:
                 s = options[int(home.rng.integers(len(options)))]
                 taken.append(s.thing.thing_id)
@@ -192,9 +189,9 @@ class Errands:
         home, truth = self.home, self.home.truth
         no = {thing_id, *truth.held_by(thing_id)}
         options = []
-        for support in truth.states():
+        for support in (truth.state(i) for i in self._supports):
             kind = home.house.rooms[support.room_id].kind if support.room_id >= 0 else ""
-            if support.thing.thing_id in no or rooms and kind not in rooms or not home.stands(support):
+            if support.thing.thing_id in no or (rooms and kind not in rooms) or not home.stands(support):
                 continue
             for region in regions_of(support.thing, to):
                 liked = to.index(region.kind) - _FAVOURITE * (support.room_id in self._own_rooms[who])
@@ -211,6 +208,9 @@ class Errands:
         fit = [r for r in house.rooms if r.room_id not in shut and (not usual or r.kind in usual)]
         self.home.rng.shuffle(fit)  # type: ignore[arg-type]
         return next((s for r in fit[:3] if (s := self.home.spots.on_floor(thing_id, r)) is not None), None)
+
+    def _objects(self, kinds: Kinds) -> list[ThingState]:
+        return [s for s in self.home.truth.states(group="object") if s.thing.category in kinds]
 
     def _may(self, s: ThingState, who: str) -> bool:
         """Whether a resident may take a thing now: nobody else's."""

@@ -32,7 +32,8 @@ def faults(house: House, script: Script, *, ways: bool = True) -> tuple[str, ...
     truth, doors = Truth(house), doors_of(house)
     found, last, seen = list[str](), 0, house.navigation
     for deed in script.deeds:
-        name = f"{said(deed.stamp_ns)}, {deed.who}, {deed.verb.value} {house.thing(deed.thing_id).category} {deed.thing_id}"
+        thing = f"{house.thing(deed.thing_id).category} {deed.thing_id}"
+        name = f"{said(deed.stamp_ns)}, {deed.who}, {deed.verb.value} {thing}"
         if deed.stamp_ns < last or deed.until_ns < deed.stamp_ns:
             return (*found, f"{name}: stamps are not in order")
         last, shut = deed.stamp_ns, shut_now(truth, doors)

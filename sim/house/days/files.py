@@ -53,7 +53,8 @@ def read_script(path: str | Path, house: House) -> Script:
         config = header["config"]
         config["hours"] = tuple(config["hours"])
         deeds: list[Deed] = []
-        for number, line in enumerate(lines[1:], 2):
+        for line in lines[1:]:
+            number += 1
             deeds.append(_deed(house, json.loads(line)))
         number = 1
         return Script(

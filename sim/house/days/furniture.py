@@ -9,7 +9,7 @@ import numpy as np
 from sim.house.days.clock import HOUR_NS
 from sim.house.days.doors import Door
 from sim.house.days.household import Event, Household
-from sim.house.days.routines import FURNITURE_ROOMS, MOVED_ABOUT, SEATS
+from sim.house.days.routines import DESK_SEATS, FURNITURE_ROOMS, MOVED_ABOUT, TABLE_SEATS, WORK
 from sim.house.days.spots import Spot
 from sim.house.shape import placed
 from sim.house.truth import ThingState
@@ -29,7 +29,7 @@ class Furniture:
 
     def pull_out(self, stamp: int, who: str, why: str) -> None:
         """Move a seat back from what it is tucked into, and leave it so."""
-        s = self._one_of(SEATS, stamp, who)
+        s = self._one_of(DESK_SEATS if why == WORK else TABLE_SEATS, stamp, who)
         if s is None:
             return
         rng = self.home.rng
@@ -43,7 +43,7 @@ class Furniture:
 
     def push_in(self, stamp: int, who: str, why: str) -> None:
         """Bring a piece that was moved back to where it first stood."""
-        s = self._one_of((*SEATS, *MOVED_ABOUT), stamp, who, away=True)
+        s = self._one_of((*DESK_SEATS, *MOVED_ABOUT), stamp, who, away=True)
         if s is not None:
             self._moved(stamp, who, s, s.thing.world_from_thing, why)
 

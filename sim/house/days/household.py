@@ -43,6 +43,8 @@ class Household:
         """supports that something is on its way to: they stay"""
         self.deeds: list[Deed] = []
         self._shut = {d.thing_id for d in self.doors if d.front}
+        self.shut: frozenset[int] = frozenset()
+        """rooms that nobody can enter now"""
         self._leaves = {d.thing_id: place_of(self.truth.state(d.thing_id)) for d in self.doors}
         self._places: dict[int, Place] = {}
         self._heading: dict[int, int] = {}  # thing in somebody's hands -> room it is carried to
@@ -73,16 +75,13 @@ class Household:
 
     # what is free to be used
 
-    @property
-    def shut(self) -> frozenset[int]:
-        """Rooms that nobody can enter now."""
-        return shut_rooms(self.house, self.doors, self._shut)
-
     def at_hand(self, thing_id: int) -> bool:
         """Whether a thing can be taken: it is there, nobody brings anything to it, no door is in the way."""
         s = self.truth.state(thing_id)
-        chain = (thing_id, *self.truth.held_by(thing_id))
-        return s.present and s.room_id not in self.shut and not any(self.awaited[i] for i in chain)
+        if not s.present or s.room_id in self.shut:
+            return False
+        awaited = +self.awaited
+        return not awaited or not any(awaited[i] for i in (thing_id, *self.truth.held_by(thing_id)))
 
     def stands(self, state: ThingState) -> bool:
         """Whether things can be put on a piece now."""
@@ -141,6 +140,7 @@ class Household:
         if (door.thing_id in self._shut) == shut:
             return
         (self._shut.add if shut else self._shut.discard)(door.thing_id)
+        self.shut = shut_rooms(self.house, self.doors, self._shut)
         pose = door.shut_pose if shut else door.open_pose
         source = self._leaves[door.thing_id]
         target = Place(self.truth.room_at(pose[:3, 3]), 0, "", tuple(float(v) for v in pose.ravel()))

@@ -9,7 +9,7 @@ from sim.house.days.deed import NAMES, DaysConfig, Script
 from sim.house.days.errands import Errands
 from sim.house.days.furniture import Furniture
 from sim.house.days.household import Event, Household
-from sim.house.days.routines import ERRANDS, SLEEP_ROOMS, WEEKEND, WORK_ROOMS
+from sim.house.days.routines import ERRANDS, SLEEP_ROOMS, WEEKEND, WORK, WORK_ROOMS
 from sim.house.errors import InvalidHouse
 from sim.house.house import House
 
@@ -77,7 +77,7 @@ class _Planner:
             self._add(when, lambda t: self.errands.go_out(t, who, when, until, why))
 
     def _seats(self, day: int, who: str) -> None:
-        for hours, why in (((6.9, 8.2), "breakfast"), ((9.0, 16.0), "work"), ((18.5, 20.0), "dinner")):
+        for hours, why in (((6.9, 8.2), "breakfast"), ((9.0, 16.0), WORK), ((18.5, 20.0), "dinner")):
             if self._likely(0.55):
                 self._add(self._at(day, hours), lambda t, w=why: self.furniture.pull_out(t, who, w))
         if self._likely(0.5):

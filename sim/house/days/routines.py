@@ -96,7 +96,9 @@ OUT_BACK: Kinds = ("console", "bench", "shoes", "chair", "sofa", "floor", "desk"
 
 EATEN: Kinds = ("apple", "banana", "orange", "pear")
 TIDIED_UP = "tidying up"
-SEATS: Kinds = ("chair", "stool", "office chair")
+WORK = "work"
+TABLE_SEATS: Kinds = ("chair", "stool")
+DESK_SEATS: Kinds = ("office chair", "chair")
 MOVED_ABOUT: Kinds = ("chair", "stool", "ottoman", "laundry basket", "waste bin")
 """light furniture that is carried to another spot or room"""
 FURNITURE_ROOMS: Kinds = (
