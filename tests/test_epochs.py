@@ -361,11 +361,17 @@ def test_versions_for_readers_never_make_a_frame_find_no_room(monkeypatch):
     while min(np.array(capacity(least * 7 // 8, width)) / (blocks, used)) < 1.2:
         least += 1 << 20
     with mh.create(None, frames[:2], ram_bytes=least) as memory:
-        leave, waited, take = threading.Event(), [], memory._layers.epochs.take
+        leave, asked, waited, take = threading.Event(), threading.Event(), [], memory._layers.epochs.take
 
         def taking(wait: bool = False) -> bool:
             waited.append(wait)
-            return take(wait)
+            if wait:
+                asked.set()
+            try:
+                return take(wait)
+            finally:
+                if not leave.is_set():
+                    asked.clear()
 
         monkeypatch.setattr(memory._layers.epochs, "take", taking)
 
@@ -373,6 +379,7 @@ def test_versions_for_readers_never_make_a_frame_find_no_room(monkeypatch):
             while not leave.is_set():
                 with memory._layers.epochs.read() as epoch:
                     canonical_hash(epoch)
+                    asked.wait()  # older epochs are held until the writer needs their room
 
         readers = [threading.Thread(target=read) for _ in range(3)]
         for thread in readers:
@@ -381,6 +388,7 @@ def test_versions_for_readers_never_make_a_frame_find_no_room(monkeypatch):
             mh.observe_all(memory, frames[2:])
         finally:
             leave.set()
+            asked.set()
             for thread in readers:
                 thread.join()
         assert any(waited), "there was room for every version"

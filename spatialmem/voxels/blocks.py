@@ -94,8 +94,8 @@ def keys_in_order(pools: Pools | FreePools, changed_after: int = -1) -> NDArray[
 
 
 def number_of_blocks(pools: Pools | FreePools) -> int:
-    """Number of blocks that the table leads to."""
-    return len(live_blocks(pools.table_keys, pools.table_blocks))
+    """Number of blocks that a frame has changed."""
+    return int(np.count_nonzero(pools.changed[live_blocks(pools.table_keys, pools.table_blocks)]))
 
 
 def block_of(pools: Pools | FreePools, key: int) -> int:
