@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sim.house.checks import unreachable_room
 from sim.house.days.clock import said
@@ -30,7 +32,7 @@ def faults(house: House, script: Script, *, ways: bool = True) -> tuple[str, ...
     that is shut. With `ways`: the body can walk into every room that is not shut.
     """
     truth, doors = Truth(house), doors_of(house)
-    found, last, seen = list[str](), 0, house.navigation
+    found, last, seen, boxes = list[str](), 0, house.navigation, _Boxes()
     for deed in script.deeds:
         thing = f"{house.thing(deed.thing_id).category} {deed.thing_id}"
         name = f"{said(deed.stamp_ns)}, {deed.who}, {deed.verb.value} {thing}"
@@ -41,7 +43,7 @@ def faults(house: House, script: Script, *, ways: bool = True) -> tuple[str, ...
             do(truth, deed)
         except InvalidHouse as error:
             return (*found, f"{name}: {error}")
-        found += [f"{name}: {fault}" for fault in _of_deed(truth, deed, doors, shut)]
+        found += [f"{name}: {fault}" for fault in _of_deed(truth, deed, doors, shut, boxes)]
         if ways and truth.navigation is not seen:
             seen = truth.navigation
             blocked = _blocked(house, seen, shut_now(truth, doors))
@@ -49,7 +51,27 @@ def faults(house: House, script: Script, *, ways: bool = True) -> tuple[str, ...
     return tuple(found)
 
 
-def _of_deed(truth: Truth, deed: Deed, doors: tuple[Door, ...], shut: frozenset[int]) -> Iterator[str]:
+@final
+class _Boxes:
+    """Axis-aligned boxes of things, kept while they stay as they are."""
+
+    def __init__(self) -> None:
+        self._kept: dict[int, tuple[ThingState, NDArray[np.float64], NDArray[np.float64]]] = {}
+
+    def share(self, a: ThingState, b: ThingState) -> bool:
+        """Whether the boxes of two things share room."""
+        (_, low, high), (_, other_low, other_high) = self._of(a), self._of(b)
+        return _share(low, high, other_low, other_high)
+
+    def _of(self, s: ThingState) -> tuple[ThingState, NDArray[np.float64], NDArray[np.float64]]:
+        kept = self._kept.get(s.thing.thing_id)
+        if kept is None or kept[0] is not s:
+            corners = s.corners_m
+            kept = self._kept[s.thing.thing_id] = (s, corners.min(axis=0), corners.max(axis=0))
+        return kept
+
+
+def _of_deed(truth: Truth, deed: Deed, doors: tuple[Door, ...], shut: frozenset[int], boxes: _Boxes) -> Iterator[str]:
     state = truth.state(deed.thing_id)
     if deed.verb in (Verb.OPEN, Verb.CLOSE):
         door = next((d for d in doors if d.thing_id == deed.thing_id), None)
@@ -61,7 +83,7 @@ def _of_deed(truth: Truth, deed: Deed, doors: tuple[Door, ...], shut: frozenset[
             yield f"room {place.room_id} is shut"
     if deed.target is not None:
         yield from _stands(truth, state)
-        yield from _overlaps(truth, state)
+        yield from _overlaps(truth, state, boxes)
 
 
 def _stands(truth: Truth, s: ThingState) -> Iterator[str]:
@@ -87,7 +109,7 @@ def _stands(truth: Truth, s: ThingState) -> Iterator[str]:
         yield f"it does not fit {s.relation} {support.thing.category} {s.support_id}"
 
 
-def _overlaps(truth: Truth, s: ThingState) -> Iterator[str]:
+def _overlaps(truth: Truth, s: ThingState, boxes: _Boxes) -> Iterator[str]:
     own = {s.thing.thing_id, *truth.held_by(s.thing.thing_id)}
     below, at = set[int](), s.support_id
     while at and at not in below:
@@ -96,7 +118,7 @@ def _overlaps(truth: Truth, s: ThingState) -> Iterator[str]:
     for other in truth.states():
         if other.thing.thing_id in own | below or other.thing.group == "structure" or other.thing.category in RUGS:
             continue
-        if _share(s.box_min_m, s.box_max_m, other.box_min_m, other.box_max_m) and not _at_first(s, other):
+        if boxes.share(s, other) and not _at_first(s, other):
             yield f"it overlaps {other.thing.category} {other.thing.thing_id}"
 
 
