@@ -12,17 +12,17 @@ import math
 import numpy as np
 
 from sim.house.render.compiled import helper, inlined, leaf
-from sim.house.render.texture import texel
+from sim.house.render.texture import is_picture, picture_of, side_of, weight_of
 
 EXPOSURE = 1.5
 _WINDOW_STRENGTH = 1.1
 N = 128
 """pixels of a stretch"""
 _DX, _DY, _DZ, _X, _Y, _H, _NX, _NY, _NZ, _LX, _LY, _LZ, _OPEN, _LAMP, _WIN0, _WIN1 = range(0, 16 * N, N)
-_GLOSS, _GLOW, _E, _W, _SHINE, _R, _G, _B = range(16 * N, 24 * N, N)
-LINES = 24
+_ALONG, _ACROSS, _WEIGHT, _TINT, _GLOSS, _GLOW, _E, _W, _SHINE, _R, _G, _B = range(16 * N, 28 * N, N)
+LINES = 28
 """of the scratch array: ray (z = 1 in camera axes) and point, world frame; normal, world frame and the thing's own;
-vertex light; material; light from the lamp and from windows, highlight; colour"""
+vertex light; texture; light from the lamp and from windows, highlight; colour"""
 
 _TONES = np.round(255.0 * np.sqrt(1.0 - np.exp(-EXPOSURE * (np.arange(2048) + 0.5) / 512.0))).astype(np.uint8)
 """linear light in steps of 1/512 -> 0..255: soft shoulder, then the display's curve (a root, near to sRGB)"""
@@ -122,6 +122,48 @@ def _look_up(count, faces, us, vs, s, b):
         first = last
 
 
+@helper
+def _side(count, p, grain, b):
+    """Coordinates of texture of a stretch, along the grain and across; p: world_from_thing."""
+    p00, p01, p02, p03, p10, p11, p12 = p[0, 0], p[0, 1], p[0, 2], p[0, 3], p[1, 0], p[1, 1], p[1, 2]
+    p13, p20, p21, p22, p23 = p[1, 3], p[2, 0], p[2, 1], p[2, 2], p[2, 3]
+    for c in range(count):
+        qx, qy, qz = b[_X + c] - p03, b[_Y + c] - p13, b[_H + c] - p23
+        x = p00 * qx + p10 * qy + p20 * qz
+        y = p01 * qx + p11 * qy + p21 * qz
+        z = p02 * qx + p12 * qy + p22 * qz
+        b[_ALONG + c], b[_ACROSS + c] = side_of(x, y, z, b[_LX + c], b[_LY + c], b[_LZ + c], grain)
+
+
+@helper
+def _mix(count, m, b):
+    """Colours of a stretch from its weights and tints."""
+    r, g, blue, gloss, glow = m[1], m[2], m[3], m[8], m[11]
+    to_r, to_g, to_blue = m[4] - r, m[5] - g, m[6] - blue
+    for c in range(count):
+        t, tint = min(max(b[_WEIGHT + c], 0.0), 1.0), b[_TINT + c]
+        b[_R + c], b[_G + c], b[_B + c] = (r + to_r * t) * tint, (g + to_g * t) * tint, (blue + to_blue * t) * tint
+        b[_GLOSS + c], b[_GLOW + c] = gloss, glow
+
+
+@helper
+def _weigh(count, m, table, per_x, depth, b):
+    """Weights of the second colour and tints of a stretch that has a pattern."""
+    pattern, scale, shift, per_m = int(m[0]), m[7], float(m[10]), m[12]
+    for c in range(count):
+        along, across = b[_ALONG + c] + shift, b[_ACROSS + c] + shift
+        b[_WEIGHT + c], b[_TINT + c] = weight_of(pattern, table, along, across, scale, per_m, depth[c] * per_x)
+
+
+@helper
+def _picture(count, m, p, table, b):
+    """Colours of a stretch of sky or of a printed picture."""
+    for c in range(count):
+        height = p[0, 2] * (b[_X + c] - p[0, 3]) + p[1, 2] * (b[_Y + c] - p[1, 3]) + p[2, 2] * (b[_H + c] - p[2, 3])
+        r, g, blue = picture_of(m, table, b[_ALONG + c], b[_ACROSS + c], height)
+        b[_R + c], b[_G + c], b[_B + c], b[_GLOSS + c], b[_GLOW + c] = r, g, blue, m[8], m[11]
+
+
 @inlined
 def _paint(count, faces, s, per_x, depth, b):
     """Linear colours, gloss and glow of the surfaces of a stretch, one finish of one thing after the other."""
@@ -137,17 +179,13 @@ def _paint(count, faces, s, per_x, depth, b):
             or (faces[last] >= 0 and s.face_material[faces[last]] == finish and s.face_thing[faces[last]] == thing)
         ):
             last += 1
-        r, p = s.materials[finish], s.poses[thing]
-        m = (r[0], r[1], r[2], r[3], r[4], r[5], r[6], r[7], r[8], r[9], r[10], r[11], r[12])
-        p00, p01, p02, p03, p10, p11, p12 = p[0, 0], p[0, 1], p[0, 2], p[0, 3], p[1, 0], p[1, 1], p[1, 2]
-        p13, p20, p21, p22, p23 = p[1, 3], p[2, 0], p[2, 1], p[2, 2], p[2, 3]
-        for c in range(first, last):
-            qx, qy, qz = b[_X + c] - p03, b[_Y + c] - p13, b[_H + c] - p23
-            x = p00 * qx + p10 * qy + p20 * qz
-            y = p01 * qx + p11 * qy + p21 * qz
-            z = p02 * qx + p12 * qy + p22 * qz
-            red, green, blue = texel(m, s.noise, x, y, z, b[_LX + c], b[_LY + c], b[_LZ + c], depth[c] * per_x)
-            b[_R + c], b[_G + c], b[_B + c], b[_GLOSS + c], b[_GLOW + c] = red, green, blue, m[8], m[11]
+        m, p, own = s.materials[finish], s.poses[thing], b[first:]
+        _side(last - first, p, int(m[9]), own)
+        if is_picture(int(m[0])):
+            _picture(last - first, m, p, s.noise, own)
+        else:
+            _weigh(last - first, m, s.noise, per_x, depth[first:], own)
+            _mix(last - first, m, own)
         first = last
 
 
@@ -202,16 +240,32 @@ def _add_up(count, b):
 
 @inlined
 def _end_of(column, row_faces, s):
-    """Where the stretch ends that starts at a column: N pixels on, or where another room begins."""
-    room, end = -1, column
+    """Where the stretch ends that starts at a column, N pixels on or where another room begins, and its room."""
+    room, end, before = -1, column, -1
     while end < min(column + N, len(row_faces)):
         f = row_faces[end]
-        if f >= 0:
-            if room >= 0 and s.rooms[s.face_thing[f]] != room:
+        if f >= 0 and f != before:
+            before, here = f, s.rooms[s.face_thing[f]]
+            if room >= 0 and here != room:
                 break
-            room = s.rooms[s.face_thing[f]]
+            room = here
         end += 1
     return end, room
+
+
+@inlined
+def _number(faces, s, depth, things, categories):
+    """Ids of a row; its depth is made NaN where nothing was hit."""
+    before, thing, category = -1, 0, 0
+    for c in range(len(faces)):
+        f = faces[c]
+        if f != before:
+            before = f
+            thing = s.face_thing[f] + 1 if f >= 0 else 0
+            category = s.categories[thing - 1] if f >= 0 else 0
+        things[c], categories[c] = thing, category
+        if f < 0:
+            depth[c] = math.nan
 
 
 @leaf
@@ -228,13 +282,13 @@ def shade_rows(
     """
     per_x, b = 1.0 / lens[0], scratch[start]
     for row in range(start, stop):
+        _number(faces[row], s, depth[row], things[row], categories[row])
         column = 0
-        while column < faces.shape[1]:
+        while column < faces.shape[1] and (want_colour or want_normals):
             end, room = _end_of(column, faces[row], s)
             count, f, z = end - column, faces[row, column:end], depth[row, column:end]
-            if want_colour or want_normals:
-                _cast(count, column, row, z, lens, pose, b)
-                _look_up(count, f, us[row, column:end], vs[row, column:end], s, b)
+            _cast(count, column, row, z, lens, pose, b)
+            _look_up(count, f, us[row, column:end], vs[row, column:end], s, b)
             if want_colour:
                 _paint(count, f, s, per_x, z, b)
                 _lamp_light(count, s.lamps[room], b)
@@ -242,24 +296,11 @@ def shade_rows(
                 _window_light(count, s.windows[room, 1], _WIN1, b)
                 _add_up(count, b)
             for c in range(count):
-                at = column + c
-                if f[c] < 0:
-                    z[c] = math.nan
-                    things[row, at], categories[row, at] = 0, 0
-                    for k in range(3):
-                        if want_colour:
-                            rgb[row, at, k] = 0
-                        if want_normals:
-                            normals[row, at, k] = 0.0
-                    continue
-                t = s.face_thing[f[c]]
-                things[row, at], categories[row, at] = t + 1, s.categories[t]
+                at, there = column + c, f[c] >= 0
                 if want_normals:
-                    normals[row, at, 0], normals[row, at, 1], normals[row, at, 2] = b[_NX + c], b[_NY + c], b[_NZ + c]
+                    for k in range(3):
+                        normals[row, at, k] = b[_NX + k * N + c] if there else 0.0
                 if want_colour:
-                    rgb[row, at, 0], rgb[row, at, 1], rgb[row, at, 2] = (
-                        toned(b[_R + c]),
-                        toned(b[_G + c]),
-                        toned(b[_B + c]),
-                    )
+                    for k in range(3):
+                        rgb[row, at, k] = toned(b[_R + k * N + c]) if there else 0
             column = end

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.house.materials import Material
-from sim.house.render.compiled import helper, inlined
+from sim.house.render.compiled import helper
 
 NOISE_CELLS = 256
 COLUMNS = ("pattern", "r", "g", "b", "r2", "g2", "b2", "scale_m", "gloss", "axis", "shift", "glow", "per_m")
@@ -245,22 +245,25 @@ def print_of(table, a, b, m):
     return m[4], m[5], m[6]
 
 
-@inlined
-def texel(m, table, x, y, z, nx, ny, nz, footprint):
-    """Linear r, g, b of a material row at a point and normal in the thing's own frame."""
+@helper
+def is_picture(pattern):
+    """Whether `picture_of` tells its colours; `weight_of` tells the others."""
+    return pattern in (_SKY, _PRINT)
+
+
+@helper
+def picture_of(m, table, along, across, height):
+    """Linear r, g, b of a material row that shows sky or a print, at coordinates of a side and a height."""
+    if int(m[0]) == _SKY:
+        return sky_of(table, across if int(m[9]) == 2 else along, height / m[7], m)
+    return print_of(table, along, across, m)
+
+
+@helper
+def side_of(x, y, z, nx, ny, nz, grain):
+    """(along, across) the grain of a point on the side that a normal looks along; both in the thing's own frame."""
     ax, ay, az = abs(nx), abs(ny), abs(nz)
-    grain = int(m[9])
-    pattern = int(m[0])
-    if ax > ay and ax > az:  # the side that looks along x shows y and z
-        a, b = (z, y) if grain == 2 else (y, z)
-    elif ay > az:
-        a, b = (z, x) if grain == 2 else (x, z)
-    else:
-        a, b = (y, x) if grain == 1 else (x, y)
-    if pattern == _SKY:
-        return sky_of(table, a if grain != 2 else b, z / m[7], m)
-    if pattern == _PRINT:
-        return print_of(table, a, b, m)
-    t, tint = weight_of(pattern, table, a + m[10], b + m[10], m[7], m[12], footprint)
-    t = min(max(t, 0.0), 1.0)
-    return (m[1] + (m[4] - m[1]) * t) * tint, (m[2] + (m[5] - m[2]) * t) * tint, (m[3] + (m[6] - m[3]) * t) * tint
+    beside = ax > max(ay, az)  # the side that looks along x shows y and z
+    upright = beside or ay > az
+    a, b = y if beside else x, z if upright else y
+    return (b, a) if grain == (2 if upright else 1) else (a, b)
