@@ -91,7 +91,7 @@ def _normals(first, last, us, vs, f, s, b):
     wx, wy, wz = s.normals[k, 0] - ax, s.normals[k, 1] - ay, s.normals[k, 2] - az
     p00, p01, p02, p10, p11, p12 = p[0, 0], p[0, 1], p[0, 2], p[1, 0], p[1, 1], p[1, 2]
     p20, p21, p22 = p[2, 0], p[2, 1], p[2, 2]
-    away = _faces_away(s, i, j, k, p, b[_DX + first], b[_DY + first], b[_DZ + first])
+    away = -1  # whether the eye is behind the triangle; not known yet
     for c in range(first, last):
         v, w = us[c], vs[c]
         lx, ly, lz = ax + v * vx + w * wx, ay + v * vy + w * wy, az + v * vz + w * wz
@@ -102,8 +102,12 @@ def _normals(first, last, us, vs, f, s, b):
         nx = p00 * lx + p01 * ly + p02 * lz
         ny = p10 * lx + p11 * ly + p12 * lz
         nz = p20 * lx + p21 * ly + p22 * lz
-        if away and nx * b[_DX + c] + ny * b[_DY + c] + nz * b[_DZ + c] > 0.0:
-            nx, ny, nz = -nx, -ny, -nz  # the inside of an open shell
+        dx, dy, dz = b[_DX + c], b[_DY + c], b[_DZ + c]
+        if nx * dx + ny * dy + nz * dz > 0.0:
+            if away < 0:
+                away = 1 if _faces_away(s, i, j, k, p, dx, dy, dz) else 0
+            if away == 1:
+                nx, ny, nz = -nx, -ny, -nz  # the inside of an open shell
         b[_LX + c], b[_LY + c], b[_LZ + c], b[_NX + c], b[_NY + c], b[_NZ + c] = lx, ly, lz, nx, ny, nz
 
 
