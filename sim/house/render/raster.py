@@ -27,7 +27,7 @@ from sim.house.render.triangles import NEAR_M, TILE, set_up
 from sim.house.thing import Thing
 from spatialmem.types import Camera, checked_transform
 
-_WAVES = 3
+WAVES = 3
 
 
 @final
@@ -66,11 +66,11 @@ class RasterRenderer(Renderer):
         u, v, depth = (np.empty(shape, dtype=np.float32) for _ in range(3))
         far = np.zeros((-(-camera.height // TILE), -(-camera.width // TILE)), dtype=np.float32)
         lens = np.array([camera.fx, camera.fy, camera.cx, camera.cy])
-        waves = [things[self._wave[things] == wave] for wave in range(_WAVES)]
+        waves = [things[self._wave[things] == wave] for wave in range(WAVES)]
         for wave, chosen in enumerate(waves):
             starts, counts, rows = self._set_up(chosen, world_from_camera, camera, lens, far)
             self._threads.run(
-                draw, len(far), wave == 0, wave == _WAVES - 1, starts, counts, rows, self._setup, self._nearest,
+                draw, len(far), wave == 0, wave == WAVES - 1, starts, counts, rows, self._setup, self._nearest,
                 self._bounds, self._drawn, lens, far, faces, u, v, depth,
             )  # fmt: skip
         return Hits(faces, u, v, depth)
