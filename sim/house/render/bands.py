@@ -5,9 +5,6 @@ from __future__ import annotations
 from sim.house.render.compiled import helper, inlined, leaf
 from sim.house.render.triangles import TILE
 
-_FRESH = 4096
-"""pixels drawn before the farthest depths are looked up anew"""
-
 
 @helper
 def _span(value, step, first, last):
@@ -24,14 +21,17 @@ def _span(value, step, first, last):
 def _farthest(first, last, depth, far):
     """The least 1/z of each tile of a band, rows first..last, into far (tiles,)."""
     width = depth.shape[1]
-    for tile in range(len(far)):
-        far[tile] = 1e30
+    whole = width // TILE
+    far[:] = 1e30
     for row in range(first, last + 1):
-        for tile in range(len(far)):
-            least = far[tile]
-            for column in range(tile * TILE, min((tile + 1) * TILE, width)):
-                least = min(least, depth[row, column])
-            far[tile] = least
+        line = depth[row]
+        for tile in range(whole):
+            least = line[tile * TILE]
+            for k in range(1, TILE):
+                least = min(least, line[tile * TILE + k])
+            far[tile] = min(far[tile], least)
+        for column in range(whole * TILE, width):
+            far[whole] = min(far[whole], line[column])
 
 
 @helper
@@ -44,23 +44,41 @@ def _may_show(left, right, nearest, far):
 
 
 @helper
+def _fill(count, a, b, c, w, a_step, b_step, c_step, w_step, slot, faces, depth):
+    """One triangle into a stretch of a row: written without branches, so that the compiler can vectorise it."""
+    for k in range(count):
+        z, old = w + w_step * k, depth[k]
+        behind = (min(min(a + a_step * k, b + b_step * k), c + c_step * k) < 0.0) | (z <= old)
+        depth[k] = old if behind else z
+        faces[k] = faces[k] if behind else slot
+
+
+@inlined
 def _draw_row(e, slot, left, right, x, y, step, faces, depth):
     """One triangle into one row, columns left..right; how many it spans."""
     a_step, b_step, c_step, w_step = e[0] * step, e[3] * step, e[6] * step, e[9] * step
     a, b, c = e[0] * x + e[1] * y + e[2], e[3] * x + e[4] * y + e[5], e[6] * x + e[7] * y + e[8]
     w = e[9] * x + e[10] * y + e[11]
-    begin, end = 0, right - left
-    if end > 6:
-        begin, end = _span(a, a_step, begin, end)
+    count = right - left + 1
+    if count > 7:
+        begin, end = _span(a, a_step, 0, count - 1)
         begin, end = _span(b, b_step, begin, end)
         begin, end = _span(c, c_step, begin, end)
         begin = max(begin, 0)
-    for k in range(begin, end + 1):
+        count = end - begin + 1
+        if count > 7:
+            left += begin
+            a, b, c, w = a + a_step * begin, b + b_step * begin, c + c_step * begin, w + w_step * begin
+            _fill(count, a, b, c, w, a_step, b_step, c_step, w_step, slot, faces[left:], depth[left:])
+            return count
+    else:
+        begin = 0
+    for k in range(begin, begin + count):
         if a + a_step * k >= 0.0 and b + b_step * k >= 0.0 and c + c_step * k >= 0.0:
             z = w + w_step * k
             if z > depth[left + k]:
                 depth[left + k], faces[left + k] = z, slot
-    return end - begin + 1
+    return count
 
 
 @inlined
@@ -102,7 +120,7 @@ def draw(
             for row in range(first, last + 1):
                 for column in range(width):
                     faces[row, column], depth[row, column] = -1, 0.0
-            _farthest(first, last, depth, far[band])
+            far[band, :] = 0.0
         fresh = 0
         for index in range(len(starts)):
             if rows[index, 1] < first or rows[index, 0] > last:
@@ -116,7 +134,7 @@ def draw(
                 for row in range(high, low + 1):
                     y = (row - lens[3]) / lens[1]
                     fresh += _draw_row(setup[slot], slot, left, right, x, y, step, faces[row], depth[row])
-            if fresh > _FRESH:
+            if 1 * fresh > TILE * width:  # looked up anew when that costs less than what was drawn
                 _farthest(first, last, depth, far[band])
                 fresh = 0
         if closing:

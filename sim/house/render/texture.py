@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.house.materials import Material
-from sim.house.render.compiled import helper
+from sim.house.render.compiled import helper, inlined
 
 NOISE_CELLS = 256
 COLUMNS = ("pattern", "r", "g", "b", "r2", "g2", "b2", "scale_m", "gloss", "axis", "shift", "glow", "per_m")
@@ -201,7 +201,7 @@ def _of_cloth(pattern, table, a, b, scale, per_m, footprint, soft):
     return 0.5 + vein + 0.5 * (noise(table, a * 6.0, b * 6.0) - 0.5), 0.5, 1.0, scale
 
 
-@helper
+@inlined
 def weight_of(pattern, table, a, b, scale, per_m, footprint):
     """(t, tint): share of the second colour, and brightness, of all patterns but sky and print."""
     if pattern in (_PLASTER, _PLAIN):  # most of a house
