@@ -120,7 +120,13 @@ def rendering(bench: Bench, house: House, poses: list[np.ndarray]) -> None:
             f"{size[0]}x{size[1]}", cell(rates["raster"]), cell(rates["raycast"]),
             *([cell(rates["mujoco"]), cell(beside)] if beside else ["not measured", ""]),
         ])  # fmt: skip
-    columns = ["", "`RasterRenderer`", "`RaycastRenderer`", f"MuJoCo, {gl}", "`RasterRenderer` / MuJoCo"]
+    columns = [
+        "",
+        "`RasterRenderer`",
+        "`RaycastRenderer`",
+        "MuJoCo" if gl is None else f"MuJoCo, {gl}",
+        "`RasterRenderer` / MuJoCo",
+    ]
     bench.table("frames a second: colour, depth, ids", columns, rows)
     bench.table("Seconds to make a renderer", list(made), [[round(v, 2) for v in made.values()]])
     if gl is not None:
