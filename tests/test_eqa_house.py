@@ -7,10 +7,9 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from scipy.spatial.transform import Rotation
 
 from sim.house import HouseConfig
-from sim.house.doors import opening_of
+from sim.house.doors import doors_of
 from sim.house.layout.plan import Passage
 from sim.house.thing import CATEGORIES, GROUPS
 from sim.house.world import HouseScene, HouseWorld
@@ -103,13 +102,9 @@ def test_doors_tell_their_state_and_rooms(scene: HouseScene):
 
 def test_a_door_that_is_shut_is_closed(scene: HouseScene):
     door = next(o for o in scene.objects() if o.category == "door")
-    opening = opening_of(scene.house, door.instance_id)
-    assert opening is not None
-    pose = scene.house.thing(door.instance_id).world_from_thing.copy()
-    turn = 0.0 if opening.axis == 0 else 90.0
-    pose[:3, :3] = Rotation.from_euler("z", turn, degrees=True).as_matrix()
+    leaf = next(d for d in doors_of(scene.house) if d.thing_id == door.instance_id)
     before = {d.slots["thing"]: d.answers[0] for d in door_state(Inventory(scene))}
-    scene.move(door.instance_id, pose, 1)
+    scene.move(door.instance_id, leaf.shut_pose, 1)
     after = {d.slots["thing"]: d.answers[0] for d in door_state(Inventory(scene))}
     name = f"the door between {door.attributes['joins']}"
     assert set(before.values()) == {"open"} and after == before | ({name: "closed"} if name in before else {})

@@ -173,3 +173,15 @@ def test_a_body_where_something_is_put_steps_aside(world: HouseWorld):
         assert scene.stand.yaw_rad == before.yaw_rad
     finally:
         scene.close()
+
+
+def test_houses_that_are_lived_in_have_days(world):
+    lived_in = HouseWorld(HouseConfig(floors=1, rooms_per_floor=(3, 4)), lived_in=True, threads=1, light=False)
+    ids = lived_in.scene_ids("val", 2)
+    assert [name.split("+")[0] for name in ids] == world.scene_ids("val", 2)
+    scene = lived_in.open(ids[0], SMALL)
+    before = {t.object_id: t.middle_m for t in scene.objects()}
+    scene.advance(scene.stamp_ns + 72 * 3600 * 10**9)
+    after = {t.object_id: t.middle_m for t in scene.objects()}
+    assert sum(not np.allclose(before[name], after[name]) for name in before.keys() & after.keys()) > 3
+    scene.close()

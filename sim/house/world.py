@@ -6,6 +6,7 @@ seed 3 and happen as the scene is advanced.
 
 from __future__ import annotations
 
+import functools
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import ClassVar, final
@@ -19,7 +20,7 @@ from sim.house.agent import Agent
 from sim.house.days.deed import DaysConfig, Deed, Script
 from sim.house.days.making import make_script
 from sim.house.days.play import Play
-from sim.house.doors import door_words
+from sim.house.doors import Door, door_words, doors_of
 from sim.house.errors import InvalidHouse
 from sim.house.house import House, HouseConfig
 from sim.house.making import make_house
@@ -45,19 +46,23 @@ class HouseWorld(World):
     name: ClassVar[str] = "house"
 
     def __init__(
-        self, house: HouseConfig | None = None, *, days: DaysConfig | None = None, threads: int | None = None,
-        light: bool = True,
+        self, house: HouseConfig | None = None, *, days: DaysConfig | None = None, lived_in: bool = False,
+        threads: int | None = None, light: bool = True,
     ) -> None:  # fmt: skip
-        """`house`, `days`: what its houses and the days in them are like; `threads`, `light`: see Renderer."""
+        """What its houses and the days in them are like; `threads`, `light`: see Renderer.
+
+        lived_in: `scene_ids` names houses with days in them, whose seed is that of the house.
+        """
         self._config, self._days = house or HouseConfig(), days or DaysConfig()
-        self._threads, self._light = threads, light
+        self._threads, self._light, self._lived_in = threads, light, lived_in
         self._ready: OrderedDict[str, _Place] = OrderedDict()
 
     def scene_ids(self, split: str, count: int) -> list[str]:
         """The first `count` houses of a split, always the same ones; `UnknownName` for an unknown split."""
         if split not in SPLITS:
             raise unknown_name("split", split, SPLITS)
-        return [str(SPLITS[split] + n) for n in range(count)]
+        seeds = [SPLITS[split] + n for n in range(count)]
+        return [f"{seed}+{seed}" if self._lived_in else str(seed) for seed in seeds]
 
     def open(self, scene_id: str, config: SceneConfig) -> HouseScene:
         """Enter a house with everything where it first stood; `MissingScene` for what names no house."""
@@ -95,6 +100,11 @@ class _Place:
         if seed not in self._scripts:
             self._scripts[seed] = make_script(self.house, seed, config)
         return self._scripts[seed]
+
+    @functools.cached_property
+    def doors(self) -> dict[int, Door]:
+        """By thing_id."""
+        return {door.thing_id: door for door in doors_of(self.house)}
 
     @property
     def caster(self) -> RaycastRenderer:
@@ -244,7 +254,7 @@ class HouseScene(Scene):
         t, look = state.thing, state.thing.look
         words = {
             "colour": look.colour, "second colour": look.second_colour, "decor": look.decor,
-            "material": look.material, "size": look.size, **door_words(self.house, state),
+            "material": look.material, "size": look.size, **self._of_door(state),
         }  # fmt: skip
         return SceneObject(
             str(t.thing_id), t.thing_id, t.category, t.group, look.phrase(t.category),
@@ -252,6 +262,10 @@ class HouseScene(Scene):
             self.house.rooms[state.room_id].kind if state.room_id >= 0 else "",
             str(state.support_id) if state.support_id else "", state.relation,
         )  # fmt: skip
+
+    def _of_door(self, state: ThingState) -> dict[str, str]:
+        door = self._open().doors.get(state.thing.thing_id)
+        return {} if door is None else door_words(self.house, door, state)
 
     def viewpoints_m(self, object_id: str) -> NDArray[np.float64]:
         thing_id = self._thing_id(object_id)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from sim.house.days.asking import Change, changes, truth_at
 from sim.house.days.clock import said, stamp_of
 from sim.house.days.deed import DaysConfig, Deed, Place, Script, Verb
-from sim.house.days.doors import Door, doors_of, shut_now
 from sim.house.days.faults import faults
 from sim.house.days.files import read_script, write_script
 from sim.house.days.making import make_script
 from sim.house.days.play import Play
 from sim.house.days.words import deed_in_words, place_in_words
+from sim.house.doors import Door, doors_of, shut_now
 
 __all__ = [
     "Change",

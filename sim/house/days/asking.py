@@ -8,8 +8,8 @@ import numpy as np
 
 from sim.house.days.clock import said
 from sim.house.days.deed import Script
-from sim.house.days.doors import doors_of
 from sim.house.days.play import Play
+from sim.house.doors import doors_of
 from sim.house.errors import InvalidHouse
 from sim.house.house import House
 from sim.house.truth import ThingState, Truth

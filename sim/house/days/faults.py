@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from sim.house.checks import unreachable_room
 from sim.house.days.clock import said
 from sim.house.days.deed import Deed, Script, Verb
-from sim.house.days.doors import Door, doors_of, shut_now
 from sim.house.days.play import do
 from sim.house.days.spots import RUGS, SLACK_M
+from sim.house.doors import Door, doors_of, shut_now
 from sim.house.errors import InvalidHouse
 from sim.house.house import House
 from sim.house.navigation import Navigation

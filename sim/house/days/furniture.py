@@ -7,10 +7,10 @@ from typing import final
 import numpy as np
 
 from sim.house.days.clock import HOUR_NS
-from sim.house.days.doors import Door
 from sim.house.days.household import Event, Household
 from sim.house.days.routines import DESK_SEATS, FURNITURE_ROOMS, MOVED_ABOUT, TABLE_SEATS, WORK
 from sim.house.days.spots import Spot
+from sim.house.doors import Door
 from sim.house.shape import placed
 from sim.house.truth import ThingState
 

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from sim.house.days.clock import SECOND_NS
 from sim.house.days.deed import Deed, Place, Verb, place_of
-from sim.house.days.doors import Door, doors_of, shut_rooms
 from sim.house.days.spots import Spot, Spots
+from sim.house.doors import Door, doors_of, shut_rooms
 from sim.house.house import House
 from sim.house.truth import ThingState, Truth
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sim.house.days.clock import said
 from sim.house.days.deed import Deed, Place, Verb
-from sim.house.days.doors import doors_of
+from sim.house.doors import doors_of
 from sim.house.house import House
 from sim.house.thing import Thing
 
