@@ -36,9 +36,7 @@ def recorded(
     if frames is not None and frames < 1:
         raise InvalidSetting(f"frames must be at least 1; given {frames}")
     total = len(actions) + 1
-    kept = (
-        set(range(total)) if frames is None else set(np.linspace(0, total - 1, min(frames, total)).round().astype(int))
-    )
+    kept = set(range(total))
     rng = np.random.default_rng(seed)
     seq = 0
     for step in range(total):

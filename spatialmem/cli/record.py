@@ -49,8 +49,6 @@ class Record:
     """depth as a structured-light camera reads it; without it exact, to 0.1 mm"""
     jpeg: bool = False
     """colour as JPEG (small) in place of PNG (exact)"""
-    bag: bool = False
-    """a ROS 2 bag (bag/) beside each folder too; needs the extra [ros]"""
     json: bool = False
     """one JSON object on standard output"""
     quiet: bool = False
@@ -136,11 +134,6 @@ class Record:
             write_plain_folder(
                 folder, counted, depth_scale=5000.0, colour="jpg" if self.jpeg else "png", up=(0.0, 0.0, 1.0)
             )
-        if self.bag and not stop.asked:
-            from spatialmem.io import read
-            from spatialmem.io.export_bag import write_bag
-
-            write_bag(folder / "bag", read(folder))
         return total
 
     def _tell(self, visits: list[dict[str, Any]], seconds: float) -> None:
