@@ -36,7 +36,8 @@ def recorded(
     if frames is not None and frames < 1:
         raise InvalidSetting(f"frames must be at least 1; given {frames}")
     total = len(actions) + 1
-    kept = set(range(total))
+    chosen = range(total) if frames is None else np.linspace(0, total - 1, min(frames, total)).round().astype(int)
+    kept = {int(step) for step in chosen}
     rng = np.random.default_rng(seed)
     seq = 0
     for step in range(total):
