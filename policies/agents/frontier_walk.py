@@ -50,8 +50,9 @@ class Ground:
 
         unknown = ~(self.free | self.occupied)
         edge = self.free & (cv2.dilate(unknown.astype(np.uint8), _CROSS) > 0)
-        _, labels, stats, _ = cv2.connectedComponentsWithStats(edge.astype(np.uint8), connectivity=8)
-        large = stats[:, cv2.CC_STAT_AREA] >= _LEAST_CELLS
+        _, label_image, stats, _ = cv2.connectedComponentsWithStats(edge.astype(np.uint8), connectivity=8)
+        labels = np.asarray(label_image, np.int32)
+        large = np.asarray(stats, np.int64)[:, cv2.CC_STAT_AREA] >= _LEAST_CELLS
         large[0] = False
         return large[labels]
 
