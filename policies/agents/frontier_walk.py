@@ -93,12 +93,16 @@ class FrontierWalk:
         ground = ground_of(space, stand.z_m)
         edges = self._wanted(ground)
         self.left_m = ground.origin_m + (np.argwhere(edges) + 0.5) * ground.cell_m
-        way = _way(self._walkable(ground), ground.cell(stand.ground_m), edges)
-        if way is None:
-            return Action.STOP
-        if len(way) * ground.cell_m < RADIUS_M * 2:  # it stands before it and has looked that way: not to be resolved
-            self._given_up.append(ground.middle_m(way[-1]))
-        return self._towards(ground.middle_m(way[min(len(way) - 1, 5)]), stand)
+        while (way := _way(self._walkable(ground), ground.cell(stand.ground_m), edges)) is not None:
+            if len(way) * ground.cell_m >= RADIUS_M * 2:
+                return self._towards(ground.middle_m(way[min(len(way) - 1, 5)]), stand)
+            before = self.left_m[np.argmin(np.linalg.norm(self.left_m - ground.middle_m(way[-1]), axis=1))]
+            action = self._towards(before, stand)
+            if action is not Action.FORWARD:
+                return action
+            self._given_up.append(before)  # it stands before it and looks there: not to be resolved
+            edges = self._wanted(ground)
+        return Action.STOP
 
     def _wanted(self, ground: Ground) -> NDArray[np.bool_]:
         edges = ground.frontiers.copy()

@@ -31,7 +31,7 @@ class Demo:
     """stop after this many frames"""
     recording: bool = False
     """the recording of a small room that comes along, instead of a house"""
-    house: int = 7
+    house: int = 23
     """seed of the house"""
     page: bool = False
     """open the page of the memory afterwards, until Ctrl-C; needs the extra [view]"""

@@ -30,6 +30,7 @@ STEP_NS = 250_000_000
 COLOURS = ("red", "orange", "yellow", "green", "blue", "purple", "pink")
 """what the encoder can tell best"""
 NEAR_M = 0.5
+LOOK_RAD = -0.3
 _SEEN_PIXELS = 1500
 
 
@@ -69,7 +70,9 @@ class HouseDemo:
         from sim.scene import SceneConfig
 
         world = HouseWorld(HouseConfig(floors=1, rooms_per_floor=(4, 5)))
-        return world.open(str(self.house), SceneConfig(320, 240, 90.0))
+        scene = world.open(str(self.house), SceneConfig(320, 240, 90.0))
+        scene.place(scene.stand.ground_m, scene.stand.yaw_rad, LOOK_RAD)  # so that the floor ahead is seen
+        return scene
 
     def _shown(self, scene: HouseScene, started: float) -> int:
         from spatialmem.config import MemoryConfig
@@ -81,7 +84,7 @@ class HouseDemo:
             tally, seen, left_m = self._explore(scene, memory, stop)
             if stop.asked:
                 return INTERRUPTED
-            questions = chosen_questions(scene.objects(), seen)
+            questions = chosen_questions(scene, seen)
             answers = [self._ask(memory, scene, question) for question in questions]
             overview = self.out / "overview.png"
             self._draw(memory, answers, left_m, overview)
@@ -137,7 +140,7 @@ class HouseDemo:
         off = off_m(answer, true)
         if not self.json:
             answer_table(question, answer)
-            print(verdict(question, true, off))
+            print(verdict(question, true, bool(answer.hits), off))
         return {
             "text": question, "picture": picture, "true_things": [o.phrase for o in true], "off_m": off,
             **answer_values(answer), "answer": answer,
@@ -166,12 +169,12 @@ class HouseDemo:
         print("\n".join(lines))
 
 
-def chosen_questions(objects: tuple[SceneObject, ...], pixels: NDArray[np.int64]) -> list[str]:
-    """Two things that were seen and whose colour few other things share, and a colour that nothing has."""
-    words = [" ".join((o.attributes.get("colour", ""), o.attributes.get("second colour", ""))) for o in objects]
-    count = {colour: sum(colour in each.split() for each in words) for colour in COLOURS}
+def chosen_questions(scene: HouseScene, pixels: NDArray[np.int64]) -> list[str]:
+    """Two things that were seen and whose colour few other things share, and a colour that nothing in view had."""
+    looks = [t.look for t in scene.house.things if pixels[t.thing_id] > 0]
+    count = {colour: sum(colour in (o.colour, o.second_colour) for o in looks) for colour in COLOURS}
     large = [
-        o for o in objects
+        o for o in scene.objects()
         if o.group == "furniture" and o.attributes.get("colour") in COLOURS and "second colour" not in o.attributes
         and pixels[o.instance_id] >= _SEEN_PIXELS and "lamp" not in o.category
     ]  # fmt: skip
@@ -179,8 +182,8 @@ def chosen_questions(objects: tuple[SceneObject, ...], pixels: NDArray[np.int64]
     chosen: dict[str, str] = {}
     for o in large:
         chosen.setdefault(o.attributes["colour"], f"{o.attributes['colour']} {o.category}")
-    absent = min(COLOURS, key=lambda colour: (count[colour], COLOURS.index(colour)))
-    return [*list(chosen.values())[:2], f"something {absent}" if count[absent] == 0 else "tartan elephant"]
+    absent = [colour for colour in COLOURS if count[colour] == 0]
+    return [*list(chosen.values())[:2], *(f"something {colour}" for colour in absent[:1])]
 
 
 def matching(objects: tuple[SceneObject, ...], question: str) -> list[SceneObject]:
@@ -196,10 +199,11 @@ def off_m(answer: Answer, true: list[SceneObject]) -> float | None:
     return min(float(np.linalg.norm(at - np.clip(at, o.box_min_m, o.box_max_m))) for o in true)
 
 
-def verdict(question: str, true: list[SceneObject], off: float | None) -> str:
+def verdict(question: str, true: list[SceneObject], found: bool, off: float | None) -> str:
     """What the truth says to the best hit."""
     if not true:
-        return f"truth: the house has no {question.removeprefix('something ')} thing"
+        said = f"truth: nothing that came into view is called {question.removeprefix('something ')}"
+        return f"{said}, so whatever was found is a false answer, or a detail" if found else f"{said}: right"
     if off is None:
         return f"truth: missed; there is {', '.join(o.phrase for o in true)}"
     what = "right" if off <= NEAR_M else "WRONG"
