@@ -1,0 +1,116 @@
+"""Environments: gymnasium's own check, determinism, batches, and frames for a memory."""
+
+from __future__ import annotations
+
+import warnings
+
+import gymnasium
+import numpy as np
+import pytest
+from gymnasium.utils.env_checker import check_env
+from gymnasium.vector import AutoresetMode
+from house_cases import SMALL
+
+import sim.envs
+from sim.errors import InvalidAction, InvalidSetting, UnknownName
+from sim.house.sensors import DepthNoise, Drift
+from sim.observation import DEPTH, POSE, RGB, STATE
+from sim.sensing import SensingConfig
+from spatialmem import SpatialMemory, Stored
+
+HOUSE = {"house": SMALL, "scenes": 1, "width": 48, "height": 32}
+NAV = {"house": SMALL, "episodes": 2, "settings": {"width": 32, "height": 32, "max_steps": 6}}
+ENVS = {
+    "spatialmem/House-v0": HOUSE,
+    "spatialmem/ObjectNav-v1": NAV,
+    "spatialmem/Goat-v1": {**NAV, "settings": {**NAV["settings"], "image_size": 32}},
+}
+
+
+def same(a, b):
+    assert a.keys() == b.keys()
+    for key in a:
+        np.testing.assert_array_equal(a[key], b[key], err_msg=key)
+
+
+@pytest.mark.parametrize("name", ENVS)
+def test_gymnasium_finds_nothing_to_say(name):
+    env = gymnasium.make(name, render_mode="rgb_array", **ENVS[name])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        check_env(env.unwrapped)
+    env.close()
+    env.close()
+
+
+@pytest.mark.parametrize("name", ENVS)
+def test_the_same_seed_gives_the_same_episode(name):
+    env = gymnasium.make(name, **ENVS[name])
+    runs = []
+    for _ in range(2):
+        steps = [env.reset(seed=5)[0]]
+        steps += [env.step(action)[0] for action in (1, 2, 1, 5)]
+        runs.append(steps)
+    for a, b in zip(*runs, strict=True):
+        same(a, b)
+    env.close()
+
+
+def test_sensors_drift_while_the_scene_keeps_the_truth():
+    sensing = SensingConfig(DepthNoise(), Drift(along_m=0.1), 3)
+    env = gymnasium.make("spatialmem/House-v0", sensing=sensing, **HOUSE)
+    env.reset(seed=1)
+    for action in (2, 1, 1, 3, 1):
+        seen = env.step(action)[0]
+    scene = env.unwrapped.scene
+    assert np.abs(seen[POSE] - scene.world_from_camera).max() > 1e-4
+    ground = np.array([*scene.stand.ground_m], np.float32)
+    assert 1e-4 < np.abs(seen[STATE][:3] - ground).max() < 1.0
+    env.close()
+
+
+def test_velocity_moves_the_body():
+    env = gymnasium.make("spatialmem/House-v0", control="velocity", period_s=0.2, **HOUSE)
+    env.reset(seed=2)
+    before = env.unwrapped.scene.stand
+    env.step(np.array([0.0, 1.0], np.float32))
+    assert env.unwrapped.scene.stand.yaw_rad != before.yaw_rad
+    with pytest.raises(InvalidAction):
+        env.unwrapped.step(np.array([9.0, 0.0], np.float32))
+    env.close()
+
+
+@pytest.mark.parametrize("mode", list(AutoresetMode))
+def test_a_batch_is_its_members(mode):
+    kwargs = {**HOUSE, "max_episode_steps": 3}
+    many = gymnasium.make_vec("spatialmem/House-v0", 2, "sync", vector_kwargs={"autoreset_mode": mode}, **kwargs)
+    one = gymnasium.make("spatialmem/House-v0", **kwargs)
+    batch, _ = many.reset(seed=[3, 4])
+    alone, _ = one.reset(seed=4)
+    same({k: v[1] for k, v in batch.items()}, alone)
+    for action in (1, 2):
+        batch = many.step(np.array([2, action]))[0]
+        same({k: v[1] for k, v in batch.items()}, one.step(action)[0])
+    assert many.metadata["autoreset_mode"] is mode
+    many.close()
+    one.close()
+
+
+def test_a_memory_observes_an_environment():
+    env = gymnasium.make("spatialmem/House-v0", **HOUSE)
+    seen, _ = env.reset(seed=1)
+    frame = sim.envs.frame_of(seen, env.unwrapped.scene.camera)
+    assert np.isnan(frame.depth_m[seen[DEPTH] == 0]).all() and (frame.rgb == seen[RGB]).all()
+    with SpatialMemory.create(None) as memory:
+        assert isinstance(memory.observe(frame), Stored)
+    env.close()
+
+
+def test_what_cannot_be_is_named():
+    with pytest.raises(InvalidSetting, match="control"):
+        gymnasium.make("spatialmem/House-v0", control="legs", **HOUSE)
+    env = gymnasium.make("spatialmem/House-v0", **HOUSE).unwrapped
+    with pytest.raises(UnknownName, match="did you mean 'scene'"):
+        env.reset(options={"scenes": "1"})
+    with pytest.raises(InvalidSetting, match="reset first"):
+        env.step(1)
