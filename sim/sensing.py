@@ -92,7 +92,7 @@ class Sensed(Scene):
         if self.config.blur_samples > 1 and not np.array_equal(self._before, sight.world_from_camera):
             rgb = self._blurred(sight)
         shown = sight.normals if normals else np.zeros((0, 0, 3), np.float32)
-        return replace(sight, rgb=rgb, depth_m=depth_m, normals=shown, world_from_camera=self.believed)
+        return replace(sight, rgb=rgb, depth_m=depth_m, normals=shown, world_from_camera=self.believed.copy())
 
     def _blurred(self, sight: Sight) -> NDArray[np.uint8]:
         """(H, W, 3) mean in linear light of what is seen on the way of the last move; see sensors.blurred."""

@@ -24,7 +24,7 @@ _STEP_NS = 1_000_000_000
 class HouseEnv(WorldEnv):
     """`spatialmem/House-v0`: reward 0, never terminated; STOP stands still."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - settings, all by name and with a default
         self, *, world: World | None = None, house: HouseConfig | None = None, split: str = "train", scenes: int = 8,
         width: int = 128, height: int = 128, hfov_deg: float = 90.0, motion: Motion | None = None,
         control: str = "steps", period_s: float = 0.1, fastest_mps: float = 1.0, fastest_radps: float = 1.5,

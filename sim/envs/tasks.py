@@ -30,7 +30,7 @@ class TaskEnv(WorldEnv):
     found: the scheme of Habitat's RLTaskEnv. Terminated when the task is over by STOP, truncated when by its limit.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - settings, all by name and with a default
         self, *, task: str | Task, settings: dict[str, Any] | None = None, world: World | None = None,
         house: HouseConfig | None = None, split: str = "train", episodes: int = 20, episode_seed: int = 0,
         success_reward: float = 2.5, slack: float = 0.001, sensing: SensingConfig | None = None,
@@ -117,4 +117,6 @@ class TaskEnv(WorldEnv):
         seen[STATE] = believed_state(self._entered())
         if seen[GOAL_IMAGE].size == 0:
             seen[GOAL_IMAGE] = np.zeros(self.observation_space[GOAL_IMAGE].shape, np.uint8)  # type: ignore[index]
+        else:
+            seen[GOAL_IMAGE] = seen[GOAL_IMAGE].copy()  # the trial shows the same one in every step
         return seen
