@@ -1,4 +1,4 @@
-"""Environments: gymnasium's own check, determinism, batches, and frames for a memory."""
+"""Environments: gymnasium's own check, determinism, sensors, and frames for a memory."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ import warnings
 import gymnasium
 import numpy as np
 import pytest
+from env_cases import ENVS, HOUSE, same
 from gymnasium.utils.env_checker import check_env
-from gymnasium.vector import AutoresetMode
-from house_cases import SMALL
 
 import sim.envs
 from sim.errors import InvalidAction, InvalidSetting, UnknownName
@@ -17,20 +16,6 @@ from sim.house.sensors import DepthNoise, Drift
 from sim.observation import DEPTH, POSE, RGB, STATE
 from sim.sensing import SensingConfig
 from spatialmem import SpatialMemory, Stored
-
-HOUSE = {"house": SMALL, "scenes": 1, "width": 48, "height": 32}
-NAV = {"house": SMALL, "episodes": 2, "settings": {"width": 32, "height": 32, "max_steps": 6}}
-ENVS = {
-    "spatialmem/House-v0": HOUSE,
-    "spatialmem/ObjectNav-v1": NAV,
-    "spatialmem/Goat-v1": {**NAV, "settings": {**NAV["settings"], "image_size": 32}},
-}
-
-
-def same(a, b):
-    assert a.keys() == b.keys()
-    for key in a:
-        np.testing.assert_array_equal(a[key], b[key], err_msg=key)
 
 
 @pytest.mark.parametrize("name", ENVS)
@@ -78,22 +63,6 @@ def test_velocity_moves_the_body():
     with pytest.raises(InvalidAction):
         env.unwrapped.step(np.array([9.0, 0.0], np.float32))
     env.close()
-
-
-@pytest.mark.parametrize("mode", list(AutoresetMode))
-def test_a_batch_is_its_members(mode):
-    kwargs = {**HOUSE, "max_episode_steps": 3}
-    many = gymnasium.make_vec("spatialmem/House-v0", 2, "sync", vector_kwargs={"autoreset_mode": mode}, **kwargs)
-    one = gymnasium.make("spatialmem/House-v0", **kwargs)
-    batch, _ = many.reset(seed=[3, 4])
-    alone, _ = one.reset(seed=4)
-    same({k: v[1] for k, v in batch.items()}, alone)
-    for action in (1, 2):
-        batch = many.step(np.array([2, action]))[0]
-        same({k: v[1] for k, v in batch.items()}, one.step(action)[0])
-    assert many.metadata["autoreset_mode"] is mode
-    many.close()
-    one.close()
 
 
 def test_a_memory_observes_an_environment():

@@ -22,8 +22,8 @@ FAR_M = 1000.0
 
 
 @functools.lru_cache(maxsize=4)
-def house_world(config: HouseConfig | None = None) -> HouseWorld:
-    """The houses of this process, which its environments share; the ones left last are entered again quickly."""
+def house_world(config: HouseConfig) -> HouseWorld:
+    """The world of a config, which the environments of a process share; houses left last are entered again quickly."""
     return HouseWorld(config, threads=1)
 
 
@@ -70,7 +70,7 @@ class WorldEnv(gymnasium.Env[dict[str, Any], Any]):
             raise InvalidSetting(f"render_mode must be None or 'rgb_array'; given {render_mode!r}")
         if world is not None and house is not None:
             raise InvalidSetting("give either a world or what its houses are like, not both")
-        self.world = world or house_world(house)
+        self.world = world or house_world(house or HouseConfig())
         self.render_mode, self._sensing = render_mode, sensing or SensingConfig()
         self._scene: Sensed | None = None
         self._shown: NDArray[np.uint8] | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import string
+from collections.abc import Sequence
 from typing import Any, final
 
 import numpy as np
@@ -18,42 +19,57 @@ from sim.sensing import SensingConfig
 from sim.tasks.episode import Episode
 from sim.tasks.registry import task as task_of
 from sim.tasks.task import Task, Trial
+from sim.tasks.walk_task import WalkTask
 
 _LONGEST_TEXT = 512
 
 
 @final
 class TaskEnv(WorldEnv):
-    """Episodes of a walking task, `episodes` of them drawn from `split` and `episode_seed` and kept.
+    """Episodes of a walking task.
 
-    Reward: change of geodesic distance to the goal, less `slack` a step, and `success_reward` for a goal that is
-    found: the scheme of Habitat's RLTaskEnv. Terminated when the task is over by STOP, truncated when by its limit.
+    Reward of a step: the metres by which the geodesic distance to the goal has shrunk, plus `slack_reward`, plus
+    `success_reward` where the step is the STOP that finds a goal: RLTaskEnv.get_reward of Habitat-Lab at 0fb6f43
+    (core/environments.py) with its task.reward_measure distance_to_goal_reward, names and amounts as in its
+    ddppo_objectnav.yaml. Unlike there, a way that opens or closes (an infinite distance) gives 0, and of several
+    goals each is rewarded by itself: the step after the end of one counts from where the next was named.
+    Terminated when the last goal ends by STOP, truncated when it ends by its limit of steps.
     """
 
     def __init__(  # noqa: PLR0913 - settings, all by name and with a default
         self, *, task: str | Task, settings: dict[str, Any] | None = None, world: World | None = None,
-        house: HouseConfig | None = None, split: str = "train", episodes: int = 20, episode_seed: int = 0,
-        success_reward: float = 2.5, slack: float = 0.001, sensing: SensingConfig | None = None,
-        render_mode: str | None = None,
+        house: HouseConfig | None = None, split: str = "train",
+        episodes: int | Sequence[Episode] = 20, episode_seed: int = 0, success_reward: float = 2.5,
+        slack_reward: float = -0.001, sensing: SensingConfig | None = None, render_mode: str | None = None,
     ) -> None:  # fmt: skip
+        """
+        Args:
+            task, settings: a name of sim.tasks.registry and its settings, or a task
+            episodes: how many are drawn from `split` and `episode_seed` and kept, or the episodes, as from a file
+        """
         super().__init__(world, house, sensing, render_mode)
-        if isinstance(episodes, bool) or episodes < 1:
-            raise InvalidSetting(f"episodes must be a whole number from 1; given {episodes!r}")
-        given = dict(settings or {})
-        self.task = task if isinstance(task, Task) else task_of(task, **given)
-        self._drawn = (split, episode_seed, episodes)
-        self._episodes: list[Episode] = []
-        self._success_reward, self._slack = success_reward, slack
+        self._episodes, count = ([], episodes) if isinstance(episodes, int) else (list(episodes), len(episodes))
+        if isinstance(episodes, bool) or count < 1:
+            raise InvalidSetting(f"episodes must be a whole number from 1, or episodes; given {episodes!r}")
+        if not (math.isfinite(success_reward) and math.isfinite(slack_reward)):
+            raise InvalidSetting(f"rewards must be finite; given {(success_reward, slack_reward)}")
+        found = task if isinstance(task, Task) else task_of(task, **(settings or {}))
+        if not isinstance(found, WalkTask):
+            raise InvalidSetting(f"an environment needs a walking task; given {found.task_id!r}")
+        if isinstance(task, Task) and settings:
+            raise InvalidSetting(f"settings go with the name of a task; given {settings!r} beside a task")
+        self.task = found
+        self._drawn = (split, episode_seed, count)
+        self._success_reward, self._slack_reward = success_reward, slack_reward
         self._trial: Trial | None = None
-        size = given.get("image_size", 256)
-        text = frozenset(string.printable)
+        text, picture = frozenset(string.printable), _picture_size(self._episodes, found.image_size)
         self.action_space = spaces.Discrete(6)
         self.observation_space = spaces.Dict({
-            **sensed_space(self.task.scene_config(), bool(given.get("shows_ids", False))),
+            **sensed_space(self.task.scene_config(), self.task.rules.shows_ids),
             GOAL_INDEX: spaces.Box(0, 1 << 31, (), np.int64),
             GOAL_KIND: spaces.Text(16, min_length=1, charset=text),
             GOAL_TEXT: spaces.Text(_LONGEST_TEXT, min_length=0, charset=text),
-            GOAL_IMAGE: spaces.Box(0, 255, (size, size, 3), np.uint8),
+            GOAL_IMAGE: spaces.Box(0, 255, (*picture, 3), np.uint8),
         })  # fmt: skip
 
     def reset(
@@ -94,7 +110,7 @@ class TaskEnv(WorldEnv):
         ended = self._trial.over or len(result.goals) > self._begun
         goal = result.goals[self._begun - 1]
         gained = self._far_m - goal["distance_to_goal"]
-        reward = (gained if math.isfinite(gained) else 0.0) - self._slack
+        reward = (gained if math.isfinite(gained) else 0.0) + self._slack_reward
         reward += self._success_reward if ended and goal["status"] == "success" else 0.0
         self._far_m, self._begun = self._distance()
         late = self._trial.over and goal["status"] == "timeout"
@@ -120,3 +136,12 @@ class TaskEnv(WorldEnv):
         else:
             seen[GOAL_IMAGE] = seen[GOAL_IMAGE].copy()  # the trial shows the same one in every step
         return seen
+
+
+def _picture_size(episodes: Sequence[Episode], drawn: int) -> tuple[int, int]:
+    """Height and width of the pictures of image goals; `InvalidSetting` when those of the episodes differ."""
+    views = [goal.image for episode in episodes for goal in episode.goals if goal.image is not None]
+    sizes = {(view.height, view.width) for view in views}
+    if len(sizes) > 1:
+        raise InvalidSetting(f"pictures of goals must be of one size; these episodes have {sorted(sizes)}")
+    return sizes.pop() if sizes else (drawn, drawn)
