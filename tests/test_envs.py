@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import warnings
+from pathlib import Path
 
 import gymnasium
 import numpy as np
@@ -83,3 +85,13 @@ def test_what_cannot_be_is_named():
         env.reset(options={"scenes": "1"})
     with pytest.raises(InvalidSetting, match="reset first"):
         env.step(1)
+
+
+def test_the_page_runs():
+    page = (Path(__file__).parents[1] / "docs" / "environments.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```python\n(.*?)```", page, flags=re.S)
+    known: dict = {}
+    exec(block, known)
+    assert known["frame"].rgb.shape == (128, 128, 3) and known["info"].keys() == {"length_m"}
+    for name in re.findall(r"`(spatialmem/\w+-v\d)`", page):
+        assert name in gymnasium.registry

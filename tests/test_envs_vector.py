@@ -11,6 +11,7 @@ from gymnasium.vector import AutoresetMode
 import sim.envs  # noqa: F401 - registers
 from sim.house.sensors import DepthNoise, Drift
 from sim.house.world import HouseWorld
+from sim.observation import GOAL_INDEX
 from sim.sensing import SensingConfig
 
 LIMIT, STEPS, SEEDS = 3, 8, (3, 4, 5)
@@ -106,17 +107,24 @@ def test_what_ended_is_told_apart_from_what_began():
     one.close()
 
 
-@pytest.mark.parametrize("name", ["spatialmem/House-v0", "spatialmem/Goat-v1"])
-def test_processes_of_their_own_change_nothing(name):
-    steps = {"max_episode_steps": LIMIT} if name == "spatialmem/House-v0" else {}
-    kwargs = {"context": "spawn"}
-    many = gymnasium.make_vec(name, 2, "async", vector_kwargs=kwargs, **ENVS[name], **steps)
+@pytest.mark.parametrize(("name", "numbers"), [("spatialmem/House-v0", (0, 1)), ("spatialmem/Goat-v1", (1,))])
+def test_processes_of_their_own_change_nothing(name, numbers):
+    house = name == "spatialmem/House-v0"
+    settings = {**ENVS[name], "max_episode_steps": LIMIT} if house else ENVS[name]
+    kwargs = {"context": "spawn", "shared_memory": house}
+    many = gymnasium.make_vec(name, len(numbers), "async", vector_kwargs=kwargs, **settings)
     try:
-        shown = played(many, (0, 1))
+        shown = played(many, numbers)
     finally:
         many.close()
-    apart = {n: alone(name, {**ENVS[name], **steps}, AutoresetMode.NEXT_STEP, n) for n in (0, 1)}
-    assert_members(shown, (0, 1), apart)
+    apart = {n: alone(name, settings, AutoresetMode.NEXT_STEP, n) for n in numbers}
+    assert_members(shown, numbers, apart)
+    assert house or apart[1][0][0][GOAL_INDEX] < apart[1][-1][0][GOAL_INDEX]  # the goal changed on the way
+
+
+def test_texts_in_shared_memory_are_refused():
+    with pytest.raises(ValueError, match="shared_memory=False"):
+        gymnasium.make_vec("spatialmem/Goat-v1", 1, "async", **ENVS["spatialmem/Goat-v1"])
 
 
 def test_no_state_crosses_episodes():

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import functools
-from typing import Any
+import string
+from typing import Any, final
 
 import gymnasium
 import numpy as np
 from gymnasium import spaces
+from gymnasium.error import CustomSpaceError
+from gymnasium.vector.utils import create_shared_memory
 from numpy.typing import NDArray
 
 from sim.errors import InvalidSetting, unknown_name
@@ -19,6 +22,24 @@ from sim.sensing import Sensed, SensingConfig
 
 FAR_M = 1000.0
 """no scene and no view reaches further"""
+
+
+@final
+class GoalText(spaces.Text):
+    """Printable ASCII of up to `longest` characters.
+
+    Not for shared memory: gymnasium 1.4.0 reads texts there only once, when an AsyncVectorEnv is made
+    (vector/async_vector_env.py), so that every goal would be shown wrong.
+    """
+
+    def __init__(self, longest: int, *, shortest: int = 0) -> None:
+        super().__init__(longest, min_length=shortest, charset=frozenset(string.printable))
+
+
+@create_shared_memory.register(GoalText)
+def _not_shared(space: GoalText, n: int = 1, ctx: Any = None) -> Any:
+    """gymnasium answers this error with one that says to pass shared_memory=False."""
+    raise CustomSpaceError(f"texts cannot be batched in shared memory; given {space}")
 
 
 @functools.lru_cache(maxsize=4)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-import string
 from collections.abc import Sequence
 from typing import Any, final
 
 import numpy as np
 from gymnasium import spaces
 
-from sim.envs.base import WorldEnv, believed_state, checked_options, sensed_space
+from sim.envs.base import GoalText, WorldEnv, believed_state, checked_options, sensed_space
 from sim.errors import InvalidSetting
 from sim.house.house import HouseConfig
 from sim.observation import GOAL_CHOICES, GOAL_IMAGE, GOAL_INDEX, GOAL_KIND, GOAL_TEXT, RGB, STATE
@@ -62,13 +61,13 @@ class TaskEnv(WorldEnv):
         self._drawn = (split, episode_seed, count)
         self._success_reward, self._slack_reward = success_reward, slack_reward
         self._trial: Trial | None = None
-        text, picture = frozenset(string.printable), _picture_size(self._episodes, found.image_size)
+        picture = _picture_size(self._episodes, found.image_size)
         self.action_space = spaces.Discrete(6)
         self.observation_space = spaces.Dict({
             **sensed_space(self.task.scene_config(), self.task.rules.shows_ids),
             GOAL_INDEX: spaces.Box(0, 1 << 31, (), np.int64),
-            GOAL_KIND: spaces.Text(16, min_length=1, charset=text),
-            GOAL_TEXT: spaces.Text(_LONGEST_TEXT, min_length=0, charset=text),
+            GOAL_KIND: GoalText(16, shortest=1),
+            GOAL_TEXT: GoalText(_LONGEST_TEXT),
             GOAL_IMAGE: spaces.Box(0, 255, (*picture, 3), np.uint8),
         })  # fmt: skip
 
