@@ -17,4 +17,4 @@ def frame_of(observation: Mapping[str, Any], camera: Camera, session_id: str = "
     depth_m = np.where(depth > 0.0, depth, np.nan).astype(np.float32)
     pose = np.array(observation[POSE], np.float64)
     rgb = np.array(observation[RGB], np.uint8)
-    return Frame(rgb, depth_m, camera, pose, int(observation[STAMP]), session_id, "head")
+    return Frame(rgb, depth_m, camera, pose, int(observation[STAMP]), session_id, "head", depth_unit="m")
