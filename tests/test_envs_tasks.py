@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+import warnings
 
 import gymnasium
 import pytest
 from grid_world import GridWorld
+from gymnasium.utils.env_checker import check_env
 
 import sim.envs  # noqa: F401 - registers
 from sim.errors import InvalidAction, InvalidSetting
@@ -86,6 +88,14 @@ def test_each_goal_is_rewarded_by_itself():
     gained = [SUCCESS, 0.3, 0.0, aslant, 0.0]  # the second goal is given up, and the third begins where it was
     assert shown == [(g + SLACK, n == 4, False) for n, g in enumerate(gained)]
     assert info["metrics"]["success"] == pytest.approx(1 / 3)
+
+
+def test_gymnasium_finds_nothing_to_say_of_another_world():
+    env = gymnasium.make("spatialmem/Goat-v1", world=GridWorld(), episodes=2, settings={"width": 16, "height": 16})
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        check_env(env.unwrapped, skip_render_check=True)
+    env.close()
 
 
 def test_rewards_are_settings():
