@@ -49,7 +49,8 @@ class SceneObject:
     phrase: str
     """colour, material, size and category in words"""
     attributes: Mapping[str, str]
-    """colour, second colour, decor, material, size: those that language can tell"""
+    """colour, second colour, decor, material, size: those that language can tell; of doors also state (open, closed)
+    and joins ("the kitchen and the hallway")"""
     box_min_m: NDArray[np.float64]
     """(3,) lower corner of its axis-aligned box, world frame"""
     box_max_m: NDArray[np.float64]

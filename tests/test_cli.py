@@ -273,7 +273,7 @@ def test_what_is_no_memory_is_named(verb, tmp_path, capsys):
 
 
 def test_demo_answers(tmp_path, capsys):
-    out = run_json(capsys, "demo", "--out", tmp_path / "demo")
+    out = run_json(capsys, "demo", "--recording", "--out", tmp_path / "demo")
     chair, box, purple = out["answers"]
     assert len(chair["hits"]) >= 1 and len(box["hits"]) >= 1 and purple["hits"] == []
     low, high = RED_CHAIR
@@ -281,7 +281,7 @@ def test_demo_answers(tmp_path, capsys):
     assert (np.array(chair["hits"][0]["position_m"]) < high + 0.05).all()
     np.testing.assert_allclose(box["hits"][0]["position_m"], (0.37, 1.35, 0.19), atol=0.3)
     assert all(picture_size(tmp_path / "demo" / name)[0] == 1200 for name in ("red_chair.png", "something_purple.png"))
-    run("demo", "--out", tmp_path / "demo", "--max-frames", "6")
+    run("demo", "--recording", "--out", tmp_path / "demo", "--max-frames", "6")
     captured = capsys.readouterr()
     assert "spatialmem query" in captured.out and str(KITCHENETTE) in captured.err
 

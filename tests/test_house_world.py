@@ -10,6 +10,7 @@ import pytest
 from sim.body import Action
 from sim.errors import MissingScene, UnknownName
 from sim.house import HouseConfig, InvalidHouse
+from sim.house.days import Verb, stamp_of
 from sim.house.world import HouseScene, HouseWorld
 from sim.scene import SceneConfig
 
@@ -36,7 +37,7 @@ def test_splits_share_no_house(world):
         world.scene_ids("trian", 1)
 
 
-@pytest.mark.parametrize("name", ["", "kitchen", "-1", "7.5", "../7", "²"])
+@pytest.mark.parametrize("name", ["", "kitchen", "-1", "7.5", "../7", "²", "7+", "+3", "7+3+1", "7+x", "7:days"])
 def test_what_names_no_house_is_refused(world, name):
     with pytest.raises(MissingScene, match="seeds of houses"):
         world.open(name, SMALL)
@@ -120,3 +121,67 @@ def test_a_thing_that_is_not_there_is_refused(scene: HouseScene):
     for name in ("0", "99999", "mug", ""):
         with pytest.raises(UnknownName, match="object_id"):
             scene.viewpoints_m(name)
+
+
+# days
+
+
+def test_a_house_with_people_in_it_changes_as_time_goes_on(world: HouseWorld):
+    scene = world.open("3+1", SMALL)
+    try:
+        first = {o.object_id: o for o in scene.objects()}
+        deeds = scene.advanced(stamp_of("Thursday 20:00"))
+        assert len(deeds) > 50
+        assert scene.stamp_ns == stamp_of("Thursday 20:00")
+        now = {o.object_id: o for o in scene.objects()}
+        moved = [i for i in now if i in first and np.linalg.norm(now[i].middle_m - first[i].middle_m) > 0.3]
+        assert moved
+        for object_id in moved[:5]:
+            pose = scene.truth.state(int(object_id)).world_from_thing
+            np.testing.assert_allclose(scene._place.renderer.pose_of(int(object_id)), pose)  # type: ignore[union-attr]
+        with pytest.raises(InvalidHouse, match="never go back|forwards only"):
+            scene.advance(0)
+    finally:
+        scene.close()
+    with_nobody = world.open("3", SMALL)
+    try:
+        for o in with_nobody.objects():
+            np.testing.assert_allclose(o.box_min_m, first[o.object_id].box_min_m)
+        with_nobody.advance(stamp_of("Thursday 20:00"))
+        assert {o.object_id: tuple(o.box_min_m) for o in with_nobody.objects()} == {
+            i: tuple(o.box_min_m) for i, o in first.items()
+        }
+    finally:
+        with_nobody.close()
+
+
+def test_a_body_where_something_is_put_steps_aside(world: HouseWorld):
+    scene = world.open("3+1", SMALL)
+    assert scene.script is not None
+    try:
+        shut = next(d for d in scene.script.deeds if d.verb is Verb.CLOSE and d.why == "in the bathroom")
+        scene.advance(shut.stamp_ns - 1)
+        low, high = scene.house.thing(shut.thing_id).shape.box_m
+        assert shut.target is not None
+        middle = (shut.target.world_from_thing @ np.append((low + high) / 2, 1.0))[:3]
+        middle[2] = scene.house.rooms[scene.house.thing(shut.thing_id).room_id].base_m
+        scene.place(scene.truth.navigation.snap(middle), 1.0)
+        before = scene.stand
+        scene.advance(shut.stamp_ns)
+        assert scene.truth.navigation.is_free(scene.stand.ground_m)
+        assert 0.1 < np.linalg.norm(scene.stand.ground_m - before.ground_m) < 1.0
+        assert scene.stand.yaw_rad == before.yaw_rad
+    finally:
+        scene.close()
+
+
+def test_houses_that_are_lived_in_have_days(world):
+    lived_in = HouseWorld(HouseConfig(floors=1, rooms_per_floor=(3, 4)), lived_in=True, threads=1, light=False)
+    ids = lived_in.scene_ids("val", 2)
+    assert [name.split("+")[0] for name in ids] == world.scene_ids("val", 2)
+    scene = lived_in.open(ids[0], SMALL)
+    before = {t.object_id: t.middle_m for t in scene.objects()}
+    scene.advance(scene.stamp_ns + 72 * 3600 * 10**9)
+    after = {t.object_id: t.middle_m for t in scene.objects()}
+    assert sum(not np.allclose(before[name], after[name]) for name in before.keys() & after.keys()) > 3
+    scene.close()

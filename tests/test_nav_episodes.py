@@ -12,9 +12,10 @@ from sim.errors import InvalidSetting, UnknownName
 from sim.scene import SceneConfig, SceneObject
 from sim.tasks.episode import Episode, Goal
 from sim.tasks.goat import GoatTask
+from sim.tasks.goat_goals import Draft, extend
 from sim.tasks.objectnav import ObjectNavTask
 from sim.tasks.phrases import Describer, is_a
-from sim.tasks.places import FURTHEST_M, NEAREST_M, kept_share
+from sim.tasks.places import FURTHEST_M, NEAREST_M, Stock, kept_share
 from sim.tasks.views import image_view
 from sim.tasks.walk_task import WalkTask
 from sim.tasks.walking import STAMP_KEY, targets
@@ -151,6 +152,14 @@ def test_later_goals_ask_for_what_has_been_moved():
         was = {t.object_id: t.support for t in scene.objects()}
         scene.advance(2 * HOUR_NS)
         assert any(was[t.object_id] != t.support for t in scene.objects() if t.object_id in goal.object_ids)
+
+
+def test_what_is_put_where_the_body_may_be_stops_no_draw():
+    scene = WORLD.open("train-0", SMALL)
+    table = next(t for t in scene.objects() if t.group == "furniture")
+    draft = Draft(0, np.random.default_rng(0), 5, at_m=table.middle_m * (1.0, 1.0, 0.0))
+    extend(draft, Stock(scene, ("furniture",), ()), 5, 32, frozenset(), {})
+    assert len(draft.goals) == 5 and not draft.failed
 
 
 def test_pictures_show_the_thing():

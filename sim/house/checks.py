@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,9 +21,9 @@ _ROOM_M2 = 0.4
 """of a room that can be walked on, at least"""
 
 
-def unreachable_room(house: House, navigation: Navigation) -> str:
-    """What is wrong with the first room that cannot be walked into; empty when there is none."""
-    for room in house.rooms:
+def unreachable_room(house: House, navigation: Navigation, *, but: Collection[int] = ()) -> str:
+    """What is wrong with the first room, `but` those of some ids, that cannot be walked into; empty without any."""
+    for room in (r for r in house.rooms if r.room_id not in but):
         cells = navigation.room_cells(room.room_id)
         reached = navigation.reachable[tuple(cells.T)].sum() * CELL_M**2
         if reached < _ROOM_M2:

@@ -50,6 +50,17 @@ def ground_of(navigation: Navigation, step: int) -> NDArray[np.float64]:
     return navigation.points_of(layers[kept], rows[kept], columns[kept])
 
 
+def nearest_ground(navigation: Navigation, point_m: NDArray[np.float64], room_id: int = -1) -> NDArray[np.float64]:
+    """(3,) the middle of the nearest free cell in a room, or, without a room or when it has none, on any floor."""
+    cells = navigation.room_cells(room_id) if room_id >= 0 else np.empty((0, 3), dtype=np.int64)
+    if not len(cells):
+        cells = np.argwhere(navigation.free)
+    if not len(cells):
+        raise InvalidHouse("the agent can stand nowhere in this house as it is now")
+    points = navigation.points_of(cells[:, 0], cells[:, 1], cells[:, 2])
+    return points[int(np.argmin(np.linalg.norm(points - point_m, axis=1)))]
+
+
 def seen_points(
     caster: RaycastRenderer, asked: list[tuple[Thing, NDArray[np.float64], NDArray[np.float64]]]
 ) -> list[NDArray[np.int64]]:

@@ -14,11 +14,14 @@ from numpy.typing import NDArray
 
 from sim.house.errors import InvalidHouse
 from sim.house.house import House
-from sim.house.layout.plan import STOREY_M, Opening, Room
-from sim.house.navigation import CELL_M, Navigation
+from sim.house.layout.plan import STOREY_M, Opening, Rect, Room
+from sim.house.navigation import CELL_M, Navigation, ground_taken
 from sim.house.render.base import Picture
 from sim.house.thing import Thing
 from spatialmem.types import checked_transform
+
+LIGHT = frozenset(("chair", "stool", "office chair", "ottoman", "laundry basket", "waste bin"))
+"""furniture that people move every day"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,6 +86,8 @@ class Truth:
         ]
 
         self._navigation: Navigation | None = house.navigation
+        self._still: Navigation | None = None  # with what is seldom moved alone
+        self._ground: dict[int, tuple[Rect, ...]] = {}  # what things take from it, as far as it was asked
 
     def state(self, thing_id: int) -> ThingState:
         """How a thing is now."""
@@ -98,16 +103,16 @@ class Truth:
 
     def held_by(self, thing_id: int) -> tuple[int, ...]:
         """Ids of everything on, in or under a thing, and on, in or under that, and so on."""
-        found: list[int] = []
-        for s in self._states:  # supports need not come first any more
-            chain, seen = s.support_id, set()
-            while chain and chain not in seen:
-                if chain == thing_id:
-                    found.append(s.thing.thing_id)
-                    break
-                seen.add(chain)
-                chain = self._states[chain - 1].support_id
-        return tuple(found)
+        holds: dict[int, list[int]] = {}
+        for s in self._states:
+            if s.support_id:
+                holds.setdefault(s.support_id, []).append(s.thing.thing_id)
+        found, left = set[int](), [thing_id]
+        while left:
+            more = [i for i in holds.get(left.pop(), ()) if i not in found and i != thing_id]
+            found.update(more)
+            left += more
+        return tuple(sorted(found))
 
     def move(
         self, thing_id: int, world_from_thing: NDArray[np.floating], stamp_ns: int, *, support_id: int = 0,
@@ -131,6 +136,7 @@ class Truth:
         if support_id == thing_id or support_id in held:
             raise InvalidHouse(f"thing {thing_id} cannot be put {relation or 'on'} {support_id}, which it holds")
         self._advance(stamp_ns)
+        self._way_changes(thing_id, *held)
         new_from_old = pose @ np.linalg.inv(before.world_from_thing)
         room = self.room_at(pose[:3, 3])
         self._states[thing_id - 1] = replace(
@@ -141,6 +147,9 @@ class Truth:
             s = self._states[other - 1]
             moved = new_from_old @ s.world_from_thing
             self._states[other - 1] = replace(s, world_from_thing=moved, room_id=room, since_ns=stamp_ns, present=True)
+        for moved_id in (thing_id, *held):
+            self._ground.pop(moved_id, None)
+        self._way_changes(thing_id, *held)
         return (thing_id, *held)
 
     def take(self, thing_id: int, stamp_ns: int) -> tuple[int, ...]:
@@ -150,6 +159,7 @@ class Truth:
             raise InvalidHouse(f"{state.thing.category} {thing_id} is a part of the house and cannot be taken")
         self._advance(stamp_ns)
         gone = (thing_id, *self.held_by(thing_id))
+        self._way_changes(*gone)
         for other in gone:
             self._states[other - 1] = replace(self._states[other - 1], present=False, since_ns=stamp_ns)
         self._states[thing_id - 1] = replace(self._states[thing_id - 1], support_id=0, relation="")
@@ -157,9 +167,7 @@ class Truth:
 
     def wait(self, stamp_ns: int) -> None:
         """Let time pass in which nothing happens."""
-        navigation = self._navigation
         self._advance(stamp_ns)
-        self._navigation = navigation
 
     def room_at(self, point_m: NDArray[np.floating]) -> int:
         """Id of the room that holds a point (3,), walls shared evenly; -1 outside."""
@@ -185,14 +193,40 @@ class Truth:
 
     @property
     def navigation(self) -> Navigation:
-        """Where the agent can be as things are now; made anew after furniture or doors have moved."""
+        """Where the agent can be as things are now; made anew after something that blocks ways has moved."""
         if self._navigation is None:
-            there = tuple(
-                replace(s.thing, world_from_thing=s.world_from_thing, room_id=s.room_id) for s in self.states()
+            there = [s for s in self.states() if s.room_id >= 0]
+            if self._still is None:
+                still = tuple(_as_is(s) for s in there if not is_loose(s.thing))
+                self._still = Navigation(self.house.plan, still, self.house.config.body)
+            loose = [s for s in there if is_loose(s.thing)]
+            self._navigation = self._still.with_taken(
+                (self.house.rooms[s.room_id].floor, rect) for s in loose for rect in self._own_ground(s.thing.thing_id)
             )
-            inside = tuple(t for t in there if t.room_id >= 0)
-            self._navigation = Navigation(self.house.plan, inside, self.house.config.body)
         return self._navigation
+
+    def _way_changes(self, *thing_ids: int) -> None:
+        """Things are about to change or have changed: ways are found anew where they take ground of their own."""
+        if self._still is not None and any(not is_loose(self.house.thing(i)) for i in thing_ids):
+            self._still = None
+        if self._navigation is not None and any(self._own_ground(i) for i in thing_ids):
+            self._navigation = None
+
+    def _own_ground(self, thing_id: int) -> tuple[Rect, ...]:
+        """What a thing takes from the ground beside what its support takes."""
+        s = self._states[thing_id - 1]
+        if not s.present or s.room_id < 0:
+            return ()
+        support = self._states[s.support_id - 1] if s.support_id else None
+        below = self._taken(support) if support is not None and support.present and support.room_id >= 0 else ()
+        return tuple(rect for rect in self._taken(s) if not any(b.contains(rect, 0.0) for b in below))
+
+    def _taken(self, s: ThingState) -> tuple[Rect, ...]:
+        found = self._ground.get(s.thing.thing_id)
+        if found is None:
+            base = self.house.rooms[s.room_id].base_m
+            found = self._ground[s.thing.thing_id] = tuple(ground_taken(_as_is(s), base, self.house.config.body))
+        return found
 
     def _advance(self, stamp_ns: int) -> None:
         if isinstance(stamp_ns, bool) or not isinstance(stamp_ns, (int, np.integer)) or stamp_ns < self.stamp_ns:
@@ -200,7 +234,16 @@ class Truth:
                 f"stamps are whole nanoseconds and never go back; given {stamp_ns!r} after {self.stamp_ns}"
             )
         self.stamp_ns = int(stamp_ns)
-        self._navigation = None
+
+
+def is_loose(thing: Thing) -> bool:
+    """Whether people move it every day: small things, doors, chairs and the like."""
+    return thing.group == "object" or thing.category in LIGHT or thing.category in ("door", "front door")
+
+
+def _as_is(s: ThingState) -> Thing:
+    """The thing at its pose of now."""
+    return replace(s.thing, world_from_thing=s.world_from_thing, room_id=s.room_id)
 
 
 def visible(picture: Picture) -> dict[int, int]:

@@ -1,6 +1,7 @@
 """Houses as a world: scenes for tasks, runs and environments.
 
-A scene is named by the seed of its house, "7".
+A scene is named by the seed of its house, "7"; "7+3" is the same house with people in it, whose days are the script of
+seed 3 and happen as the scene is advanced.
 """
 
 from __future__ import annotations
@@ -16,11 +17,16 @@ from numpy.typing import NDArray
 from sim.body import Action, Moved, Stand
 from sim.errors import MissingScene, UnknownName, unknown_name
 from sim.house.agent import Agent
+from sim.house.days.deed import DaysConfig, Deed, Script
+from sim.house.days.making import make_script
+from sim.house.days.play import Play
+from sim.house.doors import Door, door_words, doors_of
+from sim.house.errors import InvalidHouse
 from sim.house.house import House, HouseConfig
 from sim.house.making import make_house
 from sim.house.render.raster import RasterRenderer
 from sim.house.render.raycast import RaycastRenderer
-from sim.house.standpoints import ground_of, standpoints
+from sim.house.standpoints import ground_of, nearest_ground, standpoints
 from sim.house.truth import ThingState, Truth
 from sim.scene import Scene, SceneConfig, SceneObject, Sight, World
 from spatialmem.types import Camera
@@ -47,31 +53,40 @@ class HouseWorld(World):
 
     name: ClassVar[str] = "house"
 
-    def __init__(self, house: HouseConfig | None = None, *, threads: int | None = None, light: bool = True) -> None:
-        """`house`: what its houses are like; `threads`, `light`: see Renderer."""
-        self._config, self._threads, self._light = house or HouseConfig(), threads, light
+    def __init__(
+        self, house: HouseConfig | None = None, *, days: DaysConfig | None = None, lived_in: bool = False,
+        threads: int | None = None, light: bool = True,
+    ) -> None:  # fmt: skip
+        """What its houses and the days in them are like; `threads`, `light`: see Renderer.
+
+        lived_in: `scene_ids` names houses with days in them, whose seed is that of the house.
+        """
+        self._config, self._days = house or HouseConfig(), days or DaysConfig()
+        self._threads, self._light, self._lived_in = threads, light, lived_in
         self._ready: OrderedDict[str, _Place] = OrderedDict()
 
     def scene_ids(self, split: str, count: int) -> list[str]:
         """The first `count` houses of a split, always the same ones; `UnknownName` for an unknown split."""
         if split not in SPLITS:
             raise unknown_name("split", split, SPLITS)
-        return [str(SPLITS[split] + n) for n in range(count)]
+        seeds = [SPLITS[split] + n for n in range(count)]
+        return [f"{seed}+{seed}" if self._lived_in else str(seed) for seed in seeds]
 
     def open(self, scene_id: str, config: SceneConfig) -> HouseScene:
         """Enter a house with everything where it first stood; `MissingScene` for what names no house."""
-        if not (scene_id.isascii() and scene_id.isdigit()):
+        seed, plus, days = scene_id.partition("+")
+        if not all(part.isascii() and part.isdigit() for part in ((seed, days) if plus else (seed,))):
             raise MissingScene(
-                f"no scene {scene_id!r} in the world 'house', whose scenes are seeds of houses such as '7'"
+                f"no scene {scene_id!r} in the world 'house', whose scenes are seeds of houses such as '7', or with "
+                "the seed of the days in it, such as '7+3'"
             )
-        place = self._ready.pop(scene_id, None) or _Place(
-            _house(int(scene_id), self._config), self._threads, self._light
-        )
-        return HouseScene(scene_id, place, config, self._take_back)
+        place = self._ready.pop(seed, None) or _Place(_house(int(seed), self._config), self._threads, self._light)
+        script = place.script(int(days), self._days) if plus else None
+        return HouseScene(scene_id, place, config, self._take_back, script)
 
-    def _take_back(self, scene_id: str, place: _Place) -> None:
+    def _take_back(self, place: _Place) -> None:
         place.tidy()
-        self._ready[scene_id] = place
+        self._ready[str(place.house.seed)] = place
         while len(self._ready) > _KEPT:
             self._ready.popitem(last=False)
 
@@ -86,6 +101,18 @@ class _Place:
         self.renderer = RasterRenderer(house, threads=threads, light=light)
         self._caster: RaycastRenderer | None = None
         self._moved: set[int] = set()
+        self._scripts: dict[int, Script] = {}
+
+    def script(self, seed: int, config: DaysConfig) -> Script:
+        """The days of a seed in this house."""
+        if seed not in self._scripts:
+            self._scripts[seed] = make_script(self.house, seed, config)
+        return self._scripts[seed]
+
+    @functools.cached_property
+    def doors(self) -> dict[int, Door]:
+        """By thing_id."""
+        return {door.thing_id: door for door in doors_of(self.house)}
 
     @property
     def caster(self) -> RaycastRenderer:
@@ -121,12 +148,18 @@ class _Place:
 class HouseScene(Scene):
     """A house with a body in it. `move` and `take` change it, beside what `advance` does."""
 
-    def __init__(self, scene_id: str, place: _Place, config: SceneConfig, leave: Callable[[str, _Place], None]) -> None:
+    def __init__(
+        self, scene_id: str, place: _Place, config: SceneConfig, leave: Callable[[_Place], None],
+        script: Script | None = None,
+    ) -> None:  # fmt: skip
         self.scene_id, self.motion = scene_id, config.motion
         self.camera = Camera.from_hfov(config.hfov_deg, config.width, config.height)
         self.house, self.truth = place.house, Truth(place.house)
         self._place: _Place | None = place
         self._leave = leave
+        self.script = script
+        """what happens in it; None: nothing"""
+        self._play = None if script is None else Play(self.truth, script, show=place.show)
         self._body = Agent(place.house, config.motion)
         self._views: dict[int, NDArray[np.float64]] = {}
 
@@ -172,8 +205,30 @@ class HouseScene(Scene):
         return self.truth.stamp_ns
 
     def advance(self, stamp_ns: int) -> None:
+        """See Scene; `advanced` says what happened."""
+        self.advanced(stamp_ns)
+
+    def advanced(self, stamp_ns: int) -> tuple[Deed, ...]:
+        """Let time go on until a stamp; returns what residents did. A body where a thing is put now steps aside."""
         self._open()
-        self.truth.wait(stamp_ns)
+        if self._play is None:
+            self.truth.wait(stamp_ns)
+            return ()
+        try:
+            deeds = self._play.advance(stamp_ns)
+        except InvalidHouse:
+            self._changed()  # by the deeds before the one that could not be done
+            raise
+        if deeds:
+            self._changed()
+            self._step_aside()
+        return deeds
+
+    def _step_aside(self) -> None:
+        s, navigation = self.stand, self._body.navigation
+        if not navigation.is_free(s.ground_m):
+            beside = nearest_ground(navigation, s.ground_m, self.truth.room_at(s.ground_m))
+            self._body.place(beside, s.yaw_rad, s.pitch_rad)
 
     def move(
         self, thing_id: int, world_from_thing: NDArray[np.floating], stamp_ns: int, *, support_id: int = 0,
@@ -207,7 +262,7 @@ class HouseScene(Scene):
         t, look = state.thing, state.thing.look
         words = {
             "colour": look.colour, "second colour": look.second_colour, "decor": look.decor,
-            "material": look.material, "size": look.size,
+            "material": look.material, "size": look.size, **self._of_door(state),
         }  # fmt: skip
         return SceneObject(
             str(t.thing_id), t.thing_id, t.category, t.group, look.phrase(t.category),
@@ -215,6 +270,10 @@ class HouseScene(Scene):
             self.house.rooms[state.room_id].kind if state.room_id >= 0 else "",
             str(state.support_id) if state.support_id else "", state.relation,
         )  # fmt: skip
+
+    def _of_door(self, state: ThingState) -> dict[str, str]:
+        door = self._open().doors.get(state.thing.thing_id)
+        return {} if door is None else door_words(self.house, door, state)
 
     def viewpoints_m(self, object_id: str) -> NDArray[np.float64]:
         thing_id = self._thing_id(object_id)
@@ -241,7 +300,7 @@ class HouseScene(Scene):
     def close(self) -> None:
         place, self._place = self._place, None
         if place is not None:
-            self._leave(self.scene_id, place)
+            self._leave(place)
 
     def _open(self) -> _Place:
         if self._place is None:

@@ -14,7 +14,7 @@ from sim.scene import SceneObject
 from sim.tasks.episode import Goal
 from sim.tasks.places import NEAREST_M, Stock, start
 from sim.tasks.views import image_view
-from sim.tasks.walking import STAMP_KEY
+from sim.tasks.walking import STAMP_KEY, nearest_place_m
 
 _TRIES = 40
 """draws for one goal"""
@@ -47,6 +47,8 @@ def extend(draft: Draft, stock: Stock, until: int, size: int, moved: frozenset[s
     `size`: pixels a side of pictures; `moved`: ids of what was elsewhere before; `marks`: for every goal's `extra`.
     """
     draft.reach = None
+    if draft.at_m is not None:  # something may have been put there meanwhile
+        draft.at_m = nearest_place_m(stock.scene, draft.at_m)
     while len(draft.goals) < until and not draft.failed:
         goal = _goal(draft, stock, size, moved, marks)
         draft.failed = goal is None
@@ -77,7 +79,8 @@ def _goal(draft: Draft, stock: Stock, size: int, moved: frozenset[str], marks: d
             continue
         kind = ("category", "description", "image")[int(draft.rng.integers(3))]
         ids = stock.ids_of(thing.category) if kind == "category" else (thing.object_id,)
-        if draft.goals and draft.goals[-1].object_ids == ids or not _far_enough(draft, stock, ids):
+        again = any((g.kind, g.object_ids) == (kind, ids) for g in draft.goals) and not moved & set(ids)
+        if again or (draft.goals and draft.goals[-1].object_ids == ids) or not _far_enough(draft, stock, ids):
             continue
         goal = _asked(draft, stock, thing, kind, ids, size)
         if goal is not None:

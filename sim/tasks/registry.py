@@ -11,6 +11,8 @@ from sim.tasks.task import Task
 TASKS: Final[dict[str, str]] = {
     "objectnav-v1": "sim.tasks.objectnav:ObjectNavTask",
     "goat-v1": "sim.tasks.goat:GoatTask",
+    "eqa-v1": "sim.tasks.eqa:EqaTask",
+    "eqa-choice-v1": "sim.tasks.eqa:EqaChoiceTask",
 }
 """name -> "module:Class", imported when it is asked for"""
 

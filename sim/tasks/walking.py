@@ -186,6 +186,11 @@ def _settle(scene: Scene) -> None:
     try:
         scene.place(stand.ground_m, stand.yaw_rad, stand.pitch_rad)
     except SimError:
-        places_m = scene.standing_places_m()
-        away_m = np.linalg.norm((places_m - stand.ground_m) * (1.0, 1.0, 10.0), axis=1)  # on its own floor, if it can
-        scene.place(places_m[int(np.argmin(away_m))], stand.yaw_rad, stand.pitch_rad)
+        scene.place(nearest_place_m(scene, stand.ground_m), stand.yaw_rad, stand.pitch_rad)
+
+
+def nearest_place_m(scene: Scene, point_m: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(3,) the standing place nearest to a point, on its own floor if there is one."""
+    places_m = scene.standing_places_m()
+    away_m = np.linalg.norm((places_m - point_m) * (1.0, 1.0, 10.0), axis=1)
+    return places_m[int(np.argmin(away_m))]

@@ -14,6 +14,7 @@ from spatialmem.errors import SpatialMemError
 
 VERBS: dict[str, tuple[str, str]] = {
     "demo": ("spatialmem.cli.demo:Demo", "remember the recording that comes with spatialmem and ask about it"),
+    "record": ("spatialmem.cli.record:Record", "record a walk through a made-up house, with the truth beside it"),
     "build": ("spatialmem.cli.build:Build", "remember a recording"),
     "check": ("spatialmem.cli.check:Check", "which conventions a recording follows: poses, axes, depth, colour, up"),
     "query": ("spatialmem.cli.query:Query", "ask a memory where something is"),

@@ -1,4 +1,4 @@
-"""`spatialmem demo`: the recording that ships with spatialmem, remembered and asked."""
+"""`spatialmem demo`: a house that is explored, remembered and asked; or the recording that ships with spatialmem."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from spatialmem.cli.codes import INTERRUPTED, OK
+from spatialmem.cli.codes import INTERRUPTED, OK, WrongUsage
 from spatialmem.cli.interrupt import Interrupt
 from spatialmem.cli.output import answer_table, answer_values, pairs_table, say, write_json
 from spatialmem.cli.replace import remove_memory
@@ -23,12 +23,18 @@ QUESTIONS = ("red chair", "blue box", "something purple")
 
 @dataclass(frozen=True)
 class Demo:
-    """Remember a recording of a small room, and ask where three things are (one of them is not there)."""
+    """Explore a house, remember what is seen, and ask where three things are (one of them is not there)."""
 
     out: Path = Path("runs/demo")
     """folder for the memory and the pictures; made when missing, an earlier demo in it is replaced"""
     max_frames: int | None = None
     """stop after this many frames"""
+    recording: bool = False
+    """the recording of a small room that comes along, instead of a house"""
+    house: int = 7
+    """seed of the house"""
+    page: bool = False
+    """open the page of the memory afterwards, until Ctrl-C; needs the extra [view]"""
     json: bool = False
     """one JSON object on standard output"""
     quiet: bool = False
@@ -36,6 +42,22 @@ class Demo:
 
     def run(self) -> int:
         """Show; returns the exit code."""
+        if self.page and self.json:
+            raise WrongUsage("--page and --json exclude each other; give one")
+        if self.recording:
+            code, path = self._recording(), self.out / f"{RECORDING}.mem"
+        else:
+            from spatialmem.cli.demo_house import HouseDemo
+
+            demo = HouseDemo(self.out, self.house, self.max_frames, self.json, self.quiet)
+            code, path = demo.run(), demo.path
+        if self.page and code == OK:
+            from spatialmem.cli.view import View
+
+            return View(path).run()
+        return code
+
+    def _recording(self) -> int:
         started = time.monotonic()
         recording = demo_recording()
         self.out.mkdir(parents=True, exist_ok=True)

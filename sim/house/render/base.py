@@ -14,7 +14,7 @@ from sim.house.house import House
 from sim.house.render.compiled import Threads
 from sim.house.render.light import bake_light
 from sim.house.render.scene import Scene
-from sim.house.render.shade import shade_rows
+from sim.house.render.shade import LINES, N, shade_rows
 from spatialmem.types import Camera, Frame, checked_transform
 
 
@@ -101,9 +101,10 @@ class Renderer(abc.ABC):
         things, categories = np.empty(shape, dtype=np.int32), np.empty(shape, dtype=np.int32)
         out = np.empty((*shape, 3) if normals else (0, 0, 3), dtype=np.float32)
         lens = np.array([camera.fx, camera.fy, camera.cx, camera.cy])
+        scratch = np.empty((camera.height, LINES * N), dtype=np.float32)
         self._threads.run(
             shade_rows, camera.height, hits.faces, hits.u, hits.v, hits.depth_m, lens, pose[:3], self.scene.surfaces,
-            colour, normals, rgb, things, categories, out, grain=16,
+            colour, normals, scratch, rgb, things, categories, out, grain=16,
         )  # fmt: skip
         return Picture(rgb, hits.depth_m, things, categories, out, camera, pose)
 

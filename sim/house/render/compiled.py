@@ -37,7 +37,7 @@ def leaf(function: Callable[..., Any]) -> Any:
     References are not counted (`_nrt`): counting them makes two threads fight over the counters.
     """
     compiled: Any = njit
-    dispatcher = compiled(cache=True, nogil=True, fastmath=True, _nrt=False)(function)
+    dispatcher = compiled(cache=True, nogil=True, fastmath=True, error_model="numpy", _nrt=False)(function)
     dispatcher._cache._cache_file._source_stamp = _SOURCES
     return dispatcher
 
@@ -45,13 +45,13 @@ def leaf(function: Callable[..., Any]) -> Any:
 def helper(function: Callable[..., Any]) -> Any:
     """Compile a function that kernels call; it is kept with them."""
     compiled: Any = njit
-    return compiled(nogil=True, fastmath=True, _nrt=False)(function)
+    return compiled(nogil=True, fastmath=True, error_model="numpy", _nrt=False)(function)
 
 
 def inlined(function: Callable[..., Any]) -> Any:
     """Compile a function into those that call it: for what takes a tuple of arrays, which is dear to hand over."""
     compiled: Any = njit
-    return compiled(nogil=True, fastmath=True, inline="always", _nrt=False)(function)
+    return compiled(nogil=True, fastmath=True, error_model="numpy", inline="always", _nrt=False)(function)
 
 
 @final

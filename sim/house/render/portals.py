@@ -36,6 +36,8 @@ class Portals:
                 ends = np.array([[x, y] for x in (strip.x0, strip.x1) for y in (strip.y0, strip.y1)])
                 for here, there in (o.rooms, o.rooms[::-1]):
                     self._open[here].append((there, ends))
+        self._low = np.array([(r.rect.x0, r.rect.y0, r.base_m) for r in house.rooms])
+        self._high = np.array([(r.rect.x1, r.rect.y1, r.base_m + STOREY_M) for r in house.rooms])
         self._halls = [r.room_id for r in house.rooms if r.kind == "hallway"] if house.plan.stairs is not None else []
 
     def seen_from(self, world_from_camera: NDArray[np.float64], camera: Camera) -> set[int] | None:
@@ -52,15 +54,11 @@ class Portals:
         self, rooms: set[int], room_of: NDArray[np.int32], centres: NDArray[np.float64], radii: NDArray[np.float64]
     ) -> NDArray[np.bool_]:
         """(T,) whether things may be in one of these rooms: they belong to it, or their box reaches into it now."""
-        found = np.isin(room_of, list(rooms))
-        for room_id in rooms:
-            room = self._plan.rooms[room_id]
-            r = room.rect
-            inside = (centres[:, 0] > r.x0 - radii) & (centres[:, 0] < r.x1 + radii)
-            inside &= (centres[:, 1] > r.y0 - radii) & (centres[:, 1] < r.y1 + radii)
-            inside &= (centres[:, 2] > room.base_m - radii) & (centres[:, 2] < room.base_m + STOREY_M + radii)
-            found |= inside
-        return found
+        chosen = np.zeros(len(self._low), dtype=bool)
+        chosen[list(rooms)] = True
+        near, far = centres - radii[:, None], centres + radii[:, None]
+        inside = (far > self._low[chosen, None]) & (near < self._high[chosen, None])
+        return chosen[room_of] | inside.all(axis=2).any(axis=0)
 
     def _room_at(self, x: float, y: float, z: float) -> int | None:
         for room in self._plan.rooms:

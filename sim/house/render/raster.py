@@ -3,8 +3,11 @@
 Homogeneous rasterisation (Olano and Greer, 1997): with corners p0, p1, p2 in camera axes, the ray r = (x, y, 1) of a
 pixel meets the triangle when r.(p1 x p2), r.(p2 x p0) and r.(p0 x p1) share the sign of p0.n, n being the triangle's
 normal; they are its barycentric weights, and z = p0.n / r.n is exact. So nothing is clipped at the near plane, and
-depth is that of a ray through the middle of the pixel. Things in rooms that no doorway shows are left out, and moving
-a thing costs nothing but its new pose.
+depth is that of a ray through the middle of the pixel. Moving a thing costs nothing but its new pose.
+
+What cannot be seen is left out early: things in rooms that no doorway shows; things whose box lies behind what was
+drawn before them (after the hierarchical z-buffer of Greene, Kass and Miller, 1993, with one level of tiles), so walls
+are drawn first, then furniture, then what it holds; triangles behind their tiles; backs of closed things.
 """
 
 from __future__ import annotations
@@ -16,27 +19,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.house.house import House
+from sim.house.render.bands import draw
 from sim.house.render.base import Hits, Renderer
-from sim.house.render.compiled import helper, inlined, leaf
 from sim.house.render.portals import Portals
+from sim.house.render.scene import closed_things
+from sim.house.render.triangles import NEAR_M, TILE, set_up
+from sim.house.thing import Thing
 from spatialmem.types import Camera, checked_transform
 
-_BAND = 16
-"""rows drawn together by one thread"""
-NEAR_M = 0.002
-"""nothing nearer is drawn"""
+WAVES = 3
 
 
 @final
 class RasterRenderer(Renderer):
-    """The fast renderer. Triangles seen from behind are drawn too, as rays would meet them."""
+    """The fast renderer. Both sides of a triangle are drawn, as rays would meet them, unless its thing is closed."""
 
     def __init__(self, house: House, *, threads: int | None = None, light: bool = True) -> None:
         super().__init__(house, threads=threads, light=light)
         self._portals = Portals(house)
-        self._corners = np.empty((len(self.scene.surfaces.vertices), 3))
+        self._closed = closed_things(self.scene)
+        self._wave = np.array([_wave_of(t) for t in house.things])
         faces = len(self.scene.surfaces.faces)
+        self._corners = np.empty((len(self.scene.surfaces.vertices), 5))
         self._setup = np.empty((faces, 12))
+        self._nearest = np.empty(faces, dtype=np.float32)
         self._bounds = np.empty((faces, 4), dtype=np.int16)
         self._drawn = np.empty(faces, dtype=np.int32)
 
@@ -55,8 +61,26 @@ class RasterRenderer(Renderer):
 
     def _hits_of(self, things: NDArray[np.int64], world_from_camera: NDArray[np.float64], camera: Camera) -> Hits:
         """What each pixel meets first of some things."""
-        scene, s = self.scene, self.scene.surfaces
+        shape = (camera.height, camera.width)
+        faces = np.empty(shape, dtype=np.int32)
+        u, v, depth = (np.empty(shape, dtype=np.float32) for _ in range(3))
+        far = np.zeros((-(-camera.height // TILE), -(-camera.width // TILE)), dtype=np.float32)
         lens = np.array([camera.fx, camera.fy, camera.cx, camera.cy])
+        waves = [things[self._wave[things] == wave] for wave in range(WAVES)]
+        for wave, chosen in enumerate(waves):
+            starts, counts, rows = self._set_up(chosen, world_from_camera, camera, lens, far)
+            self._threads.run(
+                draw, len(far), wave == 0, wave == WAVES - 1, starts, counts, rows, self._setup, self._nearest,
+                self._bounds, self._drawn, lens, far, faces, u, v, depth,
+            )  # fmt: skip
+        return Hits(faces, u, v, depth)
+
+    def _set_up(
+        self, things: NDArray[np.int64], world_from_camera: NDArray[np.float64], camera: Camera,
+        lens: NDArray[np.float64], far: NDArray[np.float32],
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:  # fmt: skip
+        """Set up triangles of things: per thing the first slot, how many slots, and the first and last row."""
+        scene, s = self.scene, self.scene.surfaces
         rotation = world_from_camera[:3, :3].T
         poses = np.empty((len(things), 3, 4))
         poses[:, :, :3] = rotation @ s.poses[things, :, :3]
@@ -64,18 +88,11 @@ class RasterRenderer(Renderer):
         counts = np.zeros(len(things), dtype=np.int64)
         rows = np.empty((len(things), 2), dtype=np.int64)
         self._threads.run(
-            set_up, len(things), things, poses, scene.first_vertex, scene.first_face, s.vertices, s.faces, lens,
-            camera.width, camera.height, self._corners, self._setup, self._bounds, self._drawn, counts, rows, grain=4,
+            set_up, len(things), things, poses, scene.boxes, self._closed, scene.first_vertex, scene.first_face,
+            s.vertices, s.faces, lens, camera.width, camera.height, far, self._corners, self._setup, self._nearest,
+            self._bounds, self._drawn, counts, rows, grain=2,
         )  # fmt: skip
-        shape = (camera.height, camera.width)
-        faces = np.empty(shape, dtype=np.int32)
-        u, v, depth = (np.empty(shape, dtype=np.float32) for _ in range(3))
-        starts = scene.first_face[things]
-        self._threads.run(
-            draw, -(-camera.height // _BAND), starts, counts, rows, self._setup, self._bounds, self._drawn, lens,
-            faces, u, v, depth,
-        )  # fmt: skip
-        return Hits(faces, u, v, depth)
+        return scene.first_face[things], counts, rows
 
     def _changed(self, index: int) -> None:
         """Nothing is kept that depends on where things are."""
@@ -101,155 +118,8 @@ class RasterRenderer(Renderer):
         return found[np.argsort(centres[found, 2] - scene.radii[found], kind="stable")]
 
 
-@helper
-def _spread(a, az, b, bz, c, cz):
-    """Least and greatest slope of a triangle's part in front of the near plane, along one axis of the image."""
-    low, high = 1e30, -1e30
-    for p, pz, q, qz in ((a, az, b, bz), (b, bz, c, cz), (c, cz, a, az)):
-        if pz >= NEAR_M:
-            low, high = min(low, p / pz), max(high, p / pz)
-        if (pz >= NEAR_M) != (qz >= NEAR_M):
-            share = (NEAR_M - pz) / (qz - pz)
-            edge = (p + (q - p) * share) / NEAR_M
-            low, high = min(low, edge), max(high, edge)
-    return low, high
-
-
-@helper
-def _span(value, step, first, last):
-    """Columns between which value + step * column may be 0 or more; a pixel more on either side."""
-    if step > 0.0:
-        if value < 0.0:
-            first = max(first, int(min(-value / step, 1e8)) - 1)
-    elif value + step * last < 0.0:
-        last = min(last, int(min(-value / step, 1e8)) + 1) if value >= 0.0 and step < 0.0 else first - 1
-    return first, last
-
-
-@inlined
-def _turn(first, last, vertices, p, corners):
-    """Corners first..last-1 in camera axes."""
-    for i in range(first, last):
-        x, y, z = vertices[i, 0], vertices[i, 1], vertices[i, 2]
-        corners[i, 0] = p[0, 0] * x + p[0, 1] * y + p[0, 2] * z + p[0, 3]
-        corners[i, 1] = p[1, 0] * x + p[1, 1] * y + p[1, 2] * z + p[1, 3]
-        corners[i, 2] = p[2, 0] * x + p[2, 1] * y + p[2, 2] * z + p[2, 3]
-
-
-@inlined
-def _enclose(p, q, r, lens, width, height, bounds):
-    """Columns and rows that a triangle may cover, inclusive, into `bounds`; whether there are any."""
-    fx, fy, cx, cy = lens[0], lens[1], lens[2], lens[3]
-    if p[2] < NEAR_M and q[2] < NEAR_M and r[2] < NEAR_M:
-        return False
-    if p[2] >= NEAR_M and q[2] >= NEAR_M and r[2] >= NEAR_M:
-        x0, x1, x2, y0, y1, y2 = p[0] / p[2], q[0] / q[2], r[0] / r[2], p[1] / p[2], q[1] / q[2], r[1] / r[2]
-        west, east, north, south = min(x0, x1, x2), max(x0, x1, x2), min(y0, y1, y2), max(y0, y1, y2)
-    else:
-        west, east = _spread(p[0], p[2], q[0], q[2], r[0], r[2])
-        north, south = _spread(p[1], p[2], q[1], q[2], r[1], r[2])
-    west, east = max(west * fx + cx, -1.0), min(east * fx + cx, width + 0.0)
-    north, south = max(north * fy + cy, -1.0), min(south * fy + cy, height + 0.0)
-    left, right = max(math.ceil(west - 1e-6), 0), min(math.floor(east + 1e-6), width - 1)
-    top, bottom = max(math.ceil(north - 1e-6), 0), min(math.floor(south + 1e-6), height - 1)
-    bounds[0], bounds[1], bounds[2], bounds[3] = left, right, top, bottom
-    return left <= right and top <= bottom
-
-
-@inlined
-def _equations(p, q, r, row):
-    """Edge normals and the plane's normal over p.n of a triangle, into `row`; False when it is seen edge on."""
-    ax, ay, az, bx, by, bz, cx, cy, cz = p[0], p[1], p[2], q[0], q[1], q[2], r[0], r[1], r[2]
-    ux, uy, uz, vx, vy, vz = bx - ax, by - ay, bz - az, cx - ax, cy - ay, cz - az
-    nx, ny, nz = uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx
-    volume = ax * nx + ay * ny + az * nz
-    if volume == 0.0:
-        return False
-    s = 1.0 / volume
-    row[0], row[1], row[2] = (by * cz - bz * cy) * s, (bz * cx - bx * cz) * s, (bx * cy - by * cx) * s
-    row[3], row[4], row[5] = (cy * az - cz * ay) * s, (cz * ax - cx * az) * s, (cx * ay - cy * ax) * s
-    row[6], row[7], row[8] = (ay * bz - az * by) * s, (az * bx - ax * bz) * s, (ax * by - ay * bx) * s
-    row[9], row[10], row[11] = nx * s, ny * s, nz * s
-    return True
-
-
-@leaf
-def set_up(
-    start, stop, things, poses, first_vertex, first_face, vertices, faces, lens, width, height, corners, setup, bounds,
-    drawn, counts, rows,
-):  # fmt: skip
-    """Turn the corners of things start..stop-1 into camera axes and set up their triangles that touch the image.
-
-    Per thing, from its first face on: setup (12): three edge normals, the plane's normal over p0.n; bounds: columns
-    and rows, inclusive; drawn: the triangle's index. counts: how many; rows: first and last row touched.
-    """
-    for index in range(start, stop):
-        t = things[index]
-        _turn(first_vertex[t], first_vertex[t + 1], vertices, poses[index], corners)
-        out = first_face[t]
-        top, bottom = height, -1
-        for f in range(first_face[t], first_face[t + 1]):
-            p, q, r = corners[faces[f, 0]], corners[faces[f, 1]], corners[faces[f, 2]]
-            if _enclose(p, q, r, lens, width, height, bounds[out]) and _equations(p, q, r, setup[out]):
-                drawn[out] = f
-                top, bottom = min(top, bounds[out, 2]), max(bottom, bounds[out, 3])
-                out += 1
-        counts[index] = out - first_face[t]
-        rows[index, 0], rows[index, 1] = top, bottom
-
-
-@helper
-def _resolve(first, last, setup, drawn, lens, faces, us, vs, depth):
-    """From slots to triangles, from 1/z to z, and the weights of the corners; rows first..last."""
-    for row in range(first, last + 1):
-        y = (row - lens[3]) / lens[1]
-        for column in range(faces.shape[1]):
-            slot = faces[row, column]
-            if slot >= 0:
-                x = (column - lens[2]) / lens[0]
-                e = setup[slot]
-                a, b, c = e[0] * x + e[1] * y + e[2], e[3] * x + e[4] * y + e[5], e[6] * x + e[7] * y + e[8]
-                total = 1.0 / (a + b + c)
-                us[row, column], vs[row, column] = b * total, c * total
-                depth[row, column] = 1.0 / (e[9] * x + e[10] * y + e[11])
-                faces[row, column] = drawn[slot]
-
-
-@leaf
-def draw(start, stop, starts, counts, rows, setup, bounds, drawn, lens, faces, us, vs, depth):
-    """Bands start..stop-1 of the image: the nearest triangle of each pixel, its weights, its z-depth."""
-    fx, fy, cx, cy = lens[0], lens[1], lens[2], lens[3]
-    height, width = faces.shape
-    step = 1.0 / fx
-    for band in range(start, stop):
-        first, last = band * _BAND, min((band + 1) * _BAND, height) - 1
-        for row in range(first, last + 1):
-            for column in range(width):
-                faces[row, column], depth[row, column] = -1, 0.0
-        for index in range(len(starts)):
-            if rows[index, 1] < first or rows[index, 0] > last:
-                continue
-            for slot in range(starts[index], starts[index] + counts[index]):
-                high, low = max(bounds[slot, 2], first), min(bounds[slot, 3], last)
-                if high > low:
-                    continue
-                left, right = bounds[slot, 0], bounds[slot, 1]
-                e = setup[slot]
-                a_step, b_step, c_step, w_step = e[0] * step, e[3] * step, e[6] * step, e[9] * step
-                x = (left - cx) * step
-                for row in range(high, low + 1):
-                    y = (row - cy) / fy
-                    a, b, c = e[0] * x + e[1] * y + e[2], e[3] * x + e[4] * y + e[5], e[6] * x + e[7] * y + e[8]
-                    w = e[9] * x + e[10] * y + e[11]
-                    begin, end = 0, right - left
-                    if end > 6:
-                        begin, end = _span(a, a_step, begin, end)
-                        begin, end = _span(b, b_step, begin, end)
-                        begin, end = _span(c, c_step, begin, end)
-                        begin = max(begin, 0)
-                        a, b, c, w = a + a_step * begin, b + b_step * begin, c + c_step * begin, w + w_step * begin
-                    for column in range(left + begin, left + end + 1):
-                        if a >= 0.0 and b >= 0.0 and c >= 0.0 and w > depth[row, column]:
-                            depth[row, column], faces[row, column] = w, slot
-                        a, b, c, w = a + a_step, b + b_step, c + c_step, w + w_step
-        _resolve(first, last, setup, drawn, lens, faces, us, vs, depth)
+def _wave_of(thing: Thing) -> int:
+    """When a thing is drawn: what hides most first, so that what it hides need not be set up."""
+    if thing.category in ("wall", "floor", "ceiling", "door", "front door", "stairs"):
+        return 0
+    return 2 if thing.support_id else 1

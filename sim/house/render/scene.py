@@ -59,6 +59,8 @@ class Scene:
         self.centres = np.array([(low + high) / 2.0 for low, high in boxes])
         """(T, 3) middle of each thing's box in its own frame"""
         self.radii = np.array([np.linalg.norm(high - low) / 2.0 for low, high in boxes])
+        self.boxes = np.array([[(low + high) / 2.0, (high - low) / 2.0] for low, high in boxes])
+        """(T, 2, 3) middle and half size of each thing's box in its own frame"""
         vertices = np.concatenate([s.vertices_m for s in shapes])
         self.surfaces = Surfaces(
             np.ascontiguousarray(vertices),
@@ -91,6 +93,30 @@ class Scene:
         """A thing's pose (3, 4) from now on."""
         self.surfaces.poses[index] = pose
         self.world_centres[index] = pose[:, :3] @ self.centres[index] + pose[:, 3]
+
+
+def closed_things(scene: Scene) -> NDArray[np.bool_]:
+    """(T,) whether a thing's surface has no rim: each edge is passed as often in one direction as in the other.
+
+    Edges are told apart by their ends' positions to 0.01 mm. What one pass adds to a sum of hashes, the pass in the
+    other direction takes away.
+    """
+    s = scene.surfaces
+    with np.errstate(over="ignore"):
+        grid = np.round(s.vertices / 1.37e-5).astype(np.int64).view(np.uint64)
+        point = _mixed(_mixed(_mixed(grid[:, 0]) + grid[:, 1]) + grid[:, 2])
+        ends = point[s.faces]
+        total = np.zeros(len(ends), dtype=np.uint64)
+        for a, b in ((0, 1), (1, 2), (2, 0)):
+            total += _mixed(3 * ends[:, a] + ends[:, b]) - _mixed(3 * ends[:, b] + ends[:, a])
+        return np.add.reduceat(total, scene.first_face[:-1]) == 0
+
+
+def _mixed(x: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Bits well stirred (the finaliser of splitmix64, Steele, Lea and Flood, 2014)."""
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return x ^ (x >> np.uint64(31))
 
 
 def _in_rows(faces: NDArray[np.int64]) -> NDArray[np.int32]:

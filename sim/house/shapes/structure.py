@@ -263,21 +263,23 @@ def _leaf(rng: np.random.Generator, plan: Plan, o: Opening, colour: str, base: f
             kit.box((wide / 2, y * 0.02, z), (wide - 0.24, 0.012, tall), "leaf", 0.005)
         kit.cylinder_y((wide - 0.06, y * 0.04, 1.0), 0.009, 0.05, "handle")
         kit.box((wide - 0.1, y * 0.062, 0.99), (0.11, 0.014, 0.02), "handle", 0.006)
+    (x, y), yaw = leaf_place(plan, o, shut=o.passage is Passage.FRONT)
+    name = "front door" if o.passage is Passage.FRONT else "door"
+    return Fixture(name, kit.built(), colour, "wood", o.leaf_room, (float(x), float(y), base), float(yaw))
+
+
+def leaf_place(plan: Plan, o: Opening, *, shut: bool) -> tuple[tuple[float, float], float]:
+    """Where a leaf hangs, world x and y of its hinge, and how it is turned, degrees: shut, or open at a right angle."""
     along = o.end_m - JAMB_M if o.hinge_end else o.start_m + JAMB_M
     step = -0.022 if o.hinge_end else 0.022
     cx, cy = plan.rooms[o.leaf_room].rect.centre
-    inward = np.sign((cy if o.axis == 0 else cx) - o.line_m)
-    closed = (180.0 if o.hinge_end else 0.0) + (90.0 if o.axis == 1 else 0.0)
-    if o.passage is Passage.FRONT:
-        spot, yaw = (along, o.line_m), closed
+    inward = float(np.sign((cy if o.axis == 0 else cx) - o.line_m))
+    if shut:
+        spot, yaw = (along, o.line_m), (180.0 if o.hinge_end else 0.0) + (90.0 if o.axis == 1 else 0.0)
     else:
-        spot, yaw = (
-            (along + step, o.line_m + inward * (WALL_M / 2 + 0.01)),
-            (90.0 * inward if o.axis == 0 else 90.0 - 90.0 * inward),
-        )
-    x, y = spot if o.axis == 0 else spot[::-1]
-    name = "front door" if o.passage is Passage.FRONT else "door"
-    return Fixture(name, kit.built(), colour, "wood", o.leaf_room, (float(x), float(y), base), float(yaw))
+        spot = (along + step, o.line_m + inward * (WALL_M / 2 + 0.01))
+        yaw = 90.0 * inward if o.axis == 0 else 90.0 - 90.0 * inward
+    return (spot if o.axis == 0 else (spot[1], spot[0])), yaw
 
 
 def _window(

@@ -1,0 +1,1 @@
+"""Agents: who is told what is sensed and says what to do."""

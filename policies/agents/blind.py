@@ -1,0 +1,69 @@
+"""A floor for question answering: the answer to the nearest question of a train house, without a look at the scene."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+from typing import Any, final
+
+from policies.agents.eqa_training import KindOfQuestion, train_questions, train_questions_sha256, words_of
+from sim.agent import Agent, Brief, Observation
+from sim.body import Action
+from sim.observation import GOAL_CHOICES, GOAL_KIND, GOAL_TEXT
+
+_NEAREST = 25
+"""train questions that vote, weighted by likeness"""
+
+
+@final
+class Blind(Agent):
+    """Answers at once, from the question's text alone.
+
+    Likeness is the cosine between words weighted by rarity (tf-idf), among train questions of the kind that the words
+    suggest; the nearest vote for their answers.
+    """
+
+    def __init__(self) -> None:
+        questions = train_questions()
+        self._kinds = KindOfQuestion(questions)
+        seen = Counter(w for q in questions for w in set(words_of(q.text)))
+        self._rarity = {w: math.log(len(questions) / n) for w, n in seen.items()}
+        self._known: dict[str, list[tuple[dict[str, float], str]]] = defaultdict(list)
+        for q in questions:
+            self._known[q.kind].append((self._weights(q.text), q.answer))
+
+    def reset(self, brief: Brief) -> None:
+        """Nothing is kept from one episode to the next."""
+
+    def act(self, observation: Observation) -> int | Mapping[str, Any]:
+        if observation[GOAL_KIND] != "question":
+            return int(Action.STOP)
+        choices = tuple(observation[GOAL_CHOICES])
+        return {"action": int(Action.STOP), "answer": self.answer(str(observation[GOAL_TEXT]), choices)}
+
+    def identity(self) -> Mapping[str, str]:
+        """The questions that it was fitted on, for the manifest of a run."""
+        return {"questions": train_questions_sha256()}
+
+    def answer(self, question: str, choices: tuple[str, ...] = ()) -> str:
+        """What the nearest train questions say, among the choices where there are any."""
+        asked = self._weights(question)
+        known = self._known[self._kinds.of(question)]
+        scored = sorted(((_likeness(asked, words), answer) for words, answer in known), reverse=True)
+        if choices:
+            scored = [(likeness, answer) for likeness, answer in scored if answer in choices]
+        votes: dict[str, float] = dict.fromkeys(choices, 0.0)
+        for likeness, answer in scored[:_NEAREST]:
+            votes[answer] = votes.get(answer, 0.0) + likeness
+        return max(votes, key=lambda a: votes[a]) if votes else ""
+
+    def _weights(self, text: str) -> dict[str, float]:
+        raw = {w: n * self._rarity.get(w, 0.0) for w, n in Counter(words_of(text)).items()}
+        norm = math.sqrt(sum(v * v for v in raw.values())) or 1.0
+        return {w: v / norm for w, v in raw.items() if v > 0.0}
+
+
+def _likeness(a: dict[str, float], b: dict[str, float]) -> float:
+    small, large = (a, b) if len(a) < len(b) else (b, a)
+    return sum(v * large.get(w, 0.0) for w, v in small.items())
