@@ -14,7 +14,7 @@ demo: $(READY)
 	$(BIN)/spatialmem demo
 
 test: lint browser
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
 browser:
 	sh tools/browser.sh

@@ -12,6 +12,20 @@ from hypothesis import settings
 settings.register_profile("repeatable", derandomize=True, deadline=None, database=None)
 settings.load_profile("repeatable")
 
+LONGEST = (
+    "test_budget_ram.py", "test_budget_file.py", "test_refined_observe.py", "test_changes.py", "test_readers.py",
+    "test_crash.py", "test_equality.py", "test_budget_both.py", "test_threads.py", "test_merging.py",
+    "test_page_browser.py", "test_past.py", "test_forgetting_traces.py", "test_correction.py",
+)  # fmt: skip
+"""files that take longest, of those that take more than about ten seconds of processor time"""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest files first, all others as they were: a file is one worker's (`make test`), and one that starts last
+    would leave the other worker with nothing to do. xdist is told not to put the files with most tests first."""
+    place = {name: n for n, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: place.get(item.path.name, len(LONGEST)))
+
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:

@@ -7,6 +7,7 @@ deterministic; numpy only, a 160x120 frame takes a few milliseconds.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -45,6 +46,7 @@ PITCH_DOWN_DEG = 20.0
 FRAME_STEP_NS = 100_000_000
 """ten frames a second"""
 FIRST_STAMP_NS = 1_000_000_000
+REMEMBERED_PIXELS = 160 * 120
 _SHADE = np.array([0.94, 0.88, 1.0])  # of faces across x, y and z: keeps edges visible, hue untouched
 
 
@@ -82,7 +84,22 @@ def render_room(
     """rgb (H, W, 3) uint8 and exact z-depth (H, W) float32 metres, from a camera inside the room.
 
     Rays have z = 1 in the camera, so that the ray parameter is the depth; slab test of Kay and Kajiya (1986).
+    Small images are remembered, as tests show the same few walks again and again; the caller's are copies.
     """
+    if camera.width * camera.height > REMEMBERED_PIXELS:
+        return _render(world_from_camera, camera, boxes)
+    rgb, depth = _remembered(np.asarray(world_from_camera, np.float64).tobytes(), camera, tuple(boxes))
+    return rgb.copy(), depth.copy()
+
+
+@lru_cache(maxsize=256)
+def _remembered(world_from_camera: bytes, camera: Camera, boxes: tuple[Box, ...]) -> tuple[np.ndarray, np.ndarray]:
+    return _render(np.frombuffer(world_from_camera).reshape(4, 4), camera, boxes)
+
+
+def _render(
+    world_from_camera: np.ndarray, camera: Camera, boxes: Sequence[Box] = BOXES
+) -> tuple[np.ndarray, np.ndarray]:
     u, v = np.meshgrid(np.arange(camera.width), np.arange(camera.height))
     rays = np.stack([(u - camera.cx) / camera.fx, (v - camera.cy) / camera.fy, np.ones(u.shape)], axis=-1)
     rays = (rays @ world_from_camera[:3, :3].T).reshape(-1, 3)

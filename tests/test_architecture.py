@@ -8,6 +8,7 @@ import statistics
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,7 @@ def sources(*folders: Path) -> list[Path]:
     return sorted(path for folder in folders for path in folder.rglob("*.py"))
 
 
+@cache  # many tests ask for every file
 def parsed(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"), str(path))
 
@@ -71,12 +73,13 @@ def imports(tree: ast.AST, package: str) -> Iterator[str]:
         yield from imports(child, package)
 
 
-def imports_of(path: Path) -> set[str]:
+@cache
+def imports_of(path: Path) -> frozenset[str]:
     package = ".".join(path.relative_to(ROOT).parent.parts)
-    return set(imports(parsed(path), package))
+    return frozenset(imports(parsed(path), package))
 
 
-def reaches(names: set[str], package: str) -> list[str]:
+def reaches(names: frozenset[str], package: str) -> list[str]:
     return sorted(n for n in names if n == package or n.startswith(package + "."))
 
 
@@ -170,7 +173,7 @@ PROVIDED_BY = {
 
 def third_party(path: Path) -> set[str]:
     """Top-level names of other people's packages that a file imports, `require("name", ...)` included."""
-    names = imports_of(path)
+    names = set(imports_of(path))
     for name, call in calls(parsed(path)):
         if name in ("require", "importlib.import_module") and call.args and isinstance(call.args[0], ast.Constant):
             names.add(str(call.args[0].value))
@@ -190,10 +193,9 @@ def test_every_imported_package_is_declared():
 # what library code never does
 
 
-def calls(tree: ast.AST) -> Iterator[tuple[str, ast.Call]]:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Call):
-            yield ast.unparse(node.func), node
+@cache
+def calls(tree: ast.AST) -> list[tuple[str, ast.Call]]:
+    return [(ast.unparse(node.func), node) for node in ast.walk(tree) if isinstance(node, ast.Call)]
 
 
 def test_no_pickle():
@@ -201,7 +203,7 @@ def test_no_pickle():
         found = {name for name in imports_of(path) if name.split(".")[0] in PICKLERS}
         assert found <= {"pickle.UnpicklingError"}, relative(path)  # torch raises it without unpickling anything
         for name, call in calls(parsed(path)):
-            keywords = {k.arg: ast.unparse(k.value) for k in call.keywords}
+            keywords = {k.arg: ast.unparse(k.value) for k in call.keywords if k.arg in ("allow_pickle", "weights_only")}
             assert keywords.get("allow_pickle", "False") == "False", f"{relative(path)}:{call.lineno}"
             if name == "torch.load":
                 assert keywords.get("weights_only") == "True", f"{relative(path)}:{call.lineno}"
