@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.body import Action, Motion, Moved, Stand
+from sim.errors import InvalidSetting
 from spatialmem.types import Camera
 
 
@@ -105,6 +106,11 @@ class Scene(abc.ABC):
     @abc.abstractmethod
     def act(self, action: Action) -> Moved:
         """Do one step action; STOP changes nothing."""
+
+    def drive(self, forward_mps: float, turn_radps: float, seconds: float) -> Moved:
+        """Go and turn at once, at constant speeds, for a time; `InvalidSetting` in a world that knows only steps."""
+        given = (forward_mps, turn_radps, seconds)
+        raise InvalidSetting(f"{type(self).__name__} knows only step actions; given speeds and time {given}")
 
     @abc.abstractmethod
     def after(self, stand: Stand, action: Action) -> Moved:

@@ -17,6 +17,7 @@ CASES = {
     "02_own_reader": ([], r"8 frames, [1-8] stored\nblue things at \[\[0\.\d"),
     "03_render_view": (["--every", "6"], r"surface in [3-9]\d % of the pixels"),
     "04_live_loop": (["--frames", "12"], r"after \d+ frames: blue at \[\[0\.\d"),
+    "05_walk_and_remember": (["--steps", "30"], r"\d+ frames of scene 0 stored(.|\n)*green at .*: 0\.0\d m .*green"),
 }
 
 
@@ -47,7 +48,10 @@ def test_the_readme_runs(tmp_path):
     assert "not seen since" in done.stdout and done.stdout.endswith("[2]\n")
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/index.md", "docs/cli.md", "docs/view.md", "assets/README.md"])
+PAGES = ("README.md", "docs/index.md", "docs/cli.md", "docs/view.md", "docs/environments.md", "assets/README.md")
+
+
+@pytest.mark.parametrize("page", PAGES)
 def test_links_lead_somewhere(page):
     path = ROOT / page
     links = [link for link in re.findall(r"\]\(([^)#]+)\)", path.read_text(encoding="utf-8")) if "://" not in link]

@@ -40,6 +40,7 @@ class HouseConfig:
             raise InvalidHouse(f"density must lie within 0 to 2; given {self.density!r}")
         if self.attempts < 1:
             raise InvalidHouse(f"attempts must be at least 1; given {self.attempts!r}")
+        object.__setattr__(self, "rooms_per_floor", (low, high))  # a list would make it unhashable
 
 
 @dataclass(frozen=True, eq=False)

@@ -35,8 +35,16 @@ SPLITS = {"train": 0, "val": 100_000, "test": 200_000}
 """first seed of the houses of a split; each has as many as anyone asks for, up to the next"""
 _KEPT = 4
 """houses that stay ready to be entered again"""
+_MADE = 8
+"""houses that are kept after their making, for whoever enters one of them too"""
 _LATTICE = 4
 """cells between standing places"""
+
+
+@functools.lru_cache(maxsize=_MADE)
+def _house(seed: int, config: HouseConfig) -> House:
+    """A house is a value: all worlds of a process may share it, each with renderers and a truth of its own."""
+    return make_house(seed, config)
 
 
 @final
@@ -72,7 +80,7 @@ class HouseWorld(World):
                 f"no scene {scene_id!r} in the world 'house', whose scenes are seeds of houses such as '7', or with "
                 "the seed of the days in it, such as '7+3'"
             )
-        place = self._ready.pop(seed, None) or _Place(make_house(int(seed), self._config), self._threads, self._light)
+        place = self._ready.pop(seed, None) or _Place(_house(int(seed), self._config), self._threads, self._light)
         script = place.script(int(days), self._days) if plus else None
         return HouseScene(scene_id, place, config, self._take_back, script)
 

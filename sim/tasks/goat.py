@@ -61,7 +61,7 @@ class GoatTask(WalkTask):
             raise InvalidSetting(f"away_h must be hours from 0; given {away_h}")
         if not (isinstance(image_size, int) and 16 <= image_size <= 4096):
             raise InvalidSetting(f"image_size must be whole pixels, 16 to 4096; given {image_size!r}")
-        self._away_ns, self._image_size = round(away_h * _HOUR_NS), image_size
+        self._away_ns, self.image_size = round(away_h * _HOUR_NS), image_size
         self._groups, self._categories = names("groups", groups), names("categories", categories)
 
     def draw(self, scene: Scene, numbers: range, seed: int) -> Iterator[Episode]:
@@ -71,14 +71,14 @@ class GoatTask(WalkTask):
         if self._away_ns:
             before = scene.objects()
             for draft in drafts:
-                extend(draft, stock, -(-draft.count // 2), self._image_size, frozenset(), {})
+                extend(draft, stock, -(-draft.count // 2), self.image_size, frozenset(), {})
             scene.advance(later_ns)
             stock = Stock(scene, self._groups, self._categories)
             moved, marks = moved_between(before, scene.objects()), stamped(later_ns)
         else:
             moved, marks = frozenset[str](), {}
         for draft in drafts:
-            extend(draft, stock, draft.count, self._image_size, moved, marks)
+            extend(draft, stock, draft.count, self.image_size, moved, marks)
             if not draft.failed:
                 yield Episode(
                     f"{scene.scene_id}-{draft.number}", scene.scene_id, draft.start_m, draft.start_yaw_rad,

@@ -21,6 +21,9 @@ _BARREN = 20
 class WalkTask(Task):
     """Episodes are numbered within their scene; each depends on the scene, the seed and its number alone."""
 
+    image_size: int = 256
+    """pixels a side of the pictures of image goals that are drawn"""
+
     def __init__(self, width: int, height: int, hfov_deg: float, turn_deg: float, rules: Rules, per_scene: int) -> None:
         counts = (width, height, rules.max_steps, per_scene)
         if not all(isinstance(v, int) and v >= 1 for v in counts):
