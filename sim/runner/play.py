@@ -87,18 +87,16 @@ def play(stage: Stage, agent: Agent, index: int, episode: Episode, watch: Watch)
     with _entered(stage, episode) as scene:
         recorder = Recorder.of(stage.plan.record, scene, episode, _recording(stage, index))
         trial = stage.task.begin(scene, episode)
-        try:
-            status, reason = _played(stage, agent, scene, trial, episode, watch, recorder)
-        finally:
-            recorder.close()
-        result, recorded = trial.result(), recorder.path
+        status, reason = _played(stage, agent, scene, trial, episode, watch, recorder)
+        result = trial.result()
+        recorder.close(status or result.status)
     row = outcome(status or result.status, reason, result)
     used, why = _usage(agent, watch) if status != "crash" else ({}, "")
     if why:
         row = {**row, "status": "crash", "reason": why}
     row |= {name: int(used.get(name, 0)) for name in _COUNTS}
     row |= {"ms": round(1e3 * (time.monotonic() - started)), "ms_agent": round(1e3 * watch.agent_s)}
-    return {**row, "recording": recorded.name} if recorded is not None else row
+    return {**row, "recording": recorder.path.name} if recorder.path is not None else row
 
 
 def outcome(status: str, reason: str, result: TrialResult | None) -> dict[str, Any]:

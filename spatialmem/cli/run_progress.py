@@ -49,7 +49,7 @@ class _Speaking(RunProgress):
             self._statuses[progress.row["status"]] += 1
         elif progress.done:
             say(f"{progress.done} of {progress.total} episodes are done already")
-        if not self._told and progress.fresh >= self._workers and progress.left_s:
+        if not self._told and progress.fresh > self._workers and progress.left_s:
             self._told = True
             self._cost(progress)
         self._show(progress)

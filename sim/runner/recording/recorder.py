@@ -29,8 +29,8 @@ class Recorder(abc.ABC):
         """What the agent is shown next; the scene's body is where it is then."""
 
     @abc.abstractmethod
-    def close(self) -> None:
-        """The episode is over."""
+    def close(self, ended: str) -> None:
+        """The episode is over; how it ended, in a word."""
 
     @staticmethod
     def of(kind: str, scene: Scene, episode: Episode, stem: Path) -> Recorder:
@@ -51,7 +51,7 @@ class Nothing(Recorder):
     def step(self, observation: Mapping[str, Any]) -> None:
         return None
 
-    def close(self) -> None:
+    def close(self, ended: str) -> None:
         return None
 
 
