@@ -53,7 +53,7 @@ class Agent(abc.ABC):
         return {}
 
     def identity(self) -> Mapping[str, str]:
-        """What its results depend on beside its code and settings, for the manifest of a run: "encoder", "weights" ..."""
+        """What its results depend on beside code and settings, for the manifest of a run: "encoder", "weights" ..."""
         return {}
 
     def close(self) -> None:  # noqa: B027 - most agents hold nothing
@@ -61,7 +61,7 @@ class Agent(abc.ABC):
 
 
 class AgentWrapper(Agent):
-    """An agent around another, which is to be named as a wrapper: passes everything on. Derive, and change what is asked."""
+    """An agent around another, to be named as a wrapper: passes everything on. Derive, and change some of it."""
 
     def __init__(self, inner: Agent) -> None:
         self.inner = inner

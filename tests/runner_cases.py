@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -274,7 +275,7 @@ class Noisy(AgentWrapper):
     """Around another: prints."""
 
     def reset(self, brief):
-        print("reset")
+        sys.stdout.write("reset\n")
         super().reset(brief)
 
 

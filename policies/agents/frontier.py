@@ -1,5 +1,5 @@
-"""Between floor and ceiling: recognises its goals without fail, knows nothing that it has not seen, remembers nothing of
-earlier goals. Frontier exploration as Yamauchi described it (1997).
+"""Between floor and ceiling: recognises its goals without fail, knows nothing that it has not seen, remembers nothing
+of earlier goals. Frontier exploration as Yamauchi described it (1997).
 """
 
 from __future__ import annotations
@@ -22,16 +22,18 @@ _PIXELS = 6
 """of a goal that must be seen at once"""
 _NEAR_M = 0.7
 """so near to what was seen of a goal, over the plan, it stops"""
-_THERE_M, _AROUND_M = 0.2, 0.2
+_THERE_M, _AROUND_M = 0.2, 0.35
 """so near to a target it is there; what is so near to one that was given up is given up too"""
+_BESIDE_M, _MOST_TURNS = 0.3, 12
+"""so near to what borders on the unseen a target may be; turns towards it"""
 _REPLAN = 8
 """steps after which a way is looked for anew"""
 
 
 @final
 class FrontierAgent(Agent):
-    """Looks around, goes to the nearest place from where something new will be seen, and so on; once pixels of a goal are
-    seen it goes there and stops. It stays on its floor: stairs look like things in the way.
+    """Looks around, goes to the nearest place from where something new will be seen, and so on; once pixels of a goal
+    are seen it goes there and stops. It stays on its floor: stairs look like things in the way.
 
     Privileged for recognition alone: it is told which instances are goals, in words and pictures too, and reads their
     ids off the image of ids.
@@ -72,6 +74,7 @@ class FrontierAgent(Agent):
         if observation[keys.COLLIDED] and self._ahead:
             off = self._radius_m + CELL_M
             self._map.block(x + off * math.cos(yaw), y + off * math.sin(yaw))
+            self._bumps.add((*self._map.cell(x, y), self._heading(yaw)))
             self._field = None
         self._map.stand(x, y)
         action = self._chosen(x, y, yaw)
@@ -88,6 +91,8 @@ class FrontierAgent(Agent):
         self._field: Field | None = None
         self._target = (0, 0)
         self._age = 0
+        self._bumps: set[tuple[int, int, int]] = set()
+        self._facing = 0
 
     def _see(self, observation: Observation, ground_m: float) -> None:
         depth, pose = observation[keys.DEPTH], observation[keys.POSE]
@@ -111,6 +116,9 @@ class FrontierAgent(Agent):
             return Action.LEFT
         if self._seen and self._off_goal(x, y) <= _NEAR_M:
             return Action.STOP
+        if self._facing < _MOST_TURNS and (turn := self._facing_unseen(x, y, yaw)) is not None:
+            self._facing += 1
+            return turn
         for _ in range(6):  # targets that turn out not to be reachable are given up
             if not self._has_way(x, y) and not self._plan(x, y):
                 return Action.STOP  # there is nothing left to look at
@@ -121,6 +129,25 @@ class FrontierAgent(Agent):
             self._give_up()
         return Action.LEFT
 
+    def _facing_unseen(self, x: float, y: float, yaw: float) -> Action | None:
+        """The turn to what has not been seen beside a target that is reached; None elsewhere, or once it is ahead."""
+        if self._seen or self._field is None or not self._is_there(x, y):
+            return None
+        rows, columns = np.nonzero(self._map.frontiers() & ~self._tried)
+        off = np.array([self._map.middle(0, 0)]) + np.stack([columns, rows], axis=1) * CELL_M - (x, y)
+        away = np.hypot(off[:, 0], off[:, 1])
+        if not len(away) or away.min() > _BESIDE_M:
+            return None
+        near = off[int(np.argmin(away))]
+        turn = turned(math.atan2(near[1], near[0]) - yaw)
+        return None if abs(turn) <= math.radians(30.0) else Action.LEFT if turn > 0.0 else Action.RIGHT
+
+    def _is_there(self, x: float, y: float) -> bool:
+        return math.hypot(*np.subtract(self._map.middle(*self._target), (x, y))) <= _THERE_M
+
+    def _heading(self, yaw: float) -> int:
+        return round(yaw / self._turn) % round(2.0 * math.pi / self._turn)
+
     def _off_goal(self, x: float, y: float) -> float:
         points = np.concatenate(self._seen[-8:])
         return float(np.hypot(points[:, 0] - x, points[:, 1] - y).min())
@@ -128,16 +155,17 @@ class FrontierAgent(Agent):
     def _has_way(self, x: float, y: float) -> bool:
         if self._field is None or self._age >= _REPLAN or not math.isfinite(self._field[self._map.cell(x, y)]):
             return False
-        there = self._map.middle(*self._target)
-        return math.hypot(there[0] - x, there[1] - y) > _THERE_M
+        return not self._is_there(x, y)
 
     def _plan(self, x: float, y: float) -> bool:
         """Choose where to go, the goal first if it was seen and can be gone to, and the way there."""
-        if math.hypot(*np.subtract(self._map.middle(*self._target), (x, y))) <= _THERE_M:
+        if self._is_there(x, y):
             self._give_up()
+        self._facing = 0
         open_cells = self._map.open(x, y)
         cost = self._map.field(open_cells, np.array([self._map.cell(x, y)]))
-        for wanted in (self._at_goal(open_cells), self._map.frontiers()):
+        beside = self._map.widened(self._map.frontiers() & ~self._tried, _BESIDE_M)
+        for wanted in (self._at_goal(open_cells), beside):
             wanted &= ~self._tried & np.isfinite(cost)
             if wanted.any():
                 self._target = _cheapest(np.where(wanted, cost, np.inf))
@@ -163,13 +191,15 @@ class FrontierAgent(Agent):
         self._field = None
 
     def _step(self, x: float, y: float, yaw: float) -> Action | None:
-        """The first action of the turn and the move after which least is left to go; None where no move is any better."""
+        """The first action of the turn and the move after which least is left to go; None where no move is better."""
         assert self._field is not None
         forward, best = self._brief.motion.forward_m, None
         least = float(self._field[self._map.cell(x, y)]) - 0.02
         turns = round(2.0 * math.pi / self._turn)
         for n in range(turns):
             heading = yaw + n * self._turn
+            if (*self._map.cell(x, y), self._heading(heading)) in self._bumps:
+                continue
             steps = (forward / 2.0, forward)
             ends = [self._field[self._map.cell(x + d * math.cos(heading), y + d * math.sin(heading))] for d in steps]
             few = min(n, turns - n)

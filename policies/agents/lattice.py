@@ -1,8 +1,8 @@
 """A search over the poses that step actions lead to: A* (Hart, Nilsson and Raphael, 1968), with a little impatience.
 
-Nodes are places after a move ahead, told apart by 5 cm; from each, every heading can be turned to. What a way costs is its length, and a
-little for each turn. The heuristic is the length of the shortest way of a body that turns freely; it is weighted by
-`1 + impatience`, so that of the many ways that are all but as short, one is followed.
+Nodes are places after a move ahead, told apart by 5 cm; from each, every heading can be turned to. What a way costs is
+its length, and a little for each turn. The heuristic is the length of the shortest way of a body that turns freely; it
+is weighted by `1 + impatience`, so that of the many ways that are all but as short, one is followed.
 """
 
 from __future__ import annotations

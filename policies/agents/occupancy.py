@@ -1,4 +1,4 @@
-"""A floor as seen so far: where is it free, where does something stand, what has not been seen yet. From depth, on a grid.
+"""A floor as seen so far: where it is free, where something stands, what has not been seen yet. From depth, on a grid.
 
 What an image shows is flattened to a scan: in every direction it is free up to the first thing that a body would touch.
 """
@@ -40,6 +40,8 @@ class Occupancy:
         """where nothing stands"""
         self.blocked = np.zeros(shape, bool)
         """where something does"""
+        self.bumped = np.zeros(shape, bool)
+        """where something was run into that was not seen"""
 
     def cell(self, x_m: float, y_m: float) -> tuple[int, int]:
         """(row, column) of a point, moved onto the grid where it lies beyond."""
@@ -66,12 +68,12 @@ class Occupancy:
 
     def block(self, x_m: float, y_m: float) -> None:
         """Something that was not seen was run into."""
-        self.blocked[self.cell(x_m, y_m)] = True
+        self.bumped[self.cell(x_m, y_m)] = True
 
     def stand(self, x_m: float, y_m: float) -> None:
         """The body stands there, so it can."""
         row, column = self.cell(x_m, y_m)
-        r = max(1, round(self._radius_m / CELL_M) - 1)
+        r = max(1, round(self._radius_m / CELL_M) - 2)
         around = (slice(row - r, row + r + 1), slice(column - r, column + r + 1))
         self.seen_free[around], self.blocked[around] = True, False
 
@@ -79,7 +81,7 @@ class Occupancy:
         """Where the body can stand, as far as is known; close around where it stands now it may be tighter."""
         import cv2
 
-        clearance = cv2.distanceTransform((~self.blocked).astype(np.uint8), cv2.DIST_L2, 5) * CELL_M
+        clearance = cv2.distanceTransform((~(self.blocked | self.bumped)).astype(np.uint8), cv2.DIST_L2, 5) * CELL_M
         row, column = self.cell(x_m, y_m)
         r = round(2.0 * self._radius_m / CELL_M)
         clearance[row - r : row + r + 1, column - r : column + r + 1] += CELL_M
@@ -95,7 +97,16 @@ class Occupancy:
         beside = cv2.dilate(self.blocked.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
         edge &= ~beside
         _, labels, stats, _ = cv2.connectedComponentsWithStats(edge.astype(np.uint8), connectivity=8)
-        return edge & (stats[labels, cv2.CC_STAT_AREA] >= _LEAST_CELLS)
+        return edge & (stats[:, cv2.CC_STAT_AREA] >= _LEAST_CELLS)[labels.astype(np.int64)]
+
+    def widened(self, mask: NDArray[np.bool_], by_m: float) -> NDArray[np.bool_]:
+        """The cells of a mask, and those around them."""
+        import cv2
+
+        r = round(by_m / CELL_M)
+        return (
+            cv2.dilate(mask.astype(np.uint8), cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * r + 1, 2 * r + 1))) > 0
+        )
 
     def draw_disk(self, mask: NDArray[np.bool_], x_m: float, y_m: float, radius_m: float) -> None:
         """Mark the cells of a mask that lie around a point."""

@@ -5,6 +5,7 @@ A worker that dies or whose agent stalls costs the episode it was in, and anothe
 
 from __future__ import annotations
 
+import contextlib
 import json
 import multiprocessing
 import os
@@ -60,10 +61,8 @@ class _Hand:
 
     def ask(self, **what: Any) -> None:
         """Send an order; a worker that died in the meantime is noticed when it is listened to."""
-        try:
+        with contextlib.suppress(OSError):
             self._link.send_bytes(json.dumps(what, allow_nan=False).encode())
-        except OSError:
-            pass
 
     def run(self, job: Job) -> None:
         """Have an episode played."""

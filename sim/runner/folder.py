@@ -129,7 +129,9 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         raise BadRun(f"{folder} is no run: there is no {MANIFEST} in it; give folders that `spatialmem eval` wrote")
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-        missing = [key for key in (*SHARED, *OWN, "label", "seed", "first", "count", "split_sha256") if key not in values]
+        missing = [
+            key for key in (*SHARED, *OWN, "label", "seed", "first", "count", "split_sha256") if key not in values
+        ]
     except (ValueError, TypeError) as error:
         raise BadRun(f"{path} is damaged ({error}); remove the folder and run again") from error
     if missing:

@@ -1,8 +1,8 @@
-"""How tasks, worlds and agents are named on a command line, and how names become objects, in the process that needs them.
+"""How tasks, worlds and agents are named, and how names become objects, in the process that needs them.
 
-One grammar: NAME of a registry (agents: of the entry-point group `spatialmem.agents`), or "module:Class". Agents also by
-path: "my_agent.py:Class", a .json file that holds {"entry": ..., "kwargs": ..., "wrappers": [...]}, or a folder with such
-a file under the name agent.json; the folder is then the checkpoint, and its files are part of what a run's manifest says.
+One grammar: a NAME of a registry (agents: of the entry-point group `spatialmem.agents`), or "module:Class". Agents also
+by path: "my_agent.py:Class", a .json file that holds {"entry": ..., "kwargs": ..., "wrappers": [...]}, or a folder with
+such a file under the name agent.json; the folder is then the checkpoint, and the manifest of a run holds its hash.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ import hashlib
 import math
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,7 +59,7 @@ class Watch:
         self._cells[0] = started
         try:
             yield
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever an agent raises costs its episode alone
+        except (Exception, SystemExit) as error:  # whatever an agent raises costs its episode alone
             lines = "".join(traceback.format_exception(error)).strip().splitlines()
             raise AgentFailed("\n".join(lines[-_LAST_LINES:])) from error
         finally:

@@ -137,7 +137,9 @@ def _by_agent(shards: Sequence[Shard]) -> dict[str, dict[Key, Mapping[str, Any]]
         for row in shard.rows:
             key = (row["seed"], row["index"])
             if key in rows:
-                raise BadRun(f"episode {key[1]} of seed {key[0]} is in {shard.folder} and in another folder; leave one out")
+                raise BadRun(
+                    f"episode {key[1]} of seed {key[0]} is in {shard.folder} and in another folder; leave one out"
+                )
             rows[key] = row
     return agents
 
@@ -167,7 +169,9 @@ def _line(name: str, privileged: bool, rows: Sequence[Mapping[str, Any]], wanted
 
 
 def _differences(
-    agents: Mapping[str, Mapping[Key, Mapping[str, Any]]], common: Sequence[Key], baseline: str,
+    agents: Mapping[str, Mapping[Key, Mapping[str, Any]]],
+    common: Sequence[Key],
+    baseline: str,
     wanted: Sequence[str],
 ) -> tuple[Difference, ...]:
     base = agents[baseline]

@@ -19,6 +19,8 @@ from spatialmem.cli.worlds import settings, sim_errors
 if TYPE_CHECKING:
     from sim.runner import Plan, Run
 
+_STOPPING = "stopping; rows are kept, episodes under way are not (Ctrl-C again stops at once)"
+
 
 @dataclass(frozen=True)
 class Eval:
@@ -68,9 +70,8 @@ class Eval:
 
             plan = self._plan()
             out = self.out or Path("runs") / "eval" / _folder_name(plan)
-            with Interrupt("stopping; Ctrl-C again stops at once (rows are kept, episodes under way are not)") as stop:
-                with run_progress(self.workers, self.quiet) as progress:
-                    run = evaluate(plan, out, workers=self.workers, tell=progress.tell, stopping=lambda: stop.asked)
+            with Interrupt(_STOPPING) as stop, run_progress(self.workers, self.quiet) as progress:
+                run = evaluate(plan, out, workers=self.workers, tell=progress.tell, stopping=lambda: stop.asked)
         self._report(plan, run)
         return INTERRUPTED if run.stopped else OK
 
@@ -93,7 +94,8 @@ class Eval:
         elif not self.quiet:
             pairs_table("", _summary(plan, run, statuses))
         if run.stopped:
-            say(f"stopped by Ctrl-C: {len(run.rows)} of {run.total} episodes are in {run.folder}; the same command goes on")
+            done = f"{len(run.rows)} of {run.total} episodes are in {run.folder}"
+            say(f"stopped by Ctrl-C: {done}; the same command goes on")
 
     def _values(self, plan: Plan, run: Run, statuses: Counter[str]) -> dict[str, Any]:
         return {

@@ -1,4 +1,4 @@
-"""How far a run of episodes is, on standard error: a bar on a terminal, lines elsewhere; what it will cost, early on."""
+"""How far a run of episodes is, on standard error: a bar on a terminal, lines elsewhere; and what it will cost."""
 
 from __future__ import annotations
 

@@ -42,7 +42,9 @@ def settings(option: str, text: str | None) -> dict[str, Any]:
     try:
         values = json.loads(text)
     except ValueError as error:
-        raise WrongUsage(f"""{option} {text!r} is no JSON ({error}); expected such as '{{"turn_deg": 10}}'""") from error
+        raise WrongUsage(
+            f"""{option} {text!r} is no JSON ({error}); expected such as '{{"turn_deg": 10}}'"""
+        ) from error
     if not isinstance(values, dict):
         raise WrongUsage(f"""{option} {text!r} is no JSON object; expected such as '{{"turn_deg": 10}}'""")
     return values

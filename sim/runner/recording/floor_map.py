@@ -11,7 +11,13 @@ from numpy.typing import NDArray
 from sim.scene import Scene, SceneObject
 from sim.tasks.episode import Episode
 
-_BACK, _GROUND, _THING, _SMALL, _GOAL = (250, 250, 248), (222, 224, 220), (176, 172, 166), (150, 146, 140), (222, 50, 40)
+_BACK, _GROUND, _THING, _SMALL, _GOAL = (
+    (250, 250, 248),
+    (222, 224, 220),
+    (176, 172, 166),
+    (150, 146, 140),
+    (222, 50, 40),
+)
 _START, _END, _OLD, _NEW = (40, 150, 70), (20, 20, 20), np.array([120, 190, 255]), np.array([10, 60, 190])
 _MARGIN_M, _STOREY_M = 0.6, 1.3
 
