@@ -54,7 +54,20 @@ def lines_of(folder: Path) -> bytes:
 def test_a_row_says_what_came_of_an_episode(unbroken):
     rows = read_rows(unbroken)
     assert [row["index"] for row in rows] == list(range(8))
-    wanted = {"status", "seed", "house", "steps", "metrics", "ms", "bytes", "images", "tokens", "agent", "task", "world"}
+    wanted = {
+        "status",
+        "seed",
+        "house",
+        "steps",
+        "metrics",
+        "ms",
+        "bytes",
+        "images",
+        "tokens",
+        "agent",
+        "task",
+        "world",
+    }
     assert wanted <= set(rows[0]) and rows[0]["task"] == "reach-v1" and rows[0]["house"] == "room-val-0"
     assert {row["status"] for row in rows} <= {"success", "failure", "timeout"}
     assert all(row["images"] == row["steps"] and row["bytes"] == 10 * row["steps"] for row in rows)
@@ -103,7 +116,7 @@ def test_only_missing_episodes_are_played_again(unbroken, tmp_path):
     assert read_manifest(out)["count"] == 5
 
 
-@pytest.mark.parametrize("tail", [b"{\"index\": 3", b"\0\0\0\0\n", b"\n"])
+@pytest.mark.parametrize("tail", [b'{"index": 3', b"\0\0\0\0\n", b"\n"])
 def test_what_a_kill_tore_off_is_dropped(tmp_path, tail):
     with RunFolder(tmp_path / "run") as folder:
         folder.append({"index": 0})

@@ -26,6 +26,8 @@ _THERE_M, _AROUND_M = 0.2, 0.35
 """so near to a target it is there; what is so near to one that was given up is given up too"""
 _BESIDE_M, _MOST_TURNS = 0.3, 12
 """so near to what borders on the unseen a target may be; turns towards it"""
+_BUMP_M = 0.12
+"""ahead, where the body cannot be after it ran into something"""
 _REPLAN = 8
 """steps after which a way is looked for anew"""
 
@@ -72,8 +74,7 @@ class FrontierAgent(Agent):
             self._begin(index, x, y)
         self._see(observation, z)
         if observation[keys.COLLIDED] and self._ahead:
-            off = self._radius_m + CELL_M
-            self._map.block(x + off * math.cos(yaw), y + off * math.sin(yaw))
+            self._map.block(x + _BUMP_M * math.cos(yaw), y + _BUMP_M * math.sin(yaw))
             self._bumps.add((*self._map.cell(x, y), self._heading(yaw)))
             self._field = None
         self._map.stand(x, y)

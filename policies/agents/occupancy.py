@@ -41,7 +41,7 @@ class Occupancy:
         self.blocked = np.zeros(shape, bool)
         """where something does"""
         self.bumped = np.zeros(shape, bool)
-        """where something was run into that was not seen"""
+        """where the body could not be, although nothing seemed to stand there"""
 
     def cell(self, x_m: float, y_m: float) -> tuple[int, int]:
         """(row, column) of a point, moved onto the grid where it lies beyond."""
@@ -67,7 +67,7 @@ class Occupancy:
         self.blocked[self._rows(points[near, 1]), self._columns(points[near, 0])] = True
 
     def block(self, x_m: float, y_m: float) -> None:
-        """Something that was not seen was run into."""
+        """The body could not come there."""
         self.bumped[self.cell(x_m, y_m)] = True
 
     def stand(self, x_m: float, y_m: float) -> None:
@@ -81,12 +81,12 @@ class Occupancy:
         """Where the body can stand, as far as is known; close around where it stands now it may be tighter."""
         import cv2
 
-        clearance = cv2.distanceTransform((~(self.blocked | self.bumped)).astype(np.uint8), cv2.DIST_L2, 5) * CELL_M
+        clearance = cv2.distanceTransform((~self.blocked).astype(np.uint8), cv2.DIST_L2, 5) * CELL_M
         row, column = self.cell(x_m, y_m)
         r = round(2.0 * self._radius_m / CELL_M)
         clearance[row - r : row + r + 1, column - r : column + r + 1] += CELL_M
         clearance[row, column] = 1.0
-        return self.seen_free & ~self.blocked & (clearance >= self._radius_m + 0.01)
+        return self.seen_free & ~self.blocked & ~self.bumped & (clearance >= self._radius_m + 0.01)
 
     def frontiers(self) -> NDArray[np.bool_]:
         """Cells where what is free borders on what has not been seen, those along walls left out."""

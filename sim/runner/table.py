@@ -15,7 +15,7 @@ from sim.runner.stats import Interval, clustered_interval
 
 FAILURES = ("crash", "invalid_action")
 """ways to end that count as failures, whatever had been reached before"""
-UNBOUNDED = ("distance", "path", "steps", "collisions", "length")
+UNBOUNDED = ("distance", "path", "steps", "num_", "collisions", "length", "shortest")
 """how metrics begin that failing does not make zero; they are means over the episodes that have them"""
 Key = tuple[int, int]
 """seed, and which of its episodes"""
