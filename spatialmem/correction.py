@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import final
 
 import numpy as np
@@ -52,6 +53,8 @@ class Logged:
     """frames that cannot be read any more; they are not among `lsns`"""
     motions: Motions | None = None
     """of the revised frames, where there are evicted ones"""
+    folder: Path | None = None
+    """where there is room beside the memory for what is being worked out; None: among the temporary files"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,7 +108,8 @@ class Correction:
         for lsn in sorted(self._revised):
             self._reached_by(lsn)
         if self._log.motions is not None:
-            moving = Moving(layers, gone, self._log.motions, touched, Keys(self._surface, self._free))
+            changed = Keys(self._surface, self._free)
+            moving = Moving(layers, gone, self._log.motions, touched, changed, self._log.folder)
             self._surface = _union(self._surface, np.intersect1d(moving.surface.rewritten, moving.surface.left))
             self._free = _union(self._free, np.intersect1d(moving.free.rewritten, moving.free.left))
             self._moving, self._anew_of = moving, None

@@ -23,13 +23,14 @@ from spatialmem.errors import OutOfRoom
 from spatialmem.map_epoch import MapEpoch
 from spatialmem.prepared import Added, LoggedFrame, Prepared
 from spatialmem.residence import Residence
-from spatialmem.store.block_codec import CODEC_EXACT, FreeBlock, SurfaceBlock, pack_free_block, pack_surface_block
+from spatialmem.store.block_codec import CODEC_EXACT, FreeBlock, SurfaceBlock, pack_free_block, pack_surface_planes
 from spatialmem.store.block_store import BlockStore
 from spatialmem.store.rows import BlockRow, DepartedRow
 from spatialmem.types import Frame, Outcome
-from spatialmem.voxels.blocks import BlockArrays, block_of, keys_in_order, read_block
+from spatialmem.voxels.blocks import BlockArrays, block_of, keys_in_order
 from spatialmem.voxels.freespace import FreePlan, FreeSpaceGrid
 from spatialmem.voxels.look import Verdicts
+from spatialmem.voxels.planes import block_planes
 from spatialmem.voxels.shares import Shares
 from spatialmem.voxels.shelf import Shelf
 from spatialmem.voxels.sketch import Sketch
@@ -332,8 +333,9 @@ class Layers:
 
     def surface_row(self, key: int, lsn: int) -> BlockRow:
         """A surface block as it stands, for the file; it contains every frame up to `lsn`."""
-        arrays = read_block(self.surface.pools, block_of(self.surface.pools, key))
-        return BlockRow(key, lsn, CODEC_EXACT, pack_surface_block(SurfaceBlock(*arrays)))
+        pools = self.surface.pools
+        rows, content = block_planes(pools, block_of(pools, key))
+        return BlockRow(key, lsn, CODEC_EXACT, pack_surface_planes(content, rows, pools.feature.shape[1]))
 
     def free_row(self, key: int, lsn: int) -> BlockRow:
         """A free-space block as it stands, for the file."""

@@ -22,8 +22,8 @@ _NONE_M = 1e-6
 class Motions:
     """Of the frames of a log; number 0 is that of the frames that stay."""
 
-    number: NDArray[np.int32]
-    """(last lsn + 1,) which one each frame follows"""
+    number: NDArray[np.int16] | NDArray[np.int32]
+    """(last lsn + 1,) which one each frame follows; two bytes where these tell them apart, as every voxel has one"""
     every: NDArray[np.float64]
     """(M, 4, 4) map now from map before"""
     own: Mapping[int, NDArray[np.float64]]
@@ -47,7 +47,8 @@ class Motions:
                 every = every if count <= len(every) else np.concatenate([every, np.zeros_like(every)])
                 every[nearest] = motion
             number[lsn] = nearest
-        return cls(number, every[:count].copy(), own)
+        narrow = number.astype(np.int16) if count <= np.iinfo(np.int16).max else number
+        return cls(narrow, every[:count].copy(), own)
 
 
 def _apart_m(

@@ -11,15 +11,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from spatialmem.errors import TooMuchAtOnce
+from spatialmem.errors import OutOfRoom, TooMuchAtOnce
 from spatialmem.layers import Layers, block_arrays
 from spatialmem.motions import Motions
 from spatialmem.store.block_codec import (
+    CODEC_EXACT,
     FreeBlock,
     SurfaceBlock,
     pack_free_block,
@@ -27,10 +29,12 @@ from spatialmem.store.block_codec import (
     unpack_free_block,
     unpack_surface_block,
 )
+from spatialmem.store.block_store import Layer, Spilled
+from spatialmem.store.rows import BlockRow
 from spatialmem.voxels import carry, free_carry
 from spatialmem.voxels.blocks import block_of, keys_in_order, read_block
 from spatialmem.voxels.change import around, distinct_blocks
-from spatialmem.voxels.keys import BLOCK, VOXELS, unpack_keys
+from spatialmem.voxels.keys import BLOCK, NO_BLOCK, VOXELS, unpack_keys
 from spatialmem.voxels.transport import AT_ONCE, STAYS, Transport
 
 if TYPE_CHECKING:
@@ -59,7 +63,7 @@ class MovingLayer:
 
     @classmethod
     def of(
-        cls, keys: NDArray[np.int64], motion: NDArray[np.int32], motions: Motions, voxel_m: float,
+        cls, keys: NDArray[np.int64], motion: NDArray[np.signedinteger], motions: Motions, voxel_m: float,
         left: NDArray[np.int64], whole: NDArray[np.int64], reads_beside: bool,
     ) -> MovingLayer:  # fmt: skip
         """keys (N,): what the frames that move had touched; motion: (N, 512) which one each voxel follows.
@@ -106,16 +110,23 @@ class MovingLayer:
 
 @final
 class Moving:
-    """What moves in both layers. It looks at the map as it stands, a few blocks at a time, and keeps packed what
-    becomes of them until it is put in: the old and the new map need not fit into RAM together."""
+    """What moves in both layers. It looks at the map as it stands, a few blocks at a time, and puts what
+    becomes of them aside on disk until it is put in: the old and the new map need not fit into RAM together."""
 
-    def __init__(self, layers: Layers, gone: Gone, motions: Motions, touched: Keys, changed: Keys) -> None:
-        """touched: what the frames that move had touched; changed: and what they touch now."""
+    def __init__(
+        self, layers: Layers, gone: Gone, motions: Motions, touched: Keys, changed: Keys, folder: Path | None
+    ) -> None:
+        """touched: what the frames that move had touched; changed: and what they touch now. folder: where what becomes
+        of blocks waits; None: among the temporary files.
+
+        Raises `OutOfRoom` where so much cannot be made anew at once.
+        """
         self.motions = motions
         self._layers, self._gone = layers, gone
         left, left_free = self._held(gone.every_left(), gone.every_cell())
         whole, whole_free = np.intersect1d(changed.surface, left), np.intersect1d(changed.free, left_free)
         surface, free = self._held(touched.surface if len(whole) else _NONE, touched.free if len(whole_free) else _NONE)
+        _require_room(layers, surface, free)
         motion, motion_free = self._followed(surface), self._followed_free(free)
         self.surface = MovingLayer.of(
             surface, motion, motions, layers.config.voxel_size_m, left, whole, reads_beside=True
@@ -123,8 +134,7 @@ class Moving:
         self.free = MovingLayer.of(
             free, motion_free, motions, layers.config.free_voxel_m, left_free, whole_free, reads_beside=False
         )
-        self._content: dict[int, bytes] = {}
-        self._content_free: dict[int, bytes] = {}
+        self._content = Spilled(folder=folder)
 
     def _held(self, *keys: NDArray[np.int64]) -> list[NDArray[np.int64]]:
         """Those of the blocks, of surface and free space, that hold anything; the others frames make anew."""
@@ -159,19 +169,18 @@ class Moving:
 
     # --- which motion voxels follow
 
-    def _followed(self, keys: NDArray[np.int64]) -> NDArray[np.int32]:
+    def _followed(self, keys: NDArray[np.int64]) -> NDArray[np.signedinteger]:
         grid, motions = self._layers.surface, self.motions
-        out, nearest = [np.zeros((0, VOXELS), np.int32)], self._of_the_nearest(keys)
+        out, nearest = np.empty((len(keys), VOXELS), motions.number.dtype), self._of_the_nearest(keys)
         for some in self._parts(keys, lambda part: Keys(around(part), _NONE)):
-            otherwise = nearest[np.searchsorted(keys, some)]
-            blocks = distinct_blocks(grid.pools, some).astype(np.int64)
-            out.append(carry.followed(grid.pools, grid.grid, blocks, motions.number, motions.every, otherwise))
-        return np.concatenate(out)
+            at, blocks = np.searchsorted(keys, some), distinct_blocks(grid.pools, some).astype(np.int64)
+            out[at] = carry.followed(grid.pools, grid.grid, blocks, motions.number, motions.every, nearest[at])
+        return out
 
-    def _of_the_nearest(self, keys: NDArray[np.int64]) -> NDArray[np.int32]:
+    def _of_the_nearest(self, keys: NDArray[np.int64]) -> NDArray[np.signedinteger]:
         """(N,) motion of the evicted frame that touched a block from nearest by, of several the first."""
         edge_m = BLOCK * self._layers.config.voxel_size_m
-        least, motion = np.full(len(keys), np.inf), np.zeros(len(keys), np.int32)
+        least, motion = np.full(len(keys), np.inf), np.zeros(len(keys), self.motions.number.dtype)
         for lsn, left in self._gone.lists() if len(keys) else ():
             at = np.flatnonzero(np.isin(keys, left, assume_unique=True))
             away = np.linalg.norm((unpack_keys(keys[at]) + 0.5) * edge_m - self._stood(lsn), axis=1)
@@ -184,12 +193,13 @@ class Moving:
         centre, motion = self._layers.centre_of(lsn), self.motions.own.get(lsn)
         return centre if motion is None else motion[:3, :3].T @ (centre - motion[:3, 3])
 
-    def _followed_free(self, keys: NDArray[np.int64]) -> NDArray[np.int32]:
-        out = [np.zeros((0, VOXELS), np.int32)]
+    def _followed_free(self, keys: NDArray[np.int64]) -> NDArray[np.signedinteger]:
+        pools, number = self._layers.free.pools, self.motions.number
+        out = np.empty((len(keys), VOXELS), number.dtype)
         for some in self._parts(keys, lambda part: Keys(_NONE, part)):
-            pools = self._layers.free.pools
-            out.append(free_carry.followed(pools, distinct_blocks(pools, some).astype(np.int64), self.motions.number))
-        return np.concatenate(out)
+            blocks = distinct_blocks(pools, some).astype(np.int64)
+            out[np.searchsorted(keys, some)] = free_carry.followed(pools, blocks, number)
+        return out
 
     # --- what becomes of the blocks
 
@@ -205,12 +215,12 @@ class Moving:
             return Keys(_NONE, np.union1d(free_transport.origins(part), part))
 
         for some in self._parts(self.surface.rewritten, needed):
-            self._gather(some, made)
+            self._content.put(self._gathered(some, made), ())
         for some in self._parts(self.free.rewritten, needed_free):
-            self._gather_free(some, made_free)
+            self._content.put((), self._gathered_free(some, made_free))
 
-    def _gather(self, keys: NDArray[np.int64], made: set[int]) -> None:
-        grid, layer = self._layers.surface, self.surface
+    def _gathered(self, keys: NDArray[np.int64], made: set[int]) -> list[BlockRow]:
+        grid, layer, rows = self._layers.surface, self.surface, []
         motions, _ = layer.transport.chosen(keys)
         arrivals = carry.gathered(grid.pools, keys, motions, layer.transport.back, grid.config.voxel_size_m)
         left = set(np.intersect1d(keys, layer.left).tolist())
@@ -220,12 +230,15 @@ class Moving:
                 content = carry.joined(read_block(grid.pools, block), layer.stays_in(key), content)
             elif block >= 0 and key not in made:
                 content = carry.completed(read_block(grid.pools, block), content)
-            self._content[key] = pack_surface_block(SurfaceBlock(*content))
+            rows.append(BlockRow(key, 0, CODEC_EXACT, pack_surface_block(SurfaceBlock(*content))))
+        return rows
 
-    def _gather_free(self, keys: NDArray[np.int64], made: set[int]) -> None:
-        pools, layer = self._layers.free.pools, self.free
+    def _gathered_free(self, keys: NDArray[np.int64], made: set[int]) -> list[BlockRow]:
+        pools, layer, rows = self._layers.free.pools, self.free, []
         _, places = layer.transport.chosen(keys)
-        blocks = np.array([block_of(pools, key) for key in layer.transport.keys], np.int64)
+        blocks = np.full(len(layer.transport.keys), NO_BLOCK, np.int64)
+        for place in np.unique(places[places >= 0] // VOXELS):
+            blocks[place] = block_of(pools, int(layer.transport.keys[place]))
         left = set(np.intersect1d(keys, layer.left).tolist())
         for key, comes in zip(keys.tolist(), free_carry.gathered(pools, blocks, places), strict=True):
             content, block = comes, block_of(pools, key)
@@ -233,21 +246,36 @@ class Moving:
                 content = free_carry.joined(free_carry.read_block(pools, block), layer.stays_in(key), comes)
             elif block >= 0 and key not in made:
                 content = free_carry.completed(free_carry.read_block(pools, block), comes)
-            self._content_free[key] = pack_free_block(FreeBlock(*content))
+            rows.append(BlockRow(key, 0, CODEC_EXACT, pack_free_block(FreeBlock(*content))))
+        return rows
 
     def put(self, anew: Keys) -> None:
         """Put it into the new map, whose blocks are there; anew: as `gather` was told."""
         made, made_free = set(anew.surface.tolist()), set(anew.free.tolist())
         grid, free, lsn = self._layers.surface, self._layers.free, self._layers.last_lsn
-        for key, data in self._content.items():
-            content = block_arrays(unpack_surface_block(data))
-            if key in made:
-                content = carry.completed(read_block(grid.pools, block_of(grid.pools, key)), content)
-            grid.rewrite(key, content, lsn)
-        for key, data in self._content_free.items():
-            block = unpack_free_block(data)
+        for row in self._put_aside("surface", self.surface.rewritten):
+            content = block_arrays(unpack_surface_block(row.data))
+            if row.key in made:
+                content = carry.completed(read_block(grid.pools, block_of(grid.pools, row.key)), content)
+            grid.rewrite(row.key, content, lsn)
+        for row in self._put_aside("free", self.free.rewritten):
+            block = unpack_free_block(row.data)
             content = free_carry.FreeArrays(block.log_odds, block.last_free, block.last_occupied)
-            if key in made_free:
-                there = free_carry.read_block(free.pools, block_of(free.pools, key))
+            if row.key in made_free:
+                there = free_carry.read_block(free.pools, block_of(free.pools, row.key))
                 content = free_carry.completed(there, content)
-            free.load(key, lsn, *content, lsn)
+            free.load(row.key, lsn, *content, lsn)
+
+    def _put_aside(self, layer: Layer, keys: NDArray[np.int64]) -> Iterator[BlockRow]:
+        for first in range(0, len(keys), AT_ONCE):
+            yield from self._content.read(layer, keys[first : first + AT_ONCE].tolist())
+
+
+def _require_room(layers: Layers, surface: NDArray[np.int64], free: NDArray[np.int64]) -> None:
+    """Old blocks become as many new ones, more or less: what cannot fit is refused before it is worked out."""
+    for what, keys, pools in (("voxel", surface, layers.surface.pools), ("free-space", free, layers.free.pools)):
+        if len(keys) > len(pools.keys):
+            raise OutOfRoom(
+                f"the frames that move have touched {len(keys)} {what} blocks, and {len(pools.keys)} fit into RAM; "
+                "correct fewer frames at a time, or open the memory with a larger ram_bytes"
+            )

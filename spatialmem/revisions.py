@@ -199,7 +199,8 @@ def log_of(keeper: Keeper, layers: Layers, now: Mapping[int, NDArray], before: M
     gone = Gone(keeper, layers)
     motions = Motions.of(now, before, layers.last_lsn, keeper.config) if now and gone.lsns else None
     with_depth = tuple(lsn for lsn in rows if lsn in layers.cells and lsn not in gone.lsns)
-    return Logged(with_depth, frame, frame_before, reach, gone, motions)  # a frame with depth has seen some cell
+    folder = None if keeper.file is None else keeper.file.path.parent
+    return Logged(with_depth, frame, frame_before, reach, gone, motions, folder)  # who has depth has seen some cell
 
 
 @final

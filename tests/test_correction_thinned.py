@@ -395,3 +395,18 @@ def test_ctrl_c_leaves_the_old_map_or_says_so(half, monkeypatch, where):
         memory = SpatialMemory.open(half, "a")
         assert memory.canonical_hash() != hashed
     assert_equals_its_rebuild(half, memory)
+
+
+def test_more_than_fits_into_ram_is_refused_before_it_is_worked_out(tmp_path):
+    path = tmp_path / "a.mem"
+    frames = [mh.at(room.room_frame(i, LAP), i) for i in range(LAP)]
+    with mh.create(path, frames, voxel_size_m=0.02, ram_bytes=64 << 20, file_bytes=1 << 30) as memory:
+        thin(memory, 1.0)
+        hashed = memory.canonical_hash()
+        with (
+            bh.watched(memory, bh.LARGE),
+            pytest.raises(OutOfRoom, match="have touched .* fit into RAM; correct fewer"),
+        ):
+            memory.correct_poses(corrections(memory, range(1, LAP + 1), seed=4, metres=0.1))
+        assert memory.canonical_hash() == hashed and memory.check() == []
+        assert memory.correct_poses(corrections(memory, [3], seed=4, metres=0.1)).moved_blocks > 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import struct
 from dataclasses import dataclass
 
@@ -63,19 +64,22 @@ def pack_surface_block(block: SurfaceBlock) -> bytes:
     n, dim = block.features.shape
     if n != np.count_nonzero(block.has_row) or len(block.dist) != VOXELS or dim > 65535:
         raise InvalidValue(f"block has {np.count_nonzero(block.has_row)} voxels with rows, but {n} x {dim} features")
-    features = memoryview(_difference_planes(block.features))
     dense = (_planes(block.dist, 2), block.weight.tobytes(), np.packbits(block.has_row).tobytes())
     weights = (block.colour_weight.tobytes(), block.feature_weight.tobytes())
     times = (_planes(block.first, 4), _planes(block.last, 4), _planes(block.doubt, 2))
-    parts = (
-        b"".join(dense),
-        features[: n * dim],  # the low bytes are noise, the high ones are not: one table for both would fit neither
-        features[n * dim :],
-        _difference_planes(block.colour),
-        b"".join((*weights, *times)),
-    )
-    if sum(len(part) for part in parts) != _DENSE_BYTES + n * (2 * dim + _ROW_BYTES):
+    differences = (_difference_planes(block.features), _difference_planes(block.colour))
+    return pack_surface_planes(b"".join((*dense, *differences, *weights, *times)), n, dim)
+
+
+def pack_surface_planes(content: bytes | NDArray[np.uint8], n: int, dim: int) -> bytes:
+    """Codec 1 of a block of n rows whose planes of bytes stand in a row. Raises `InvalidValue` for another size."""
+    if len(content) != _DENSE_BYTES + n * (2 * dim + _ROW_BYTES):
         raise InvalidValue(f"the arrays of a surface block do not all have {n} rows or have foreign dtypes")
+    planes = memoryview(content)  # pyright: ignore[reportArgumentType]
+    # the low bytes of features are noise, the high ones are not: one table for both would fit neither
+    lengths = (_DENSE_BYTES, n * dim, n * dim, 6 * n, (_ROW_BYTES - 6) * n)
+    ends = list(itertools.accumulate(lengths))
+    parts = [planes[end - length : end] for end, length in zip(ends, lengths, strict=True)]
     return _HEADER.pack(n, dim) + compress_parts(parts)
 
 

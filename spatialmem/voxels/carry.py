@@ -103,11 +103,11 @@ def follow(start, stop, pools, blocks, motion_of, to, grid, offsets, otherwise, 
 
 
 def followed(
-    pools: Pools, grid: Grid, blocks: NDArray[np.int64], motion_of: NDArray[np.int32], every: NDArray[np.float64],
-    otherwise: NDArray[np.int32],
-) -> NDArray[np.int32]:  # fmt: skip
-    """(N, 512) as `follow` says; every: (M, 4, 4) motions."""
-    motion, to = np.empty((len(blocks), VOXELS), np.int32), np.ascontiguousarray(every[:, :3])
+    pools: Pools, grid: Grid, blocks: NDArray[np.int64], motion_of: NDArray[np.signedinteger],
+    every: NDArray[np.float64], otherwise: NDArray[np.signedinteger],
+) -> NDArray[np.signedinteger]:  # fmt: skip
+    """(N, 512) as `follow` says, of the dtype of motion_of; every: (M, 4, 4) motions."""
+    motion, to = np.empty((len(blocks), VOXELS), motion_of.dtype), np.ascontiguousarray(every[:, :3])
     offsets = _offsets(min(BLOCK, 1 + math.ceil(grid.truncation / grid.voxel)))
     DISPATCHER.run(follow, len(blocks), pools, blocks, motion_of, to, grid, offsets, otherwise, motion, grain=8)
     return motion

@@ -29,10 +29,12 @@ def read_block(pools: FreePools, block: int) -> FreeArrays:
     )  # fmt: skip
 
 
-def followed(pools: FreePools, blocks: NDArray[np.int64], motion_of: NDArray[np.int32]) -> NDArray[np.int32]:
+def followed(
+    pools: FreePools, blocks: NDArray[np.int64], motion_of: NDArray[np.signedinteger]
+) -> NDArray[np.signedinteger]:
     """(N, 512) motion of each voxel of blocks (N,): that of the frame that saw it last; motion_of: by lsn."""
     last = np.maximum(pools.last_free[blocks], pools.last_occupied[blocks])
-    return np.where(last > 0, motion_of[last], NOTHING).astype(np.int32)
+    return np.where(last > 0, motion_of[last], NOTHING).astype(motion_of.dtype)
 
 
 def gathered(pools: FreePools, blocks: NDArray[np.int64], places: NDArray[np.int64]) -> list[FreeArrays]:

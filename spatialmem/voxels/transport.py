@@ -34,6 +34,7 @@ MOST = 4
 """parts of the old map that may come to lie upon each other in a voxel; of more, the first count"""
 AT_ONCE = 64
 """blocks that are worked out together"""
+_SORTED_AT_ONCE = 1024
 
 
 class Sources(NamedTuple):
@@ -42,7 +43,7 @@ class Sources(NamedTuple):
     table_keys: NDArray[np.int64]
     table_places: NDArray[np.int32]
     """hash table: place of a block by its key"""
-    motion: NDArray[np.int32]
+    motion: NDArray[np.signedinteger]
     """(N, 512) number of the motion of each voxel"""
     anew: NDArray[np.bool_]
     """(N,) whether frames can make the block anew, so that only blocks of which that is not so need its content"""
@@ -111,8 +112,8 @@ class Transport:
     """The motion of one layer's voxels."""
 
     def __init__(
-        self, keys: NDArray[np.int64], motion: NDArray[np.int32], anew: NDArray[np.bool_], to: NDArray[np.float64],
-        voxel_m: float, whole: NDArray[np.int64], reads_beside: bool,
+        self, keys: NDArray[np.int64], motion: NDArray[np.signedinteger], anew: NDArray[np.bool_],
+        to: NDArray[np.float64], voxel_m: float, whole: NDArray[np.int64], reads_beside: bool,
     ) -> None:  # fmt: skip
         """keys (N,), motion (N, 512), anew (N,): as in `Sources`; to: (M, 4, 4) motions, the first of which is none.
 
@@ -208,10 +209,14 @@ class Transport:
         return motions, places, counts
 
 
-def _distinct(motion: NDArray[np.int32]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _distinct(motion: NDArray[np.signedinteger]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """(block, motion) of every motion, other than none, of which a block has a voxel."""
-    ordered = np.sort(motion, axis=1)
-    first = np.ones(ordered.shape, np.bool_)
-    first[:, 1:] = ordered[:, 1:] != ordered[:, :-1]
-    block, at = np.nonzero(first & (ordered > STAYS))
-    return block, ordered[block, at].astype(np.int64)
+    blocks, found = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
+    for start in range(0, len(motion), _SORTED_AT_ONCE):
+        ordered = np.sort(motion[start : start + _SORTED_AT_ONCE], axis=1)
+        first = np.ones(ordered.shape, np.bool_)
+        first[:, 1:] = ordered[:, 1:] != ordered[:, :-1]
+        block, at = np.nonzero(first & (ordered > STAYS))
+        blocks.append(block + start)
+        found.append(ordered[block, at].astype(np.int64))
+    return np.concatenate(blocks), np.concatenate(found)
