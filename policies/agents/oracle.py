@@ -6,9 +6,6 @@ from collections import deque
 from collections.abc import Mapping
 from typing import Any, final
 
-import numpy as np
-from numpy.typing import NDArray
-
 from policies.agents.lattice import Search
 from sim import observation as keys
 from sim.agent import Agent, Brief, Observation
@@ -16,6 +13,7 @@ from sim.body import Action, Stand
 from sim.errors import InvalidSetting
 from sim.scene import Scene
 from sim.tasks.episode import Episode, Goal
+from sim.tasks.walking import targets
 
 _MOST_PLANS = 8
 """of one goal; where none of them leads there, it stops"""
@@ -72,22 +70,14 @@ class OracleAgent(Agent):
 
     def _planned(self, scene: Scene, goal: Goal) -> list[Action]:
         """The way to the goal where it is now; empty where one stands there, or where nothing leads nearer."""
-        targets = targets_of(scene, goal)
+        targets_m = targets(scene, goal)
         self._plans += 1
-        if not len(targets) or self._plans > _MOST_PLANS:
+        if not len(targets_m) or self._plans > _MOST_PLANS:
             return []
-        distance = scene.distances_to(targets)
+        distance = scene.distances_to(targets_m)
         if distance(scene.stand.ground_m) < self._within_m:
             return []
         search = Search(
             scene.after, distance, scene.motion.turn_deg, self._within_m, impatience=self._impatience
         )  # fmt: skip
         return search.way(scene.stand) or []
-
-
-def targets_of(scene: Scene, goal: Goal) -> NDArray[np.float64]:
-    """(N, 3) ground points at which a goal counts as reached: those that its file lists, else as the scene is now."""
-    if goal.viewpoints_m:
-        return np.array(goal.viewpoints_m, np.float64)
-    found = [scene.viewpoints_m(object_id) for object_id in goal.object_ids]
-    return np.concatenate([np.empty((0, 3)), *found])
