@@ -17,6 +17,7 @@ CASES = {
     "02_own_reader": ([], r"8 frames, [1-8] stored\nblue things at \[\[0\.\d"),
     "03_render_view": (["--every", "6"], r"surface in [3-9]\d % of the pixels"),
     "04_live_loop": (["--frames", "12"], r"after \d+ frames: blue at \[\[0\.\d"),
+    "05_own_agent": (["--episodes", "1", "--steps", "8"], r"careful: SPL [01]\.\d\d(.|\n)*1 episodes, 1 houses"),
 }
 
 
