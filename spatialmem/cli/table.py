@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     import sim.runner
     from sim.runner.stats import Interval
 
+_ASIDE = ("num_", "path_", "shortest_", "collisions")
+"""how metrics begin that are shown with --json alone: a terminal is narrow"""
+
 
 @dataclass(frozen=True)
 class Table:
@@ -50,7 +53,8 @@ class Table:
 def _print(table: sim.runner.Table) -> None:
     from rich import print
 
-    names = list(dict.fromkeys(metric for line in table.agents for metric in line.metrics))
+    metrics = dict.fromkeys(metric for line in table.agents for metric in line.metrics)
+    names = [metric for metric in metrics if not metric.startswith(_ASIDE)]
     title = f"{table.task} in {table.world}/{table.split}: {table.episodes} episodes in {table.houses} houses"
     rows = [[line.agent + (" *" if line.privileged else ""), *_cells(line.metrics, names),
              f"{line.means['steps']:.0f}", f"{line.means['ms'] / 1e3:.2f}", _ends(line.statuses)]
