@@ -7,7 +7,7 @@ from __future__ import annotations
 import abc
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 from sim.body import Motion
 from sim.scene import Scene
@@ -34,7 +34,7 @@ class Brief:
 class Agent(abc.ABC):
     """Acts on observations. One instance lives through many episodes; nothing may pass from one to the next."""
 
-    privileged: ClassVar[bool] = False
+    privileged: bool = False
     """it is told the truth (`allow`); said so in every row of results"""
 
     @abc.abstractmethod
@@ -52,5 +52,35 @@ class Agent(abc.ABC):
         """What the episode has taken so far, for the row of results: any of "bytes", "images", "tokens"."""
         return {}
 
+    def identity(self) -> Mapping[str, str]:
+        """What its results depend on beside code and settings, for the manifest of a run: "encoder", "weights" ..."""
+        return {}
+
     def close(self) -> None:  # noqa: B027 - most agents hold nothing
         """Give back what the agent holds."""
+
+
+class AgentWrapper(Agent):
+    """An agent around another, to be named as a wrapper: passes everything on. Derive, and change some of it."""
+
+    def __init__(self, inner: Agent) -> None:
+        self.inner = inner
+        self.privileged = inner.privileged
+
+    def reset(self, brief: Brief) -> None:
+        self.inner.reset(brief)
+
+    def act(self, observation: Observation) -> int | Mapping[str, Any]:
+        return self.inner.act(observation)
+
+    def allow(self, scene: Scene, episode: Episode) -> None:
+        self.inner.allow(scene, episode)
+
+    def usage(self) -> Mapping[str, float]:
+        return self.inner.usage()
+
+    def identity(self) -> Mapping[str, str]:
+        return self.inner.identity()
+
+    def close(self) -> None:
+        self.inner.close()

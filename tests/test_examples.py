@@ -18,6 +18,7 @@ CASES = {
     "03_render_view": (["--every", "6"], r"surface in [3-9]\d % of the pixels"),
     "04_live_loop": (["--frames", "12"], r"after \d+ frames: blue at \[\[0\.\d"),
     "05_walk_and_remember": (["--steps", "30"], r"\d+ frames of scene 0 stored(.|\n)*green at .*: 0\.0\d m .*green"),
+    "06_own_agent": (["--episodes", "1", "--steps", "8"], r"careful: SPL [01]\.\d\d(.|\n)*1 episodes, 1 houses"),
 }
 
 

@@ -1,1 +1,1 @@
-"""Agents: who is told what is sensed and says what to do."""
+"""Agents to compare with: the floor, the ceiling and what lies between. Named in the group `spatialmem.agents`."""

@@ -9,13 +9,17 @@ from typing import Any, final
 
 from spatialmem.cli.output import say
 
+_WORDS = "stopping after this frame and closing the memory; Ctrl-C again stops at once (no stored frame is lost)"
+
 
 @final
 class Interrupt:
     """While entered, the first Ctrl-C sets `asked`; the second raises `KeyboardInterrupt`."""
 
-    def __init__(self) -> None:
+    def __init__(self, words: str = _WORDS) -> None:
+        """`words`: what is said at the first Ctrl-C."""
         self.asked = False
+        self._words = words
         self._previous: Any = None
         self._watching = threading.current_thread() is threading.main_thread()  # signals arrive nowhere else
 
@@ -32,4 +36,4 @@ class Interrupt:
         if self.asked:
             raise KeyboardInterrupt
         self.asked = True
-        say("stopping after this frame and closing the memory; Ctrl-C again stops at once (no stored frame is lost)")
+        say(self._words)

@@ -1,0 +1,217 @@
+"""The workers of a run, seen from the process that started them.
+
+A worker that dies or whose agent stalls costs the episode it was in, and another takes its place.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import multiprocessing
+import os
+import signal
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from multiprocessing import connection
+from multiprocessing.sharedctypes import RawArray
+from pathlib import Path
+from typing import Any, final
+
+from sim import errors
+from sim.errors import SimError
+from sim.runner.plan import Plan
+from sim.runner.play import outcome
+from sim.runner.worker import work
+
+_LOOK_EVERY_S = 0.2
+_GOODBYE_S = 5.0
+Job = tuple[int, Mapping[str, Any]]
+"""index and values of an episode"""
+
+
+class RunFailed(SimError):
+    """The task, the world or the making of the agent failed: no episode's fault."""
+
+
+class Stopped(Exception):
+    """Somebody asked the run to stop."""
+
+
+@final
+class _Hand:
+    """One worker process."""
+
+    def __init__(self, plan: Plan, out: Path, threads: int) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._link, theirs = context.Pipe()
+        self._cells = RawArray("d", 2)
+        self.index: int | None = None
+        self._entered, self._started = False, 0.0
+        arguments = (plan.as_json(), str(out), threads, theirs, self._cells)
+        self._process = context.Process(target=work, args=arguments, daemon=True)
+        self._process.start()
+        theirs.close()
+        self.ready = False
+
+    @property
+    def waits_on(self) -> tuple[Any, int]:
+        return self._link, self._process.sentinel
+
+    def ask(self, **what: Any) -> None:
+        """Send an order; a worker that died in the meantime is noticed when it is listened to."""
+        with contextlib.suppress(OSError):
+            self._link.send_bytes(json.dumps(what, allow_nan=False).encode())
+
+    def run(self, job: Job) -> None:
+        """Have an episode played."""
+        self.index, self._entered, self._started = job[0], False, time.monotonic()
+        self.ask(do="run", index=job[0], episode=job[1])
+
+    def heard(self) -> Iterator[dict[str, Any]]:
+        """Everything it has said since; {"dead": reason} at the end of a worker that ended unasked."""
+        alive = self._process.is_alive()  # asked first: what was said before the end is still read
+        try:
+            while self._link.poll():
+                said = json.loads(self._link.recv_bytes())
+                self._entered |= "begun" in said
+                yield said
+        except (EOFError, OSError):
+            self._process.join(_GOODBYE_S)
+            alive = False
+        if not alive:
+            yield {"dead": _ending(self._process.exitcode)}
+
+    def stalled(self, limit_s: float) -> bool:
+        """Whether its agent has not answered for so long."""
+        since = self._cells[0]
+        return since > 0.0 and time.monotonic() - since > limit_s
+
+    def lost(self, reason: str) -> dict[str, Any]:
+        """What is left of a row when the process did not live to write it."""
+        row = outcome("crash", reason, None) | {"steps": int(self._cells[1])}
+        ms = round(1e3 * (time.monotonic() - self._started))
+        return row | {"bytes": 0, "images": 0, "tokens": 0, "ms": ms, "ms_agent": None}
+
+    @property
+    def where(self) -> str:
+        """In what the episode was when its process ended."""
+        return f"in step {int(self._cells[1])}" if self._entered else "while its scene was opened"
+
+    def kill(self) -> None:
+        """End the process whatever it does."""
+        self._process.kill()
+        self._process.join()
+        self._link.close()
+
+    def leave(self) -> None:
+        """End it after what it is doing, or kill it when that takes too long."""
+        self.ask(do="end")
+        self._process.join(_GOODBYE_S)
+        self.kill()
+
+
+@final
+class Crew:
+    """So many workers. A context manager; leaving it ends them.
+
+    `stopping` is asked several times a second; once it is true, `Stopped` is raised.
+    """
+
+    def __init__(self, plan: Plan, out: Path, workers: int, stopping: Callable[[], bool]) -> None:
+        self._plan, self._out, self._wanted, self._stopping = plan, out, workers, stopping
+        self._threads = max(1, _cores() // workers)
+        self._hands: list[_Hand] = []
+
+    def __enter__(self) -> Crew:
+        self._hands.append(self._hand())
+        return self
+
+    def __exit__(self, kind: object, *exception: object) -> None:
+        for hand in self._hands:
+            hand.leave() if kind is None else hand.kill()
+
+    def _hand(self) -> _Hand:
+        return _Hand(self._plan, self._out, self._threads)
+
+    def plan(self, episodes: int) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+        """The manifest, and so many episodes; the first worker makes them."""
+        first = self._hands[0]
+        first.ask(do="plan", episodes=episodes)
+        while True:
+            for _, said in self._listen():
+                _raise_failure(said)
+                if "dead" in said:
+                    raise RunFailed(f"a worker ended while it made the episodes: {said['dead']}")
+                if "manifest" in said:
+                    return said["manifest"], said["episodes"]
+
+    def rows(self, jobs: Sequence[Job]) -> Iterator[tuple[int, dict[str, Any]]]:
+        """Play episodes; indices and their rows as they come."""
+        todo = deque(jobs)
+        while len(self._hands) < min(self._wanted, len(jobs)):
+            self._hands.append(self._hand())
+        for hand in self._hands:
+            _give(hand, todo)
+        while any(hand.index is not None for hand in self._hands):
+            for hand, said in self._listen():
+                _raise_failure(said)
+                row = said.get("row")
+                if "dead" in said:
+                    row = hand.lost(f"the worker process ended {hand.where}: {said['dead']}")
+                if row is not None and hand.index is not None:
+                    yield self._done(hand, row, "dead" in said, todo)
+            for hand in list(self._hands):
+                if hand.index is not None and hand.stalled(self._plan.act_timeout_s):
+                    reason = f"stalled: the agent did not answer within {self._plan.act_timeout_s:g} s {hand.where}"
+                    yield self._done(hand, hand.lost(reason), True, todo)
+
+    def _done(self, hand: _Hand, row: dict[str, Any], gone: bool, todo: deque[Job]) -> tuple[int, dict[str, Any]]:
+        """The row with its index; the hand, or another in its place, gets the next episode."""
+        assert hand.index is not None
+        index, hand.index = hand.index, None
+        if gone:
+            hand.kill()
+            self._hands.remove(hand)
+            if todo:
+                hand = self._hand()
+                self._hands.append(hand)
+        if todo:
+            _give(hand, todo)
+        return index, row
+
+    def _listen(self) -> Iterator[tuple[_Hand, dict[str, Any]]]:
+        if self._stopping():
+            raise Stopped
+        connection.wait([part for hand in self._hands for part in hand.waits_on], _LOOK_EVERY_S)
+        for hand in list(self._hands):
+            for said in hand.heard():
+                hand.ready |= "ready" in said
+                if "dead" in said and not hand.ready:
+                    raise RunFailed(f"a worker ended before it had made task, world and agent: {said['dead']}")
+                if "dead" in said and hand.index is None and len(self._hands) > 1:
+                    self._hands.remove(hand)  # it had nothing left to do
+                    continue
+                yield hand, said
+
+
+def _give(hand: _Hand, todo: deque[Job]) -> None:
+    if todo:
+        hand.run(todo.popleft())
+
+
+def _raise_failure(said: Mapping[str, Any]) -> None:
+    if "failed" in said:
+        kind = getattr(errors, said["kind"], RunFailed)
+        raise (kind if issubclass(kind, SimError) else RunFailed)(said["failed"])
+
+
+def _ending(code: int | None) -> str:
+    if code is not None and code < 0:
+        return f"signal {signal.Signals(-code).name}"
+    return f"exit code {code}"
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
