@@ -231,6 +231,8 @@ class Wanderer(Agent):
             raise SystemExit(4)
         if self._trouble == "stall":
             time.sleep(3600)
+        if self._trouble == "mute":
+            return Mute()
         return {"nan": math.nan, "text": "forward", "far": 17, "none": None, "dict": {"answer": 3}}[self._trouble]
 
     def usage(self):
@@ -290,3 +292,13 @@ def plan(agent: str = "Wanderer", label: str = "", **given: Any) -> Plan:
 def timeless(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Rows without what differs from run to run."""
     return [{key: value for key, value in row.items() if not key.startswith("ms")} for row in rows]
+
+
+class Mute(dict):
+    """An answer that raises however it is looked at."""
+
+    def get(self, *_):
+        raise RuntimeError("the device is lost")
+
+    def __repr__(self):
+        raise RuntimeError("the device is lost")

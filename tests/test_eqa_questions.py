@@ -15,7 +15,8 @@ from eqa_cases import HandScene, furnished, furniture, on, thing
 from sim.errors import InvalidSetting
 from sim.tasks.eqa import CATEGORIES, KINDS, Asking, ask, frozen
 from sim.tasks.eqa.asking import TWO_VALUED, offered, worded
-from sim.tasks.eqa.draft import Draft
+from sim.tasks.eqa.draft import Draft, number
+from sim.tasks.eqa.frozen import SPLIT_SHA256
 from sim.tasks.eqa.inventory import ANY, PLACED, PLAIN, Inventory
 from sim.tasks.eqa.knowledge import knowledge
 from sim.tasks.eqa.matching import matches
@@ -52,7 +53,7 @@ def test_the_split_is_the_one_whose_hash_is_recorded():
 
 
 def test_a_changed_wording_is_noticed(monkeypatch):
-    monkeypatch.setattr(frozen, "sha256_of", lambda name: "0" * 64)
+    monkeypatch.setattr(frozen, "sha256_of", lambda name: SPLIT_SHA256 if name == "split.json" else "0" * 64)
     frozen.split.cache_clear()
     with pytest.raises(InvalidSetting, match=r"wordings\.json has SHA-256 0000"):
         frozen.split()
@@ -303,6 +304,16 @@ def test_choices_hold_one_right_answer_anywhere():
         assert sum(matches(c, goal.answers) for c in goal.choices) == 1 == len(goal.answers)
     places = Counter(g.choices.index(g.answers[0]) for g in goals if len(g.choices) == 4 and not g.choices[0].isdigit())
     assert len(places) == 4 and max(places.values()) < 1.5 * min(places.values())
+
+
+def test_numbers_are_offered_so_that_their_place_tells_nothing():
+    places = Counter()
+    for count in range(1, 25):
+        right, others = number(count)
+        among = sorted(int(n) for n in (right[0], *others))
+        assert len(among) == 4 and among[-1] - among[0] == 3
+        places[among.index(count)] += 1
+    assert set(places.values()) == {6}
 
 
 def test_free_and_choice_ask_the_same():

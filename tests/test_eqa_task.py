@@ -9,11 +9,15 @@ import numpy as np
 import pytest
 from eqa_cases import HandScene, HandWorld, Marks, furnished
 
+from policies.agents.blind import Blind
 from sim import observation as keys
 from sim.body import Action
 from sim.errors import InvalidAction, InvalidSetting
+from sim.runner.manifest import manifest
+from sim.runner.names import AgentSpec
+from sim.runner.plan import Plan
 from sim.tasks.episode import Episode, Goal
-from sim.tasks.eqa import CATEGORIES, Asking, EqaChoiceTask, EqaTask, history
+from sim.tasks.eqa import CATEGORIES, Asking, EqaChoiceTask, EqaTask, frozen, history
 from sim.tasks.eqa.frozen import SPLIT_SHA256
 from sim.tasks.eqa.tour import shortest_m
 from sim.tasks.task import Task
@@ -67,6 +71,30 @@ def test_a_world_that_runs_out_says_so():
 
 def test_the_hash_of_what_is_frozen_goes_into_manifests():
     assert EqaTask.split_hash() == EqaChoiceTask.split_hash() == SPLIT_SHA256
+    plan = Plan("eqa-v1", AgentSpec("policies.agents.blind:Blind"), "blind")
+    assert manifest(plan, EqaTask(), HandWorld(), Blind())["task_identity"] == {"split_sha256": SPLIT_SHA256}
+
+
+def test_another_split_file_is_refused(monkeypatch):
+    frozen.split.cache_clear()
+    monkeypatch.setattr(frozen, "SPLIT_SHA256", "0" * 64)
+    with pytest.raises(InvalidSetting, match="put the frozen file back"):
+        frozen.split()
+    monkeypatch.undo()
+    assert frozen.split()
+
+
+def test_held_out_scenes_may_be_lived_in(monkeypatch):
+    seeds, world = frozen.held_out("house"), HandWorld()
+    assert seeds is not None
+    enter = world.open
+    monkeypatch.setattr(HandWorld, "name", "house")
+    monkeypatch.setattr(world, "scene_ids", lambda split, count: [f"{n}+3" for n in seeds[:count]])
+    monkeypatch.setattr(world, "open", lambda scene_id, config: enter("0", config))
+    assert {e.scene_id for e in EqaTask().episodes(world, "test", 0, 8)} == {f"{n}+3" for n in seeds[:2]}
+    monkeypatch.setattr(world, "scene_ids", lambda split, count: [str(n) for n in range(count)])
+    with pytest.raises(InvalidSetting, match="gives 0 questions"):
+        EqaTask().episodes(world, "test", 0, 1)
 
 
 def test_questions_about_a_later_time_are_asked_then():

@@ -172,6 +172,7 @@ TROUBLES = {
     "far": ("invalid_action", "int 17; actions are 0 to 5"),
     "none": ("invalid_action", "NoneType None"),
     "dict": ("invalid_action", "dict {'answer': 3}"),
+    "mute": ("invalid_action", "Mute that cannot be read"),
 }
 
 

@@ -17,6 +17,7 @@ from sim.errors import UnknownName
 from sim.runner import BadRun, evaluate, tabulate
 from sim.runner.folder import MANIFEST, ROWS, line_of
 from sim.runner.stats import clustered_interval
+from sim.runner.table import had_by_all, value
 
 
 @pytest.fixture(scope="module")
@@ -84,8 +85,8 @@ def test_other_code_checkpoints_and_encoders_are_refused(runs, tmp_path):
     other = copied(runs, tmp_path, "homing", code={**manifest["code"], "sim": "0" * 64})
     with pytest.raises(BadRun, match=r"do not go together: code.sim: "):
         tabulate([runs / "wanderer", other])
-    for key, value in (("checkpoint", "1" * 64), ("identity", {"encoder": "tiny"}), ("agent_code", "2" * 64)):
-        half = copied(runs, tmp_path, "homing", rows=lambda rows: [], **{key: value})
+    for key, other_value in (("checkpoint", "1" * 64), ("identity", {"encoder": "tiny"}), ("agent_code", "2" * 64)):
+        half = copied(runs, tmp_path, "homing", rows=lambda rows: [], **{key: other_value})
         with pytest.raises(BadRun, match=rf"do not go together: {key}.*another --label"):
             tabulate([runs / "homing", half])
     tabulate([runs / "homing", copied(runs, tmp_path, "homing", rows=lambda rows: [], machine={})])
@@ -119,6 +120,19 @@ def test_the_command(runs, tmp_path, capsys):
 
 
 # intervals
+
+
+def test_what_only_some_episodes_have_counts_in_those_alone():
+    def row(status, **metrics):
+        return {"status": status, "metrics": metrics}
+
+    rows = [row("success", correct=1.0, cat_a=1.0), row("failure", correct=0.0, cat_b=0.0)]
+    died, crashed = row("crash"), row("crash", correct=0.0, cat_b=0.0)
+    had = had_by_all([*rows, died])
+    assert had == {"correct"}
+    assert [value(r, "cat_a", had) for r in (*rows, died, crashed)] == [1.0, None, None, None]
+    assert [value(r, "correct", had) for r in (*rows, died, crashed)] == [1.0, 0.0, 0.0, 0.0]
+    assert value(died, "cat_b", {"cat_b"}) == 0.0  # where another agent's row tells that the episode has it
 
 
 def test_the_bootstrap_of_two_houses_is_that_of_their_pairs():

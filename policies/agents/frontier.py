@@ -16,7 +16,7 @@ from sim.agent import Agent, Brief, Observation
 from sim.body import Action
 from sim.errors import InvalidSetting
 from sim.scene import Scene
-from sim.tasks.episode import Episode
+from sim.tasks.episode import Episode, Goal
 
 _PIXELS = 6
 """of a goal that must be seen at once"""
@@ -52,7 +52,8 @@ class FrontierAgent(Agent):
 
     def _forget(self) -> None:
         self._scene: Scene | None = None
-        self._ids: list[NDArray[np.int32]] = []
+        self._goals: tuple[Goal, ...] = ()
+        self._ids = np.zeros(0, np.int32)
         self._goal = -1
 
     def reset(self, brief: Brief) -> None:
@@ -61,11 +62,7 @@ class FrontierAgent(Agent):
         self._turn = math.radians(brief.motion.turn_deg)
 
     def allow(self, scene: Scene, episode: Episode) -> None:
-        self._scene = scene
-        numbers = {thing.object_id: thing.instance_id for thing in scene.objects()}
-        for goal in episode.goals:
-            known = [numbers[object_id] for object_id in goal.object_ids if object_id in numbers]
-            self._ids.append(np.array(known, np.int32))
+        self._scene, self._goals = scene, episode.goals
 
     def act(self, observation: Observation) -> int:
         x, y, z, yaw, _ = (float(v) for v in observation[keys.STATE])
@@ -83,8 +80,13 @@ class FrontierAgent(Agent):
         return int(action)
 
     def _begin(self, index: int, x: float, y: float) -> None:
-        """Another goal: everything that was seen is forgotten."""
+        """Another goal: everything that was seen is forgotten. What its things are called is asked now: some may have
+        been put there since."""
         self._goal, self._ahead = index, False
+        assert self._scene is not None, "privileged agents are told the scene"
+        numbers = {thing.object_id: thing.instance_id for thing in self._scene.objects()}
+        known = [numbers[object_id] for object_id in self._goals[index].object_ids if object_id in numbers]
+        self._ids = np.array(known, np.int32)
         self._map = Occupancy(x, y, self._radius_m, self._height_m)
         self._tried = np.zeros_like(self._map.blocked)
         self._seen: list[NDArray[np.float64]] = []
@@ -99,7 +101,7 @@ class FrontierAgent(Agent):
         depth, pose = observation[keys.DEPTH], observation[keys.POSE]
         self._map.add(depth, self._brief.camera, pose, ground_m)
         ids = observation[keys.IDS] if keys.IDS in observation else self._scene_ids()
-        shown = np.isin(ids, self._ids[self._goal])
+        shown = np.isin(ids, self._ids)
         if np.count_nonzero(shown) >= _PIXELS:
             points = points_of(np.where(shown, depth, 0.0), self._brief.camera, pose)
             self._look_around = 0

@@ -23,7 +23,7 @@ from sim import errors
 from sim.errors import SimError
 from sim.runner.plan import Plan
 from sim.runner.play import outcome
-from sim.runner.worker import work
+from sim.runner.worker import THREADS, work
 
 _LOOK_EVERY_S = 0.2
 _GOODBYE_S = 5.0
@@ -49,9 +49,10 @@ class _Hand:
         self._cells = RawArray("d", 2)
         self.index: int | None = None
         self._entered, self._started = False, 0.0
-        arguments = (plan.as_json(), str(out), threads, theirs, self._cells)
+        arguments = (plan.as_json(), str(out), theirs, self._cells)
         self._process = context.Process(target=work, args=arguments, daemon=True)
-        self._process.start()
+        with _inherited(threads):
+            self._process.start()
         theirs.close()
         self.ready = False
 
@@ -185,6 +186,8 @@ class Crew:
         if self._stopping():
             raise Stopped
         connection.wait([part for hand in self._hands for part in hand.waits_on], _LOOK_EVERY_S)
+        if self._stopping():
+            raise Stopped
         for hand in list(self._hands):
             for said in hand.heard():
                 hand.ready |= "ready" in said
@@ -194,6 +197,24 @@ class Crew:
                     self._hands.remove(hand)  # it had nothing left to do
                     continue
                 yield hand, said
+
+
+@contextlib.contextmanager
+def _inherited(threads: int) -> Iterator[None]:
+    """A process that is started here has so many threads for every library, and Ctrl-C, which reaches all processes of
+    a terminal, does not break into its first imports."""
+    before = {name: os.environ.get(name) for name in THREADS}
+    os.environ.update(dict.fromkeys(THREADS, str(threads)))
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 def _give(hand: _Hand, todo: deque[Job]) -> None:

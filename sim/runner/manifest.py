@@ -12,14 +12,16 @@ from importlib import metadata, util
 from pathlib import Path
 from typing import Any
 
-from sim.agent import Agent
+from sim.agent import Agent, AgentWrapper
 from sim.errors import InvalidSetting
 from sim.runner.plan import Plan
 from sim.scene import World
 from sim.tasks.task import Task
 
 FORMAT = 1
-SHARED = ("format", "task", "task_settings", "world", "world_settings", "split", "act_timeout_s", "code")
+SHARED = (
+    "format", "task", "task_settings", "world", "world_settings", "split", "task_identity", "act_timeout_s", "code",
+)  # fmt: skip
 """what shards of every agent must have in common"""
 OWN = ("agent", "agent_code", "checkpoint", "identity")
 """what shards of one agent must have in common besides"""
@@ -36,11 +38,13 @@ def manifest(plan: Plan, task: Task, world: World, agent: Agent) -> dict[str, An
     spec = plan.agent
     return {
         "format": FORMAT, "task": task.task_id, "task_settings": task_settings(plan, task), "world": plan.world,
-        "world_settings": dict(plan.world_settings), "split": plan.split, "act_timeout_s": plan.act_timeout_s,
+        "world_settings": dict(plan.world_settings), "split": plan.split,
+        "task_identity": dict(task.identity()), "act_timeout_s": plan.act_timeout_s,
         "seed": plan.seed, "first": plan.first, "count": plan.count, "split_sha256": "", "label": plan.label,
         "agent": {"entry": _without_folder(spec.entry), "kwargs": dict(spec.kwargs), "wrappers": list(spec.wrappers),
                   "privileged": agent.privileged},
-        "agent_code": foreign_code(agent), "identity": dict(agent.identity()),
+        "agent_code": "+".join(code for one in _chain(agent) if (code := foreign_code(one))),
+        "identity": dict(agent.identity()),
         "checkpoint": tree_hash(Path(spec.checkpoint)) if spec.checkpoint else "",
         "code": {**{name: package_code(name) for name in _OURS}, "task": foreign_code(task),
                  "world": foreign_code(world)},
@@ -93,7 +97,7 @@ def package_code(name: str) -> str:
 
 
 def foreign_code(made: object) -> str:
-    """SHA-256 over the sources of what lives outside this project; of a wrapped agent, of the outermost wrapper."""
+    """SHA-256 over the sources of what lives outside this project; empty for what lives inside."""
     module = sys.modules.get(type(made).__module__)
     top, source = type(made).__module__.partition(".")[0], getattr(module, "__file__", None)
     if top in _OURS or source is None:
@@ -102,6 +106,14 @@ def foreign_code(made: object) -> str:
     if package is not None and getattr(package, "__path__", None):
         return package_code(top)
     return _hash([(Path(source).name, Path(source))])
+
+
+def _chain(agent: Agent) -> Iterator[Agent]:
+    """An agent and what it is wrapped around."""
+    yield agent
+    while isinstance(agent, AgentWrapper):
+        agent = agent.inner
+        yield agent
 
 
 def tree_hash(path: Path) -> str:

@@ -7,6 +7,7 @@ such a file under the name agent.json; the folder is then the checkpoint, and th
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import importlib.util
 import json
@@ -91,6 +92,9 @@ def _read(path: Path, kwargs: Mapping[str, Any], wrappers: Sequence[str]) -> Age
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InvalidSetting(f"{path} holds no agent ({error!r}); expected {expected}") from error
     checkpoint = str(path.parent.resolve()) if path.name == "agent.json" else ""
+    file = _FILE.fullmatch(str(entry))
+    if file:  # beside the file that names it
+        entry = _file_entry(str(path.parent / file["path"]), file["name"])
     return AgentSpec(str(entry), {**held, **kwargs}, (*map(str, around), *wrappers), checkpoint)
 
 
@@ -133,7 +137,8 @@ def _classes(module: ModuleType, wanted: type) -> list[str]:
 
 
 def _file_module(path: Path) -> ModuleType:
-    name = f"agent_file_{path.stem}"
+    path = path.resolve()
+    name = f"agent_file_{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:12]}"
     if name in sys.modules:
         return sys.modules[name]
     spec = importlib.util.spec_from_file_location(name, path)

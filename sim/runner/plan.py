@@ -38,6 +38,8 @@ class Plan:
     def __post_init__(self) -> None:
         if self.first < 0 or self.count < 1:
             raise InvalidSetting(f"episodes must be at least 1, the first one from 0; given {self.count}, {self.first}")
+        if isinstance(self.seed, bool) or not isinstance(self.seed, int) or self.seed < 0:
+            raise InvalidSetting(f"a seed must be a whole number from 0; given {self.seed!r}")
         if not 0.0 < self.act_timeout_s < float("inf"):
             raise InvalidSetting(f"act_timeout_s must be positive and finite; given {self.act_timeout_s}")
         if self.record and self.record not in RECORDINGS:

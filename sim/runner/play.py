@@ -108,6 +108,11 @@ def outcome(status: str, reason: str, result: TrialResult | None) -> dict[str, A
     }  # fmt: skip
 
 
+def unplayed(reason: str) -> dict[str, Any]:
+    """The row of an episode that the agent did not begin."""
+    return outcome("crash", reason, None) | dict.fromkeys(_COUNTS, 0) | {"ms": 0, "ms_agent": 0}
+
+
 def finite(value: Any) -> Any:
     """The value made of what JSON knows."""
     if isinstance(value, Mapping):
@@ -131,6 +136,15 @@ def brief_of(stage: Stage, scene: Scene, episode: Episode) -> Brief:
 
 def checked_action(action: Any) -> int | Mapping[str, Any]:
     """The action, when it is one: a number of `Action`, or {"action": number, "answer": text}; else `InvalidAction`."""
+    try:
+        return _checked(action)
+    except InvalidAction:
+        raise
+    except Exception as error:  # what is returned is the agent's, its methods too
+        raise InvalidAction(f"the agent returned a {type(action).__name__} that cannot be read: {error!r}") from error
+
+
+def _checked(action: Any) -> int | Mapping[str, Any]:
     number = action.get("action") if isinstance(action, Mapping) else action
     if isinstance(number, (bool, np.bool_)) or not isinstance(number, (int, np.integer)):
         raise InvalidAction(f"the agent returned {_short(action)}; expected a number of Action")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,9 @@ UNBOUNDED = ("distance", "path", "steps", "num_", "collisions", "length", "short
 """how metrics begin that failing does not make zero; they are means over the episodes that have them"""
 Key = tuple[int, int]
 """seed, and which of its episodes"""
+
+
+_NEEDED = {"seed", "episode_sha", "status", "metrics", "house", "world", "steps", "ms", "bytes", "images", "tokens"}
 
 
 @dataclass(frozen=True)
@@ -93,10 +96,9 @@ def tabulate(folders: Sequence[Path], baseline: str | None = None) -> Table:
         raise BadRun(f"the agents {', '.join(agents)} have no episode in common; run them on the same seed and range")
     privileged = {s.manifest["label"]: bool(s.manifest["agent"]["privileged"]) for s in shards}
     metrics = list(dict.fromkeys(m for rows in agents.values() for row in rows.values() for m in row["metrics"]))
-    lines = tuple(
-        _line(name, privileged[name], [rows[key] for key in common], metrics) for name, rows in agents.items()
-    )
-    against = () if baseline is None else _differences(agents, common, baseline, metrics)
+    had = _had(agents, common)
+    lines = tuple(_line(name, privileged[name], rows, had, metrics) for name, rows in agents.items())
+    against = () if baseline is None else _differences(agents, had, baseline, metrics)
     first = shards[0].manifest
     return Table(
         first["task"], first["world"], first["split"], len(common),
@@ -135,6 +137,8 @@ def _by_agent(shards: Sequence[Shard]) -> dict[str, dict[Key, Mapping[str, Any]]
     for shard in shards:
         rows = agents.setdefault(shard.manifest["label"], {})
         for row in shard.rows:
+            if lacking := sorted(_NEEDED - row.keys()):
+                raise BadRun(f"row {row['index']} of {shard.folder} lacks {', '.join(lacking)}; run its episode again")
             key = (row["seed"], row["index"])
             if key in rows:
                 raise BadRun(
@@ -156,10 +160,20 @@ def _same_episodes(agents: Mapping[str, Mapping[Key, Mapping[str, Any]]]) -> Non
                 )  # fmt: skip
 
 
-def _line(name: str, privileged: bool, rows: Sequence[Mapping[str, Any]], wanted: Sequence[str]) -> AgentLine:
-    metrics = {}
+def _had(agents: Mapping[str, Mapping[Key, Mapping[str, Any]]], common: Sequence[Key]) -> dict[Key, frozenset[str]]:
+    """The metrics of each episode: what any agent's row tells, and what all episodes have."""
+    always = had_by_all(row for rows in agents.values() for row in rows.values())
+    return {key: always.union(*(rows[key]["metrics"] for rows in agents.values())) for key in common}
+
+
+def _line(
+    name: str, privileged: bool, of: Mapping[Key, Mapping[str, Any]], had: Mapping[Key, Collection[str]],
+    wanted: Sequence[str],
+) -> AgentLine:  # fmt: skip
+    rows, metrics = [of[key] for key in had], {}
     for metric in wanted:
-        found = [(v, _house(row)) for row in rows if (v := value(row, metric)) is not None]
+        values = [(value(of[key], metric, had[key]), _house(of[key])) for key in had]
+        found = [(v, house) for v, house in values if v is not None]
         if found:
             metrics[metric] = clustered_interval([v for v, _ in found], [house for _, house in found])
     means = {
@@ -170,7 +184,7 @@ def _line(name: str, privileged: bool, rows: Sequence[Mapping[str, Any]], wanted
 
 def _differences(
     agents: Mapping[str, Mapping[Key, Mapping[str, Any]]],
-    common: Sequence[Key],
+    had: Mapping[Key, Collection[str]],
     baseline: str,
     wanted: Sequence[str],
 ) -> tuple[Difference, ...]:
@@ -181,7 +195,10 @@ def _differences(
             continue
         metrics = {}
         for metric in wanted:
-            pairs = [(value(rows[key], metric), value(base[key], metric), _house(rows[key])) for key in common]
+            pairs = [
+                (value(rows[key], metric, had[key]), value(base[key], metric, had[key]), _house(rows[key]))
+                for key in had
+            ]
             whole = [(a - b, house) for a, b, house in pairs if a is not None and b is not None]
             if whole:
                 metrics[metric] = clustered_interval([d for d, _ in whole], [house for _, house in whole])
@@ -189,13 +206,21 @@ def _differences(
     return tuple(found)
 
 
-def value(row: Mapping[str, Any], metric: str) -> float | None:
-    """A metric of a row as tables count it: an episode that crashed has failed; None where there is none."""
-    if metric.startswith(UNBOUNDED):
-        return None if row["metrics"].get(metric) is None else float(row["metrics"][metric])
-    if row["status"] in FAILURES:
-        return 0.0
-    return None if row["metrics"].get(metric) is None else float(row["metrics"][metric])
+def value(row: Mapping[str, Any], metric: str, had: Collection[str] = ()) -> float | None:
+    """A metric of a row as tables count it: an episode that crashed has failed; None where there is none.
+
+    had: metrics that the episode has, though the row of a process that died tells none.
+    """
+    told = row["metrics"].get(metric)
+    if row["status"] in FAILURES and not metric.startswith(UNBOUNDED):
+        return 0.0 if metric in row["metrics"] or (not row["metrics"] and metric in had) else None
+    return None if told is None else float(told)
+
+
+def had_by_all(rows: Iterable[Mapping[str, Any]]) -> frozenset[str]:
+    """The metrics that every row has which has any."""
+    told = [frozenset(row["metrics"]) for row in rows if row["metrics"]]
+    return frozenset.intersection(*told) if told else frozenset()
 
 
 def _house(row: Mapping[str, Any]) -> str:

@@ -14,21 +14,22 @@ from multiprocessing import connection, parent_process
 from pathlib import Path
 from typing import Any, final
 
-_THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS", "OPENCV_FOR_THREADS_NUM")
+THREADS = (
+    "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS", "OPENCV_FOR_THREADS_NUM",
+    "SPATIALMEM_THREADS",
+)  # fmt: skip
+"""what tells libraries how many threads to use; set before the process begins, as some read it at once"""
 
 
-def work(plan_json: str, out: str, threads: int, link: Any, cells: Any) -> None:
+def work(plan_json: str, out: str, link: Any, cells: Any) -> None:
     """The process: plays what it is asked to until it is told to end.
 
     Args:
         plan_json: Plan.as_json.
         out: folder of the run, for recordings.
-        threads: of every library that has some.
         link: connection to whoever started it.
         cells: see Watch.
     """
-    for name in _THREADS:  # read when those libraries are loaded, which is later
-        os.environ[name] = str(threads)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; who started this one decides
     os.dup2(2, 1)  # standard output belongs to the run's results, whatever agents print
     threading.Thread(target=_end_with_parent, daemon=True).start()
@@ -100,11 +101,15 @@ class _Worker:
 
     def _row(self, asked: dict[str, Any]) -> dict[str, Any]:
         from sim.runner.frozen import episode_of
-        from sim.runner.play import play
+        from sim.runner.play import AgentFailed, play, unplayed
 
         self._tell({"begun": asked["index"]})
-        if self._agent is None:
-            self._agent = self._plan.agent.make()
+        try:
+            if self._agent is None:
+                with self._watch.agent():  # as what it does in an episode: its own fault, and not for ever
+                    self._agent = self._plan.agent.make()
+        except AgentFailed as failure:
+            return {"row": unplayed(f"it could not be made again after a crash:\n{failure}")}
         row = play(self._stage, self._agent, asked["index"], episode_of(asked["episode"]), self._watch)
         if row["status"] == "crash":  # what it holds after an error is anybody's guess
             self._drop_agent()
@@ -113,10 +118,13 @@ class _Worker:
     def _drop_agent(self) -> None:
         agent, self._agent = self._agent, None
         if agent is not None:
+            from sim.runner.play import AgentFailed
+
             try:
-                agent.close()
-            except Exception as error:  # noqa: BLE001 - its episodes are over; nothing hangs on it
-                self._say(f"the agent's close() raised {error!r}")
+                with self._watch.agent():
+                    agent.close()
+            except AgentFailed as failure:  # its episodes are over; nothing hangs on it
+                self._say(f"the agent's close() failed:\n{failure}")
 
     def _say(self, text: str) -> None:
         sys.stderr.write(text + "\n")

@@ -54,6 +54,10 @@ class Task(abc.ABC):
     max_steps: int
     """of one goal"""
 
+    def identity(self) -> Mapping[str, str]:
+        """What its episodes depend on beside code and settings, for the manifest of a run: frozen files."""
+        return {}
+
     @abc.abstractmethod
     def scene_config(self) -> SceneConfig:
         """The camera and the steps that the task prescribes."""

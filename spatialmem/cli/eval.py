@@ -119,19 +119,21 @@ def _summary(plan: Plan, run: Run, statuses: Counter[str]) -> list[tuple[str, st
 
 
 def _means(run: Run) -> dict[str, float]:
-    from sim.runner.table import value
+    from sim.runner.table import had_by_all, value
 
-    found = {}
+    found, had = {}, had_by_all(run.rows)
     for metric in dict.fromkeys(metric for row in run.rows for metric in row["metrics"]):
-        values = [v for row in run.rows if (v := value(row, metric)) is not None]
+        values = [v for row in run.rows if (v := value(row, metric, had)) is not None]
         if values:
             found[metric] = sum(values) / len(values)
     return found
 
 
 def _label(agent: str) -> str:
-    """A name, or the class of an entry, or the stem of a path."""
-    return agent.rpartition(":")[2] if ":" in agent else Path(agent).stem
+    """A name, or the class of an entry, or the stem of a path, of agent.json its folder's."""
+    path = Path(agent)
+    path = path.parent if path.name == "agent.json" else path
+    return agent.rpartition(":")[2] if ":" in agent else path.resolve().stem
 
 
 def _folder_name(plan: Plan) -> str:

@@ -66,13 +66,14 @@ def evidence_values(evidence: Evidence) -> dict[str, Any]:
 def pairs_table(title: str, rows: Iterable[tuple[str, str]]) -> None:
     """A table of names and values."""
     from rich import box, print
+    from rich.markup import escape
     from rich.table import Table
 
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, show_header=False)
+    table = Table(title=escape(title), title_justify="left", box=box.SIMPLE_HEAD, show_header=False)
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
     for name, value in rows:
-        table.add_row(name, value)
+        table.add_row(escape(name), escape(value))
     print(table)
 
 

@@ -29,6 +29,11 @@ def sha256_of(name: str) -> str:
 @functools.cache
 def split() -> Mapping[str, Any]:
     """What split.json says; `InvalidSetting` when a file is not the one that was frozen."""
+    if sha256_of("split.json") != SPLIT_SHA256:
+        raise InvalidSetting(
+            f"split.json has SHA-256 {sha256_of('split.json')}, expected {SPLIT_SHA256}; put the frozen file back, or "
+            "write the new hash into sim/tasks/eqa/frozen.py: then results do not compare with earlier ones"
+        )
     data: dict[str, Any] = json.loads(_bytes("split.json"))
     for name in _FILES:
         if sha256_of(name) != data["sha256"][name]:

@@ -13,7 +13,7 @@ from typing import Any, ClassVar, final
 
 import numpy as np
 
-from sim.body import Action
+from sim.body import Action, Motion
 from sim.errors import InvalidAction, InvalidSetting
 from sim.observation import (
     COLLIDED,
@@ -51,20 +51,25 @@ class _Eqa(Task):
 
     choices: ClassVar[bool]
 
-    def __init__(self, *, max_steps: int = 500, scorer: AnswerScorer | None = None, config: SceneConfig | None = None,
-                 stamp_ns: int = 0, shows_ids: bool = False) -> None:  # fmt: skip
+    def __init__(
+        self, *, max_steps: int = 500, scorer: AnswerScorer | None = None, width: int = 256, height: int = 256,
+        hfov_deg: float = 90.0, turn_deg: float = 30.0, stamp_ns: int = 0, shows_ids: bool = False,
+    ) -> None:  # fmt: skip
         """`scorer`: marks free answers on OpenEQA's scale, beside the exact match; `stamp_ns`: when it is asked;
         `shows_ids`: agents see which thing is where."""
         if max_steps < 1:
             raise InvalidSetting(f"max_steps must be at least 1; given {max_steps}")
         self.max_steps, self._scorer, self._stamp_ns = max_steps, scorer, stamp_ns
-        self._config, self._shows_ids = config or SceneConfig(), shows_ids
+        self._config, self._shows_ids = SceneConfig(width, height, hfov_deg, Motion(turn_deg=turn_deg)), shows_ids
 
     @staticmethod
     def split_hash() -> str:
         """SHA-256 of what is frozen of the questions, for manifests."""
         split()
         return SPLIT_SHA256
+
+    def identity(self) -> Mapping[str, str]:
+        return {"split_sha256": self.split_hash()}
 
     def scene_config(self) -> SceneConfig:
         return self._config
@@ -74,8 +79,8 @@ class _Eqa(Task):
         found: list[Episode] = []
         scenes, barren = 0, 0
         while len(found) < count:
-            names = frozen if frozen is not None else world.scene_ids(split, scenes + 1)
-            if scenes >= len(names):
+            names = world.scene_ids(split, scenes + 1)
+            if scenes >= len(names) or (frozen is not None and names[scenes].partition("+")[0] not in frozen):
                 raise InvalidSetting(f"{split!r} of {world.name!r} gives {len(found)} questions; asked for {count}")
             episodes = self._of_scene(world, names[scenes], split, seed)
             scenes, barren = scenes + 1, 0 if episodes else barren + 1
@@ -183,17 +188,14 @@ class EqaTrial(Trial):
             shortest_m(self._scene, np.array(self._episode.start_m), goal.object_ids) if goal.object_ids else math.inf
         )
         share = path_share(self._gone_m, shortest)
-        metrics = {
-            "correct": correct, "efficiency": correct * share, "answered": float(bool(self._answer)),
-            "path_length_m": self._gone_m,
-        }  # fmt: skip
-        if math.isfinite(shortest):
-            metrics["shortest_m"] = shortest
+        metrics = {"correct": correct, "answered": float(bool(self._answer)), "path_length_m": self._gone_m}
+        if math.isfinite(shortest):  # else nobody says what had to be seen, and there is nothing to compare with
+            metrics |= {"shortest_m": shortest, "efficiency": correct * share}
         if goal.category:
             metrics[f"correct/{goal.category}"] = correct
         if self._scorer is not None and goal.answers:
             match = marked(self._scorer, goal.text, goal.answers, self._answer)
-            metrics |= {"llm_match": match, "llm_match_spl": match * share}
+            metrics |= {"llm_match": match} | ({"llm_match_spl": match * share} if math.isfinite(shortest) else {})
         status: Status = "success" if correct else "failure" if self._stopped else "timeout"
         row = {"question": goal.text, "answer": self._answer, "expected": goal.answers[0] if goal.answers else "",
                "kind": goal.extra.get("kind", "")}  # fmt: skip
