@@ -242,6 +242,12 @@ def test_an_agent_from_a_folder_is_a_checkpoint(tmp_path):
     (folder / "agent.json").write_text('{"entry": "runner_cases:Wanderer", "kwargs": {"every": 4}}')
     spec = agent_spec(str(folder), {"every": 5})
     assert spec == AgentSpec("runner_cases:Wanderer", {"every": 5}, (), str(folder))
+    (folder / "mine.py").write_text("class Mine: pass\n")
+    (folder / "agent.json").write_text('{"entry": "mine.py:Mine"}')
+    assert agent_spec(str(folder)).entry == f"{folder / 'mine.py'}:Mine"  # beside the file that names it
+    (folder / "agent.json").write_text('{"entry": "gone.py:Mine"}')
+    with pytest.raises(UnknownName, match="there is no such file"):
+        agent_spec(str(folder))
     (folder / "agent.json").write_text('{"kwargs": {}}')
     with pytest.raises(InvalidSetting, match=r"agent.json holds no agent .*'entry'"):
         agent_spec(str(folder))
@@ -254,6 +260,8 @@ def test_settings_are_plain_values():
         plan(record="gif")
     with pytest.raises(InvalidSetting, match="at least 1"):
         plan(count=0)
+    with pytest.raises(InvalidSetting, match="a seed must be a whole number from 0; given -1"):
+        plan(seed=-1)
     with pytest.raises(SimError, match="workers must be at least 1"):
         evaluate(plan(), Path("never"), workers=0)
 

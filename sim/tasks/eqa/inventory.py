@@ -13,6 +13,8 @@ from sim.tasks.eqa.knowledge import Kind, knowledge
 
 _TONES = {"light brown": "brown", "dark brown": "brown", "beige": "brown"}
 """colours that people may call by one word"""
+_CEILING_M = 2.7
+"""height of rooms: what one sees from further below is on another storey"""
 _STOREY_M = 1.5
 """floors further apart than this are different storeys"""
 PLAIN = ("plain", "colour")
@@ -72,7 +74,7 @@ class Inventory:
     @functools.cached_property
     def storeys(self) -> dict[int, int]:
         """room_id -> storey, from 0 below."""
-        floors = {i: min(float(o.box_min_m[2]) for o in things) for i, things in self._in.items()}
+        floors = {i: self.floor_m(i) for i in self._in}
         found, storey, last = {}, 0, min(floors.values(), default=0.0)
         for room_id, height in sorted(floors.items(), key=lambda item: item[1]):
             storey, last = (storey + 1, height) if height - last > _STOREY_M else (storey, last)
@@ -80,8 +82,18 @@ class Inventory:
         return found
 
     def floor_m(self, room_id: int) -> float:
-        """Height of the lowest thing in a room."""
-        return min(float(o.box_min_m[2]) for o in self._in[room_id])
+        """Height of the ground of a room: where one stands to see its largest thing; else of its lowest thing, which
+        in a room with nothing but a lamp would be a storey up."""
+        if room_id not in self._floors:
+            ground = self.scene.viewpoints_m(self.anchor(room_id))
+            lowest = min(float(o.box_min_m[2]) for o in self._in[room_id])
+            stood = float(np.median(ground[:, 2])) if len(ground) else lowest
+            self._floors[room_id] = stood if 0.0 < lowest - stood < _CEILING_M else lowest
+        return self._floors[room_id]
+
+    @functools.cached_property
+    def _floors(self) -> dict[int, float]:
+        return {}
 
     def anchors(self) -> tuple[str, ...]:
         """One thing of every room: whoever has seen them has been everywhere."""
