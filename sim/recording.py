@@ -6,11 +6,13 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sim.body import Action
 from sim.errors import InvalidSetting
 from sim.house.render.base import Picture
 from sim.house.sensors import DepthNoise, sensed_depth
+from sim.house.truth import ThingState
 from sim.house.world import HouseScene
 from sim.scene import Scene, SceneObject, Sight
 from spatialmem.types import Frame
@@ -67,25 +69,35 @@ def _picture(sight: Sight) -> Picture:
 
 
 def rearrange(scene: HouseScene, count: int, seed: int = 0) -> list[dict[str, Any]]:
-    """Take `count` small things away and put as many others where those were; time stays. What was done, for JSON.
+    """Take `count` small things away and put as many others, no larger, where those were; time stays. What was done.
 
-    Things that hold others stay. Fewer are moved where a house has fewer than twice as many.
+    Things that hold others stay. Fewer are moved where a house has too few that fit.
     """
     if count < 0:
         raise InvalidSetting(f"the number of things to move must not be negative; given {count}")
     states = scene.truth.states(group="object")
     free = [s for s in states if s.relation == "on" and not scene.truth.held_by(s.thing.thing_id)]
-    drawn = np.random.default_rng(seed).permutation(len(free))[: 2 * count]
-    gone, moved = drawn[: len(drawn) // 2], drawn[len(drawn) // 2 : len(drawn) // 2 * 2]
+    left = [free[i] for i in np.random.default_rng(seed).permutation(len(free))]
     before = {o.object_id: o for o in scene.objects()}
-    for a, b in zip(gone, moved, strict=True):
-        place = free[a]
+    done = 0
+    while left and done < count:
+        place = left.pop(0)
+        fits = next((s for s in left if (_size_m(s) <= _size_m(place) + 0.01).all()), None)
+        if fits is None:
+            continue
+        left.remove(fits)
         scene.take(place.thing.thing_id, scene.stamp_ns)
         scene.move(
-            free[b].thing.thing_id, place.world_from_thing, scene.stamp_ns, support_id=place.support_id,
+            fits.thing.thing_id, place.world_from_thing, scene.stamp_ns, support_id=place.support_id,
             relation=place.relation,
         )  # fmt: skip
+        done += 1
     return changed(before, {o.object_id: o for o in scene.objects()})
+
+
+def _size_m(state: ThingState) -> NDArray[np.float64]:
+    low, high = state.thing.shape.box_m
+    return np.asarray(high, np.float64) - np.asarray(low, np.float64)
 
 
 def changed(before: dict[str, SceneObject], after: dict[str, SceneObject]) -> list[dict[str, Any]]:

@@ -110,7 +110,10 @@ class Sensed(Scene):
         return self.scene.stamp_ns
 
     def advance(self, stamp_ns: int) -> None:
+        before = self.scene.world_from_camera
         self.scene.advance(stamp_ns)
+        if not np.array_equal(self.scene.world_from_camera, before):  # it stepped aside for a door or a chair
+            self._moved(self.scene.world_from_camera)
 
     def objects(self) -> tuple[SceneObject, ...]:
         return self.scene.objects()

@@ -101,3 +101,16 @@ def run_all(capsys, *arguments):
     code = main([str(a) for a in arguments])
     told = capsys.readouterr()
     return code, told.out, told.err
+
+
+def test_what_cannot_be_is_refused_before_anything_is_replaced(tmp_path, monkeypatch):
+    kept = tmp_path / "demo" / "house-23.mem"
+    kept.parent.mkdir()
+    kept.write_bytes(b"an earlier one")
+    run("demo", "--out", kept.parent, "--max-frames", "0", code=2)
+    assert kept.read_bytes() == b"an earlier one"
+    monkeypatch.chdir(tmp_path / "demo")
+    kept.unlink()
+    for wrong in (("--out", "."), ("--size", "9x9"), ("--size", "99999x99999"), ("--frames", "1")):
+        run("record", "--out", "walk", *wrong, code=2)
+    assert not list(kept.parent.iterdir())

@@ -15,7 +15,7 @@ from gymnasium.utils.env_checker import check_env
 import sim.envs
 from sim.errors import InvalidAction, InvalidSetting, UnknownName
 from sim.house.sensors import DepthNoise, Drift
-from sim.observation import DEPTH, POSE, RGB, STATE
+from sim.observation import DEPTH, POSE, RGB, STAMP, STATE
 from sim.sensing import SensingConfig
 from spatialmem import SpatialMemory, Stored
 
@@ -97,3 +97,19 @@ def test_the_page_runs():
     assert known["frame"].rgb.shape == (128, 128, 3) and known["info"].keys() == {"length_m"}
     for name in re.findall(r"`(spatialmem/\w+-v\d)`", page):
         assert name in gymnasium.registry
+
+
+def test_time_goes_on_in_the_scene_and_who_steps_aside_knows_it():
+    env = gymnasium.make("spatialmem/House-v0", sensing=SensingConfig(), **HOUSE).unwrapped
+    seen, _ = env.reset(seed=1)
+    before = int(seen[STAMP])
+    seen = env.step(1)[0]
+    assert int(seen[STAMP]) == env.scene.stamp_ns > before
+    scene = env.scene
+    chair = next(s for s in scene.scene.truth.states(group="furniture") if s.thing.category.endswith("chair"))
+    pose = chair.world_from_thing.copy()
+    pose[:3, 3] = scene.stand.ground_m
+    scene.scene.move(chair.thing.thing_id, pose, scene.stamp_ns)
+    scene.advance(scene.stamp_ns)  # whoever looks next has taken notice
+    assert scene.scene.truth.navigation.is_free(scene.stand.ground_m)
+    env.close()

@@ -80,7 +80,7 @@ class FrontierWalk:
         self._given_up: list[NDArray[np.float64]] = []
         self._turns_left = round(360.0 / motion.turn_deg)
         self.left_m: NDArray[np.float64] = np.empty((0, 2))
-        """(N, 2) x, y of the frontiers that were known at the last step"""
+        """(N, 2) x, y of the frontiers known at the last step, but for those it gave up"""
 
     def next(self, space: FreeSpace, stand: Stand, collided: bool) -> Action:
         """The next action; STOP when no frontier is left that can be reached. At first it looks around."""

@@ -62,19 +62,22 @@ class HouseEnv(WorldEnv):
         scene = self._enter(str(chosen.get("scene", drawn)), self._config)
         places_m = scene.standing_places_m()
         scene.place(places_m[int(self.np_random.integers(len(places_m)))], float(self.np_random.uniform(-np.pi, np.pi)))
-        self._steps, self._collided = 0, False
+        self._collided = False
         return self._observed(), {"scene": scene.scene_id}
 
     def step(self, action: Any) -> tuple[dict[str, Any], float, bool, bool, dict[str, Any]]:
         """Do an action; `InvalidAction` for one outside the action space, and then nothing has happened."""
         scene = self._entered()
+        if self._velocity and isinstance(action, np.ndarray):
+            action = action.astype(np.float32)
         if not self.action_space.contains(action):
             raise InvalidAction(f"{action!r} is not in the action space {self.action_space}")
         if self._velocity:
             moved = scene.drive(float(action[0]), float(action[1]), self._period_s)
         else:
             moved = scene.act(Action(int(action)))
-        self._steps, self._collided = self._steps + 1, moved.collided
+        self._collided = moved.collided
+        scene.advance(scene.stamp_ns + self._step_ns)
         return self._observed(), 0.0, False, False, {"length_m": moved.length_m}
 
     def _observed(self) -> dict[str, Any]:
@@ -86,7 +89,7 @@ class HouseEnv(WorldEnv):
             DEPTH: np.nan_to_num(sight.depth_m, nan=0.0),
             POSE: sight.world_from_camera,
             STATE: believed_state(scene),
-            STAMP: np.array(scene.stamp_ns + self._steps * self._step_ns, np.int64),
+            STAMP: np.array(scene.stamp_ns, np.int64),
             COLLIDED: np.array(self._collided, np.int8),
         }
         return {**seen, IDS: sight.instance_ids} if self._ids else seen

@@ -33,6 +33,8 @@ class Agent:
 
     def place(self, ground_m: NDArray[np.floating], yaw_rad: float, pitch_rad: float = 0.0) -> Stand:
         """Put the body on a point of the ground (3,); `InvalidHouse` where it cannot stand."""
+        if not np.isfinite([*np.asarray(ground_m, np.float64).ravel(), yaw_rad, pitch_rad]).all():
+            raise InvalidHouse(f"a place must be finite; given {ground_m}, {yaw_rad}, {pitch_rad}")
         if not self.navigation.is_free(ground_m):
             raise InvalidHouse(f"the agent cannot stand at {np.round(ground_m, 3)}; take house.navigation.snap of it")
         layer, _, _ = self.navigation.cell_of(ground_m)

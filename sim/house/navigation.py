@@ -29,6 +29,8 @@ from sim.house.thing import Body, Thing
 CELL_M = 0.05
 _FLAT_M = 0.05
 """things lower than this are walked over"""
+_FIELDS = 12
+"""kept; one of a large house takes 4 MB"""
 _ENTRY_M = 0.25
 """how far the layer of a flight reaches beyond its ends"""
 
@@ -183,7 +185,7 @@ class Navigation:
 
     def _field(self, targets: frozenset[Cell]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
         if targets not in self._fields:
-            if len(self._fields) >= 64:
+            if len(self._fields) >= _FIELDS:
                 self._fields.pop(next(iter(self._fields)))
             self._fields[targets] = distances_from(self.free, self.height_m, self.links, CELL_M, sorted(targets))
         return self._fields[targets]

@@ -75,7 +75,7 @@ class HouseWorld(World):
     def open(self, scene_id: str, config: SceneConfig) -> HouseScene:
         """Enter a house with everything where it first stood; `MissingScene` for what names no house."""
         seed, plus, days = scene_id.partition("+")
-        if not all(part.isascii() and part.isdigit() for part in ((seed, days) if plus else (seed,))):
+        if not all(map(_is_number, (seed, days) if plus else (seed,))):
             raise MissingScene(
                 f"no scene {scene_id!r} in the world 'house', whose scenes are seeds of houses such as '7', or with "
                 "the seed of the days in it, such as '7+3'"
@@ -234,11 +234,12 @@ class HouseScene(Scene):
         self, thing_id: int, world_from_thing: NDArray[np.floating], stamp_ns: int, *, support_id: int = 0,
         relation: str = "",
     ) -> None:  # fmt: skip
-        """Put a thing somewhere else; see Truth.move."""
+        """Put a thing somewhere else; see Truth.move. A body that stands there steps aside."""
         place = self._open()
         for moved in self.truth.move(thing_id, world_from_thing, stamp_ns, support_id=support_id, relation=relation):
             place.show(moved, self.truth.state(moved).world_from_thing)
         self._changed()
+        self._step_aside()
 
     def take(self, thing_id: int, stamp_ns: int) -> None:
         """Take a thing away; see Truth.take."""
@@ -280,11 +281,13 @@ class HouseScene(Scene):
         if thing_id not in self._views:
             there = self.truth.state(thing_id).present
             caster, navigation = self._open().caster, self.truth.navigation
-            self._views[thing_id] = standpoints(caster, navigation, thing_id) if there else np.empty((0, 3))
+            views = standpoints(caster, navigation, thing_id) if there else np.empty((0, 3))
+            views.flags.writeable = False  # it is kept, and given to whoever asks
+            self._views[thing_id] = views
         return self._views[thing_id]
 
     def _thing_id(self, object_id: str) -> int:
-        if not (object_id.isascii() and object_id.isdigit() and 1 <= int(object_id) <= len(self.house.things)):
+        if not (_is_number(object_id) and 1 <= int(object_id) <= len(self.house.things)):
             raise UnknownName(f"no thing has object_id {object_id!r}; this house has '1' to '{len(self.house.things)}'")
         return int(object_id)
 
@@ -306,3 +309,7 @@ class HouseScene(Scene):
         if self._place is None:
             raise MissingScene(f"the scene {self.scene_id!r} was closed; open it again from its world")
         return self._place
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) < 10

@@ -54,6 +54,8 @@ class HouseDemo:
         """Show; returns the exit code."""
         from sim.errors import SimError
 
+        if self.max_frames is not None and self.max_frames < 1:
+            raise WrongUsage(f"--max-frames must be at least 1; given {self.max_frames}")
         started = time.monotonic()
         self.out.mkdir(parents=True, exist_ok=True)
         if not self.quiet:
@@ -84,8 +86,11 @@ class HouseDemo:
             tally, seen, left_m = self._explore(scene, memory, stop)
             if stop.asked:
                 return INTERRUPTED
-            questions = chosen_questions(scene, seen)
-            answers = [self._ask(memory, scene, question) for question in questions]
+            answers = []
+            for question in chosen_questions(scene, seen):
+                answers.append(self._ask(memory, scene, question))
+                if stop.asked:
+                    return INTERRUPTED
             overview = self.out / "overview.png"
             self._draw(memory, answers, left_m, overview)
         seconds = round(time.monotonic() - started, 1)

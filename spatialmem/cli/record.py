@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 TRUTH, CHANGES = "truth.json", "changes.json"
 _DAY_NS = 86_400_000_000_000
+_DEPTH_SCALE = 2500.0
+"""values a metre: 16 bits reach 26 m, farther than any house is long"""
+_MOST_PIXELS = 4096
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,7 @@ class Record:
     moves: int = 6
     """how many things are taken away between visits, and how many are put where those were"""
     noise: bool = False
-    """depth as a structured-light camera reads it; without it exact, to 0.1 mm"""
+    """depth as a structured-light camera reads it; without it exact, to 0.2 mm"""
     jpeg: bool = False
     """colour as JPEG (small) in place of PNG (exact)"""
     json: bool = False
@@ -63,11 +66,12 @@ class Record:
         from sim.scene import SceneConfig
 
         started = time.monotonic()
-        self.out.parent.mkdir(parents=True, exist_ok=True)
-        aside = Path(tempfile.mkdtemp(prefix=f".{self.out.name}-", dir=self.out.parent))
+        out = self.out.resolve()
+        out.parent.mkdir(parents=True, exist_ok=True)
+        aside = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
         whole = aside / "recording"  # takes its name only when everything is there
         try:
-            with Interrupt() as stop:
+            with Interrupt("stopping; of a walk that is not whole nothing is kept; Ctrl-C again stops at once") as stop:
                 world = HouseWorld(HouseConfig(floors=self.floors))
                 if not self.quiet:
                     say(f"making house {self.house}")
@@ -75,7 +79,7 @@ class Record:
                 visits = self._visits(scene, whole, stop)
             if stop.asked:
                 return INTERRUPTED
-            os.replace(whole, self.out)
+            os.replace(whole, out)
         except SimError as error:
             raise WrongUsage(str(error)) from error
         finally:
@@ -85,8 +89,11 @@ class Record:
 
     def _checked(self) -> tuple[int, int]:
         width, cross, height = self.size.partition("x")
-        if not (cross and width.isdecimal() and height.isdecimal() and int(width) >= 16 and int(height) >= 16):
-            raise WrongUsage(f"--size takes width x height, such as 320x240; given {self.size!r}")
+        sizes = [int(n) for n in (width, height) if n.isascii() and n.isdecimal() and len(n) < 6]
+        if not (cross and len(sizes) == 2 and all(16 <= n <= _MOST_PIXELS for n in sizes)):
+            raise WrongUsage(
+                f"--size takes width x height, each 16 to {_MOST_PIXELS}, such as 320x240; given {self.size!r}"
+            )
         for name, value, least in (("house", self.house, 0), ("visits", self.visits, 1), ("moves", self.moves, 0)):
             if value < least:
                 raise WrongUsage(f"--{name} must be at least {least}; given {value}")
@@ -96,6 +103,8 @@ class Record:
             raise WrongUsage(f"--hfov must lie within 10 to 150 degrees; given {self.hfov:g}")
         if self.out.exists() and (not self.out.is_dir() or any(self.out.iterdir())):
             raise WrongUsage(f"{self.out} exists and is not an empty folder; name a new one")
+        if self.out.exists() and (self.out.is_mount() or self.out.resolve() == Path.cwd()):
+            raise WrongUsage(f"{self.out} cannot be replaced, it is in use; name a folder inside it")
         return int(width), int(height)
 
     def _visits(self, scene: HouseScene, whole: Path, stop: Interrupt) -> list[dict[str, Any]]:
@@ -132,7 +141,7 @@ class Record:
         with progress_for(total, self.quiet) as progress:
             counted = _counted(frames, progress, stop)
             write_plain_folder(
-                folder, counted, depth_scale=5000.0, colour="jpg" if self.jpeg else "png", up=(0.0, 0.0, 1.0)
+                folder, counted, depth_scale=_DEPTH_SCALE, colour="jpg" if self.jpeg else "png", up=(0.0, 0.0, 1.0)
             )
         return total
 
