@@ -261,6 +261,8 @@ def put_through_held(
         watch.doing = "open"
         with SpatialMemory.open(watch.path) as memory:
             told.ask("canonical_hash", watch, memory.canonical_hash)
+        del memory  # or there would be two of them
+        gc.collect()
         watch.doing = CORRECTED
         info["corrected"], info["corrected_blocks"] = correct_ever_more(watch.path)
     finally:
