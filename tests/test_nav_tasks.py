@@ -14,7 +14,8 @@ from sim.errors import InvalidAction, InvalidSetting
 from sim.tasks.episode import Episode, Goal, ImageView
 from sim.tasks.goat import GoatTask
 from sim.tasks.objectnav import ObjectNavTask
-from sim.tasks.walking import STAMP_KEY, STEP_NS, WalkTrial
+from sim.tasks.sensed import STEP_NS
+from sim.tasks.walking import STAMP_KEY, WalkTrial
 
 STOP, FORWARD, LEFT, RIGHT = Action.STOP, Action.FORWARD, Action.LEFT, Action.RIGHT
 SIZE = {"width": 24, "height": 16}

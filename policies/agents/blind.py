@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Mapping
-from typing import Any, final
+from typing import final
 
-from policies.agents.eqa_training import KindOfQuestion, train_questions, train_questions_sha256, words_of
-from sim.agent import Agent, Brief, Observation
-from sim.body import Action
-from sim.observation import GOAL_CHOICES, GOAL_KIND, GOAL_TEXT
+from policies.agents.eqa_training import KindOfQuestion, train_questions, words_of
+from policies.agents.without_look import WithoutLook
 
 _NEAREST = 25
 """train questions that vote, weighted by likeness"""
 
 
 @final
-class Blind(Agent):
+class Blind(WithoutLook):
     """Answers at once, from the question's text alone.
 
     Likeness is the cosine between words weighted by rarity (tf-idf), among train questions of the kind that the words
@@ -32,19 +29,6 @@ class Blind(Agent):
         self._known: dict[str, list[tuple[dict[str, float], str]]] = defaultdict(list)
         for q in questions:
             self._known[q.kind].append((self._weights(q.text), q.answer))
-
-    def reset(self, brief: Brief) -> None:
-        """Nothing is kept from one episode to the next."""
-
-    def act(self, observation: Observation) -> int | Mapping[str, Any]:
-        if observation[GOAL_KIND] != "question":
-            return int(Action.STOP)
-        choices = tuple(observation[GOAL_CHOICES])
-        return {"action": int(Action.STOP), "answer": self.answer(str(observation[GOAL_TEXT]), choices)}
-
-    def identity(self) -> Mapping[str, str]:
-        """The questions that it was fitted on, for the manifest of a run."""
-        return {"questions": train_questions_sha256()}
 
     def answer(self, question: str, choices: tuple[str, ...] = ()) -> str:
         """What the nearest train questions say, among the choices where there are any."""

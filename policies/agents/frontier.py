@@ -65,6 +65,7 @@ class FrontierAgent(Agent):
         self._scene, self._goals = scene, episode.goals
 
     def act(self, observation: Observation) -> int:
+        """Map what is seen, then go on to the goal where it is in sight, else to the nearest frontier."""
         x, y, z, yaw, _ = (float(v) for v in observation[keys.STATE])
         index = int(observation[keys.GOAL_INDEX])
         if index != self._goal:

@@ -64,6 +64,7 @@ class _Run:
         self._turns = [(Action.LEFT,) * n if n <= half else (Action.RIGHT,) * (turns - n) for n in range(turns)]
 
     def way(self, start: Stand) -> list[Action] | None:
+        """A*: the way to a target, or to what lay nearest to one when the search ran out of nodes."""
         s, order = self._s, itertools.count()
         first = _Node(start, 0.0, None, ())
         best, nearest = first, self._left(start)

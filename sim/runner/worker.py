@@ -55,6 +55,7 @@ class _Worker:
         self._agent: Any = None
 
     def serve(self) -> None:
+        """Make what is needed, then do as asked until told to end; what is no episode's fault is told as "failed"."""
         from sim.errors import SimError
 
         try:

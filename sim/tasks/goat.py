@@ -65,6 +65,7 @@ class GoatTask(WalkTask):
         self._groups, self._categories = names("groups", groups), names("categories", categories)
 
     def draw(self, scene: Scene, numbers: range, seed: int) -> Iterator[Episode]:
+        """Episodes of one scene: those goals that are asked later are drawn from how the scene is then."""
         begun_ns, later_ns = scene.stamp_ns, scene.stamp_ns + self._away_ns
         drafts = [self._draft(scene.scene_id, number, seed) for number in numbers]
         stock = Stock(scene, self._groups, self._categories)

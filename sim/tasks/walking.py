@@ -12,30 +12,16 @@ from numpy.typing import NDArray
 
 from sim.body import Action
 from sim.errors import InvalidAction, InvalidSetting, SimError
-from sim.observation import (
-    COLLIDED,
-    DEPTH,
-    GOAL_CHOICES,
-    GOAL_IMAGE,
-    GOAL_INDEX,
-    GOAL_KIND,
-    GOAL_TEXT,
-    IDS,
-    POSE,
-    RGB,
-    STAMP,
-    STATE,
-)
+from sim.observation import GOAL_CHOICES, GOAL_IMAGE, GOAL_INDEX, GOAL_KIND, GOAL_TEXT
 from sim.scene import Scene
 from sim.tasks.episode import Episode, Goal
 from sim.tasks.measures import Leg
+from sim.tasks.sensed import sensed
 from sim.tasks.task import Trial, TrialResult
 from spatialmem.types import Camera
 
 STAMP_KEY = "stamp_ns"
 """of Goal.extra: until when time has gone on in the scene when the goal is named"""
-STEP_NS = 1_000_000_000
-"""by how much the clock that the agent is shown goes on with an action; the scene itself stands still meanwhile"""
 
 _NUMBERS = frozenset(a.value for a in Action)
 Distances = Callable[[NDArray[np.floating]], float]
@@ -86,22 +72,16 @@ class WalkTrial(Trial):
         return self._episode.goals[min(self._goal_index, len(self._episode.goals) - 1)]
 
     def observation(self) -> dict[str, Any]:
-        sight, stand = self._scene.look(), self._scene.stand
+        """What is sensed, and the goal that is looked for; of all goals the last when the episode is over."""
         goal, shown = self.goal, min(self._goal_index, len(self._episode.goals) - 1)
-        seen = {
-            RGB: sight.rgb,
-            DEPTH: np.nan_to_num(sight.depth_m, nan=0.0),
-            POSE: sight.world_from_camera,
-            STATE: np.array([stand.x_m, stand.y_m, stand.z_m, stand.yaw_rad, stand.pitch_rad], np.float32),
-            STAMP: np.array(self._scene.stamp_ns + self._steps * STEP_NS, np.int64),
-            COLLIDED: np.array(self._collided, np.int8),
+        return {
+            **sensed(self._scene, self._steps, self._collided, self._rules.shows_ids),
             GOAL_INDEX: np.array(shown, np.int64),
             GOAL_KIND: goal.kind,
             GOAL_TEXT: "" if goal.kind == "image" else goal.text,
             GOAL_CHOICES: (),
             GOAL_IMAGE: self._picture,
         }
-        return {**seen, IDS: sight.instance_ids} if self._rules.shows_ids else seen
 
     def step(self, action: int | Mapping[str, Any]) -> None:
         if self.over:

@@ -49,6 +49,7 @@ class Recording(Recorder):
             self._to.log(f"scene/{name}", boxes, static=True)
 
     def step(self, observation: Mapping[str, Any]) -> None:
+        """One more step: the camera with its pictures, and the way so far."""
         rr, camera, pose = self._rr, self._scene.camera, self._scene.world_from_camera
         self._to.set_time("step", sequence=len(self._way))
         self._way.append(self._scene.stand.ground_m)

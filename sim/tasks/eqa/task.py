@@ -15,20 +15,7 @@ import numpy as np
 
 from sim.body import Action, Motion
 from sim.errors import InvalidAction, InvalidSetting
-from sim.observation import (
-    COLLIDED,
-    DEPTH,
-    GOAL_CHOICES,
-    GOAL_IMAGE,
-    GOAL_INDEX,
-    GOAL_KIND,
-    GOAL_TEXT,
-    IDS,
-    POSE,
-    RGB,
-    STAMP,
-    STATE,
-)  # fmt: skip
+from sim.observation import GOAL_CHOICES, GOAL_IMAGE, GOAL_INDEX, GOAL_KIND, GOAL_TEXT
 from sim.scene import Scene, SceneConfig, World
 from sim.tasks.episode import Episode
 from sim.tasks.eqa.asking import CATEGORIES, Asking, ask
@@ -36,12 +23,11 @@ from sim.tasks.eqa.frozen import SPLIT_SHA256, held_out, split
 from sim.tasks.eqa.matching import matches
 from sim.tasks.eqa.scoring import AnswerScorer, marked, path_share
 from sim.tasks.eqa.tour import shortest_m
+from sim.tasks.sensed import sensed
 from sim.tasks.task import Status, Task, Trial, TrialResult
 
 PER_SCENE = len(CATEGORIES)
 """questions of one scene: one of every category"""
-STEP_NS = 1_000_000_000
-"""by how much the clock that the agent is shown goes on with an action; the scene itself stands still meanwhile"""
 _BARREN = 50
 """scenes in a row without a single question: the world says too little of its things"""
 
@@ -75,6 +61,8 @@ class _Eqa(Task):
         return self._config
 
     def episodes(self, world: World, split: str, seed: int, count: int) -> Sequence[Episode]:
+        """As `Task.episodes`; the test split asks in the scenes that were frozen, and `InvalidSetting` says when these
+        or the questions of a world run out."""
         frozen = held_out(world.name) if split == "test" else None
         found: list[Episode] = []
         scenes, barren = 0, 0
@@ -159,16 +147,12 @@ class EqaTrial(Trial):
         return self._stopped or self._steps >= self._max_steps
 
     def observation(self) -> dict[str, Any]:
-        sight, stand = self._scene.look(), self._scene.stand
-        state = np.array([stand.x_m, stand.y_m, stand.z_m, stand.yaw_rad, stand.pitch_rad], np.float32)
-        seen = {
-            RGB: sight.rgb, DEPTH: np.nan_to_num(sight.depth_m, nan=0.0), POSE: sight.world_from_camera, STATE: state,
-            STAMP: np.array(self._scene.stamp_ns + self._steps * STEP_NS, np.int64),
-            COLLIDED: np.array(self._collided, np.int8),
+        """What is sensed, and the question."""
+        return {
+            **sensed(self._scene, self._steps, self._collided, self._shows_ids),
             GOAL_INDEX: np.array(0, np.int64), GOAL_KIND: self._goal.kind, GOAL_TEXT: self._goal.text,
             GOAL_CHOICES: self._goal.choices, GOAL_IMAGE: np.zeros((0, 0, 3), np.uint8),
         }  # fmt: skip
-        return {**seen, IDS: sight.instance_ids} if self._shows_ids else seen
 
     def step(self, action: int | Mapping[str, Any]) -> None:
         if self.over:
@@ -182,6 +166,7 @@ class EqaTrial(Trial):
         self._gone_m, self._collided = self._gone_m + moved.length_m, moved.collided
 
     def result(self) -> TrialResult:
+        """Whether the answer is right, and how far the way was beside the shortest (scoring.py)."""
         goal = self._goal
         correct = float(self._stopped and matches(self._answer, goal.answers))
         shortest = (
