@@ -48,6 +48,17 @@ WALLS = (
 )  # fmt: skip
 
 
+def camera_at(stand: Stand, eye_m: float) -> NDArray[np.float64]:
+    """(4, 4) world_from_camera of a body's camera at this height."""
+    cy, sy = math.cos(stand.yaw_rad), math.sin(stand.yaw_rad)
+    cp, sp = math.cos(stand.pitch_rad), math.sin(stand.pitch_rad)
+    forward, right = np.array([cy * cp, sy * cp, sp]), np.array([sy, -cy, 0.0])
+    pose = np.eye(4)
+    pose[:3, 0], pose[:3, 1], pose[:3, 2] = right, np.cross(forward, right), forward
+    pose[:3, 3] = stand.ground_m + (0.0, 0.0, eye_m)
+    return pose
+
+
 @final
 class GridWorld(World):
     """Finite: 3, 2 and 1 scenes in the splits."""
@@ -85,13 +96,7 @@ class GridScene(Scene):
 
     @property
     def world_from_camera(self) -> NDArray[np.float64]:
-        s = self._stand
-        cy, sy, cp, sp = math.cos(s.yaw_rad), math.sin(s.yaw_rad), math.cos(s.pitch_rad), math.sin(s.pitch_rad)
-        forward, right = np.array([cy * cp, sy * cp, sp]), np.array([sy, -cy, 0.0])
-        pose = np.eye(4)
-        pose[:3, 0], pose[:3, 1], pose[:3, 2] = right, np.cross(forward, right), forward
-        pose[:3, 3] = s.ground_m + (0.0, 0.0, EYE_M)
-        return pose
+        return camera_at(self._stand, EYE_M)
 
     def place(self, ground_m: NDArray[np.floating], yaw_rad: float, pitch_rad: float = 0.0) -> Stand:
         x, y, z = (float(v) for v in ground_m)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import multiprocessing
 import os
 import sys
 import time
@@ -278,6 +279,16 @@ class Noisy(AgentWrapper):
 
     def reset(self, brief):
         sys.stdout.write("reset\n")
+        super().reset(brief)
+
+
+class Helped(AgentWrapper):
+    """Around another: starts a process of its own in every episode."""
+
+    def reset(self, brief):
+        helper = multiprocessing.get_context("fork").Process(target=os.getpid)
+        helper.start()
+        helper.join()
         super().reset(brief)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 
@@ -151,3 +152,12 @@ def test_a_second_ctrl_c_loses_nothing_either(tmp_path):
         before = memory.canonical_hash()
         memory.rebuild()
         assert memory.canonical_hash() == before
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["build", "--help"]])
+def test_a_reader_that_goes_away_is_not_told_of_it(arguments):
+    theirs, ours = os.pipe()
+    os.close(theirs)
+    done = subprocess.run([*COMMAND, *arguments], stdout=ours, stderr=subprocess.PIPE, env=ENVIRONMENT, check=False)
+    os.close(ours)
+    assert done.returncode == 1 and done.stderr == b""

@@ -175,7 +175,7 @@ def test_a_scorer_marks_beside_the_exact_match():
     scorer = Marks(3)
     _, trial = begun(EqaTask(scorer=scorer))
     trial.step({"action": 0, "answer": "somewhere near the cooker"})
-    metrics = trial.result().metrics
+    metrics = [trial.result().metrics for _ in range(2)][-1]
     assert metrics["correct"] == 0.0 and metrics["llm_match"] == metrics["llm_match_spl"] == 0.5
     assert scorer.asked == [("Where is the kettle?", "on the stove", "somewhere near the cooker", ("kitchen",))]
 

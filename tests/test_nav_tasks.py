@@ -6,11 +6,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from grid_world import HOUR_NS, GridScene, GridWorld
+from grid_world import EYE_M, HOUR_NS, GridScene, GridWorld
 
 from sim import observation as keys
 from sim.body import Action
 from sim.errors import InvalidAction, InvalidSetting
+from sim.house.sensors import Drift
+from sim.sensing import Sensed, SensingConfig
 from sim.tasks.episode import Episode, Goal, ImageView
 from sim.tasks.goat import GoatTask
 from sim.tasks.objectnav import ObjectNavTask
@@ -51,6 +53,21 @@ def done(trial: WalkTrial, *actions: int) -> WalkTrial:
     for action in actions:
         trial.step(action)
     return trial
+
+
+def test_what_the_body_believes_of_itself_is_what_odometry_says():
+    task = ObjectNavTask(**SIZE)
+    scene = entered(task)
+    x, y, z = runway(scene)
+    adrift = Sensed(scene, SensingConfig(drift=Drift(along_m=0.1)), seed=3)
+    trial = task.begin(adrift, Episode("e", "train-0", (x, y, z), 0.5, (goal_at(x, y, z),)))
+    seen = [trial.observation(), done(trial, FORWARD, LEFT, FORWARD).observation()]
+    assert seen[0][keys.STATE] == pytest.approx([x, y, z, 0.5, 0.0], abs=1e-6)
+    assert 1e-3 < np.abs(seen[1][keys.STATE][:3] - scene.stand.ground_m).max() < 0.5
+    for one in seen:  # the camera stands EYE_M above where the body believes it is, and looks where it believes to
+        pose, state = one[keys.POSE], one[keys.STATE]
+        assert pose[:3, 3] == pytest.approx(state[:3] + (0.0, 0.0, EYE_M), abs=1e-5)
+        assert np.arctan2(pose[1, 2], pose[0, 2]) == pytest.approx(state[3], abs=1e-5)
 
 
 # ObjectNav

@@ -19,6 +19,7 @@ from sim.runner import AgentSpec, BadRun, agent_spec, evaluate
 from sim.runner.crew import RunFailed
 from sim.runner.folder import ROWS, RunFolder, read_manifest, read_rows
 from sim.runner.frozen import episode_of, episode_values
+from sim.runner.names import make_task
 
 TESTS = Path(__file__).resolve().parent
 EVAL = [sys.executable, "-m", "spatialmem.cli", "eval", "runner_cases:Reach", "--world", "runner_cases:RoomWorld"]
@@ -211,11 +212,22 @@ def test_what_is_not_an_episodes_fault_ends_the_run(tmp_path):
 # names
 
 
-def test_wrappers_and_privileges_and_prints(tmp_path):
-    spec = AgentSpec("runner_cases:Homing", wrappers=("runner_cases:Noisy",))
+def test_wrappers_and_privileges_and_prints_and_processes_of_agents(tmp_path):
+    wrappers = ("runner_cases:Noisy", "runner_cases:Helped")
+    spec = AgentSpec("runner_cases:Homing", wrappers=wrappers)
     run = evaluate(replace(plan("Homing", count=2), agent=spec), tmp_path / "run")
     assert [row["status"] for row in run.rows] == ["success", "success"] and run.rows[0]["privileged"]
-    assert run.manifest["agent"]["wrappers"] == ["runner_cases:Noisy"] and run.manifest["agent_code"]
+    assert run.manifest["agent"]["wrappers"] == list(wrappers) and run.manifest["agent_code"]
+
+
+def test_whoever_marks_answers_is_named_as_agents_are():
+    task = make_task("eqa-v1", {"scorer": "eqa_cases:Generous"})
+    assert task.identity()["scorer"] == "Generous" and task.identity()["scorer.model"] == "none"
+    assert len(task.identity()["scorer_code"]) == 64 and "scorer" not in make_task("eqa-v1", {}).identity()
+    with pytest.raises(UnknownName, match=r"'Generos'; did you mean 'Generous'\?"):
+        make_task("eqa-v1", {"scorer": "eqa_cases:Generos"})
+    with pytest.raises(InvalidSetting, match="is a HandWorld; expected an AnswerScorer"):
+        make_task("eqa-v1", {"scorer": "eqa_cases:HandWorld"})
 
 
 def test_names_that_are_not_known_suggest_the_nearest(tmp_path, monkeypatch):

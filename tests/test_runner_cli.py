@@ -26,6 +26,7 @@ def test_a_run_as_one_object_and_as_a_table(tmp_path, capfd):
     run(*GIVEN, "--episodes", 4, "--out", out, "--wrapper", "runner_cases:Noisy", "--task-args", '{"turn_deg": 10}')
     shown = capfd.readouterr()
     assert "4 of 4 done" in shown.out and "3 of 4 episodes are done already" in shown.err and "reset" in shown.err
+    assert "drawing 4 episodes" in shown.err
 
 
 @pytest.mark.parametrize(("changed", "code", "named"), [

@@ -62,16 +62,6 @@ def sensed_space(config: SceneConfig, ids: bool) -> dict[str, spaces.Space[Any]]
     return {**found, IDS: spaces.Box(0, (1 << 31) - 1, size, np.int32)} if ids else found
 
 
-def believed_state(scene: Sensed) -> NDArray[np.float32]:
-    """(5,) the body's ground point, yaw and pitch as odometry says."""
-    stand = scene.stand
-    off = scene.believed @ np.linalg.inv(scene.world_from_camera)
-    x, y, z = off[:3, :3] @ stand.ground_m + off[:3, 3]
-    yaw = stand.yaw_rad + np.arctan2(off[1, 0], off[0, 0])
-    yaw = (yaw + np.pi) % (2.0 * np.pi) - np.pi
-    return np.array([x, y, z, yaw, stand.pitch_rad], np.float32)
-
-
 def checked_options(options: dict[str, Any] | None, known: tuple[str, ...]) -> dict[str, Any]:
     """Options of `reset`; `UnknownName` for one there is not."""
     for name in options or {}:

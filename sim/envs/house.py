@@ -9,12 +9,13 @@ import numpy as np
 from gymnasium import spaces
 
 from sim.body import Action, Motion
-from sim.envs.base import WorldEnv, believed_state, checked_options, sensed_space
+from sim.envs.base import WorldEnv, checked_options, sensed_space
 from sim.errors import InvalidAction, InvalidSetting
 from sim.house.house import HouseConfig
 from sim.observation import COLLIDED, DEPTH, IDS, POSE, RGB, STAMP, STATE
 from sim.scene import SceneConfig, World
 from sim.sensing import SensingConfig
+from sim.tasks.sensed import believed_state
 
 _STEP_NS = 1_000_000_000
 """by how much the clock goes on with a step action"""
@@ -88,7 +89,7 @@ class HouseEnv(WorldEnv):
             RGB: sight.rgb,
             DEPTH: np.nan_to_num(sight.depth_m, nan=0.0),
             POSE: sight.world_from_camera,
-            STATE: believed_state(scene),
+            STATE: believed_state(scene, sight.world_from_camera),
             STAMP: np.array(scene.stamp_ns, np.int64),
             COLLIDED: np.array(self._collided, np.int8),
         }

@@ -9,10 +9,10 @@ from typing import Any, final
 import numpy as np
 from gymnasium import spaces
 
-from sim.envs.base import GoalText, WorldEnv, believed_state, checked_options, sensed_space
+from sim.envs.base import GoalText, WorldEnv, checked_options, sensed_space
 from sim.errors import InvalidSetting
 from sim.house.house import HouseConfig
-from sim.observation import GOAL_CHOICES, GOAL_IMAGE, GOAL_INDEX, GOAL_KIND, GOAL_TEXT, RGB, STATE
+from sim.observation import GOAL_CHOICES, GOAL_IMAGE, GOAL_INDEX, GOAL_KIND, GOAL_TEXT, RGB
 from sim.scene import World
 from sim.sensing import SensingConfig
 from sim.tasks.episode import Episode
@@ -129,7 +129,6 @@ class TaskEnv(WorldEnv):
         seen = self._trial.observation()
         self._shown = seen[RGB]
         del seen[GOAL_CHOICES]  # walking tasks have none, and a batch cannot hold it
-        seen[STATE] = believed_state(self._entered())
         if seen[GOAL_IMAGE].size == 0:
             seen[GOAL_IMAGE] = np.zeros(self.observation_space[GOAL_IMAGE].shape, np.uint8)  # type: ignore[index]
         else:

@@ -50,7 +50,7 @@ class _Hand:
         self.index: int | None = None
         self._entered, self._started = False, 0.0
         arguments = (plan.as_json(), str(out), theirs, self._cells)
-        self._process = context.Process(target=work, args=arguments, daemon=True)
+        self._process = context.Process(target=work, args=arguments)  # agents may start processes
         with _inherited(threads):
             self._process.start()
         theirs.close()

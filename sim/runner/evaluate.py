@@ -28,6 +28,8 @@ class Progress:
     """since the first episode of this run began"""
     row: Mapping[str, Any] | None
     """the newest; None before the first"""
+    drawing: int = 0
+    """episodes that are being drawn now, before any is played"""
 
     @property
     def left_s(self) -> float | None:
@@ -63,7 +65,7 @@ def evaluate(
         plan: what to do.
         out: the folder; new, empty, or begun with the same plan, perhaps with fewer episodes.
         workers: processes, started afresh (spawn), each with its share of the processors for its libraries.
-        tell: called before the first episode and after every one.
+        tell: called before episodes are drawn, before the first is played and after every one.
         stopping: once it is true the run ends; episodes under way are lost, rows are kept.
 
     Raises:
@@ -77,7 +79,7 @@ def evaluate(
         begun = time.monotonic()
         try:
             with Crew(plan, out, workers, stopping) as crew:
-                manifest = _begin(plan, folder, crew)
+                manifest = _begin(plan, folder, crew, tell)
                 stopped = not _play(plan, folder, crew, tell)
         except Stopped:
             stopped, manifest = True, folder.manifest() or {}
@@ -86,11 +88,13 @@ def evaluate(
         return Run(out, tuple(rows), total, stopped, time.monotonic() - begun, manifest)
 
 
-def _begin(plan: Plan, folder: RunFolder, crew: Crew) -> Mapping[str, Any]:
+def _begin(plan: Plan, folder: RunFolder, crew: Crew, tell: Callable[[Progress], None]) -> Mapping[str, Any]:
     """The manifest and the episodes on file, made or agreed with."""
     old = folder.manifest()
     episodes = folder.episodes(old)
     missing = 0 if len(episodes) >= plan.count else max(plan.count, old["count"] if old else 0)
+    if missing:
+        tell(Progress(0, missing, 0, 0.0, None, missing))
     manifest, made = crew.plan(missing)
     episodes = made if missing else episodes
     if not episodes:

@@ -99,10 +99,16 @@ def _read(path: Path, kwargs: Mapping[str, Any], wrappers: Sequence[str]) -> Age
 
 
 def make_task(name: str, settings: Mapping[str, Any]) -> Task:
-    """A task by its name or entry; `UnknownName` suggests the nearest."""
+    """A task by its name or entry; `UnknownName` suggests the nearest. A setting `scorer` that is an entry becomes the
+    `AnswerScorer` it names."""
+    from sim.tasks.eqa import AnswerScorer
+    from sim.tasks.registry import task
+
+    scorer = settings.get("scorer")
+    if isinstance(scorer, str):
+        settings = {**settings, "scorer": _made("scorer", scorer, {}, AnswerScorer)}
     if _ENTRY.fullmatch(name):
         return _made("task", name, settings, Task)
-    from sim.tasks.registry import task
 
     return _with_settings("task", name, lambda: task(name, **settings))
 
@@ -163,5 +169,6 @@ def _with_settings(kind: str, name: str, make: Any) -> Any:
 
 def _checked(kind: str, entry: str, value: Any, wanted: type[_Kind]) -> _Kind:
     if not isinstance(value, wanted):
-        raise InvalidSetting(f"the {kind} {entry!r} is a {type(value).__name__}; expected a {wanted.__name__}")
+        article = "an" if wanted.__name__[0] in "AEIOU" else "a"
+        raise InvalidSetting(f"the {kind} {entry!r} is a {type(value).__name__}; expected {article} {wanted.__name__}")
     return value

@@ -47,7 +47,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit code: 0 done (also when nothing was found), 1 what was asked for failed, 2 wrong usage,
         130 stopped by Ctrl-C.
     """
-    arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        code = _main(list(sys.argv[1:] if argv is None else argv))
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader of standard output went away (| head): nobody is left to tell
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+    return code
+
+
+def _main(arguments: list[str]) -> int:
     if not arguments or arguments[0] in ("-h", "--help", "help"):
         print(_help())
         return OK if arguments else USAGE
@@ -70,9 +79,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(verb: _Verb, json_wanted: bool) -> int:
     try:
         return verb.run()
-    except BrokenPipeError:  # the reader of standard output went away (| head): nobody is left to tell
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return FAILED
+    except BrokenPipeError:
+        raise
     except (SpatialMemError, OSError) as error:
         if json_wanted:
             from spatialmem.cli.output import write_json

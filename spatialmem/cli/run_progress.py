@@ -29,7 +29,7 @@ class RunProgress(ABC):
 
     @abstractmethod
     def tell(self, progress: Progress) -> None:
-        """An episode is done, or the run begins."""
+        """An episode is done, episodes are drawn, or the run begins."""
 
 
 @final
@@ -77,6 +77,8 @@ class _Lines(_Speaking):
 
     def _show(self, progress: Progress) -> None:
         now = time.monotonic()
+        if progress.drawing:
+            say(f"drawing {progress.drawing} episodes, which opens their scenes")
         if progress.row is None or (now < self._next and progress.done < progress.total):
             return
         self._next = now + _LINE_EVERY_S
@@ -105,7 +107,8 @@ class _Bar(_Speaking):
         self._bar.stop()
 
     def _show(self, progress: Progress) -> None:
-        self._bar.update(self._task, total=progress.total, completed=progress.done, text=self._ends() or "starting")
+        text = "drawing episodes" if progress.drawing else self._ends() or "starting"
+        self._bar.update(self._task, total=progress.total, completed=progress.done, text=text)
 
 
 def duration(seconds: float) -> str:

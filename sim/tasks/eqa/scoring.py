@@ -11,8 +11,10 @@ of 3D-Mem). So do we, in metres.
 from __future__ import annotations
 
 import abc
+import hashlib
+import inspect
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from sim.errors import InvalidSetting
 
@@ -25,6 +27,20 @@ class AnswerScorer(abc.ABC):
     @abc.abstractmethod
     def mark(self, question: str, answer: str, prediction: str, extra_answers: Sequence[str]) -> int:
         """1 (wrong) to 5 (right)."""
+
+    def identity(self) -> Mapping[str, str]:
+        """What its marks depend on beside its code, such as the model and its version; runs are held to it."""
+        return {}
+
+
+def identity_of(scorer: AnswerScorer) -> dict[str, str]:
+    """Class, hash of its source and `identity` of a scorer, for manifests."""
+    try:
+        source = hashlib.sha256(inspect.getsource(type(scorer)).encode()).hexdigest()
+    except (OSError, TypeError):  # made where nobody wrote it down
+        source = ""
+    told = {f"scorer.{name}": value for name, value in scorer.identity().items()}
+    return {"scorer": type(scorer).__qualname__, "scorer_code": source, **told}
 
 
 def llm_match(mark: int) -> float:

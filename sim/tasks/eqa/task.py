@@ -21,7 +21,7 @@ from sim.tasks.episode import Episode
 from sim.tasks.eqa.asking import CATEGORIES, Asking, ask
 from sim.tasks.eqa.frozen import SPLIT_SHA256, held_out, split
 from sim.tasks.eqa.matching import matches
-from sim.tasks.eqa.scoring import AnswerScorer, marked, path_share
+from sim.tasks.eqa.scoring import AnswerScorer, identity_of, marked, path_share
 from sim.tasks.eqa.tour import shortest_m
 from sim.tasks.sensed import sensed
 from sim.tasks.task import Status, Task, Trial, TrialResult
@@ -55,7 +55,8 @@ class _Eqa(Task):
         return SPLIT_SHA256
 
     def identity(self) -> Mapping[str, str]:
-        return {"split_sha256": self.split_hash()}
+        frozen = {"split_sha256": self.split_hash()}
+        return frozen if self._scorer is None else {**frozen, **identity_of(self._scorer)}
 
     def scene_config(self) -> SceneConfig:
         return self._config
@@ -141,6 +142,7 @@ class EqaTrial(Trial):
         scene.place(np.array(episode.start_m), episode.start_yaw_rad)
         self._steps, self._gone_m, self._collided = 0, 0.0, False
         self._answer, self._stopped = "", False
+        self._match: float | None = None
 
     @property
     def over(self) -> bool:
@@ -179,7 +181,10 @@ class EqaTrial(Trial):
         if goal.category:
             metrics[f"correct/{goal.category}"] = correct
         if self._scorer is not None and goal.answers:
-            match = marked(self._scorer, goal.text, goal.answers, self._answer)
+            match = self._match
+            if match is None:  # whoever marks is asked once: it may cost money, and not say the same twice
+                match = marked(self._scorer, goal.text, goal.answers, self._answer)
+            self._match = match if self.over else None
             metrics |= {"llm_match": match} | ({"llm_match_spl": match * share} if math.isfinite(shortest) else {})
         status: Status = "success" if correct else "failure" if self._stopped else "timeout"
         row = {"question": goal.text, "answer": self._answer, "expected": goal.answers[0] if goal.answers else "",
