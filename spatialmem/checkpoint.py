@@ -9,13 +9,14 @@ from typing import final
 import numpy as np
 from numpy.typing import NDArray
 
+from spatialmem.block_rows import free_rows, note_written, surface_rows, tags
 from spatialmem.errors import OutOfRoom
 from spatialmem.layers import Layers
-from spatialmem.residence import Residence, tag
+from spatialmem.residence import Residence
 from spatialmem.sightings import FileSightings
 from spatialmem.store.file import MemoryFile
 from spatialmem.store.rows import BlockRow, CheckpointRow
-from spatialmem.voxels.blocks import block_of
+from spatialmem.voxels.change import distinct_blocks
 
 _LEAST_SHARE = 16  # blocks a frame, so that a short list does not trickle
 _BATCH = 512  # blocks a transaction when a round is finished at once
@@ -62,7 +63,8 @@ class CheckpointRound:
 
     def written(self, share: Share, layers: Layers) -> None:
         """The share is on disk."""
-        layers.note_written(share.surface, share.free)
+        note_written(layers.surface.pools, share.surface)
+        note_written(layers.free.pools, share.free)
         self._blocks += len(share.surface) + len(share.free)
         self._bytes += sum(len(row.data) for row in (*share.surface, *share.free))
         self._surface, self._free = self._surface[share.listed[0] :], self._free[share.listed[1] :]
@@ -93,14 +95,10 @@ class CheckpointRound:
         lsn = layers.last_lsn
         keys = self._surface[:count]
         free_keys = self._free[: count - len(keys)]
-        surface = tuple(
-            layers.surface_row(int(key), tag(layers.surface.pools, block_of(layers.surface.pools, key), lsn))
-            for key in layers.surface.held(keys)
-        )
-        free = tuple(
-            layers.free_row(int(key), tag(layers.free.pools, block_of(layers.free.pools, key), lsn))
-            for key in layers.free.held(free_keys)
-        )
+        pools, free_pools = layers.surface.pools, layers.free.pools
+        blocks, free_blocks = distinct_blocks(pools, keys), distinct_blocks(free_pools, free_keys)
+        surface = tuple(surface_rows(pools, blocks, tags(pools, blocks, lsn)))
+        free = tuple(free_rows(free_pools, free_blocks, tags(free_pools, free_blocks, lsn)))
         listed = len(keys), len(free_keys)
         if listed != (len(self._surface), len(self._free)) or self._start is None:
             return Share(surface, free, None, listed)

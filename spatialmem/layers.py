@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spatialmem import sightings
+from spatialmem.block_rows import free_rows, surface_rows
 from spatialmem.config import MemoryConfig
 from spatialmem.departed_log import DepartedLog
 from spatialmem.derived_rows import cells_blob, departed_rows
@@ -23,14 +24,13 @@ from spatialmem.errors import OutOfRoom
 from spatialmem.map_epoch import MapEpoch
 from spatialmem.prepared import Added, LoggedFrame, Prepared
 from spatialmem.residence import Residence
-from spatialmem.store.block_codec import CODEC_EXACT, FreeBlock, SurfaceBlock, pack_free_block, pack_surface_planes
+from spatialmem.store.block_codec import FreeBlock, SurfaceBlock
 from spatialmem.store.block_store import BlockStore
 from spatialmem.store.rows import BlockRow, DepartedRow
 from spatialmem.types import Frame, Outcome
 from spatialmem.voxels.blocks import BlockArrays, block_of, keys_in_order
 from spatialmem.voxels.freespace import FreePlan, FreeSpaceGrid
 from spatialmem.voxels.look import Verdicts
-from spatialmem.voxels.planes import block_planes
 from spatialmem.voxels.shares import Shares
 from spatialmem.voxels.shelf import Shelf
 from spatialmem.voxels.sketch import Sketch
@@ -334,22 +334,12 @@ class Layers:
     def surface_row(self, key: int, lsn: int) -> BlockRow:
         """A surface block as it stands, for the file; it contains every frame up to `lsn`."""
         pools = self.surface.pools
-        rows, content = block_planes(pools, block_of(pools, key))
-        return BlockRow(key, lsn, CODEC_EXACT, pack_surface_planes(content, rows, pools.feature.shape[1]))
+        return next(surface_rows(pools, np.array([block_of(pools, key)]), [lsn]))
 
     def free_row(self, key: int, lsn: int) -> BlockRow:
         """A free-space block as it stands, for the file."""
         pools = self.free.pools
-        block = block_of(pools, key)
-        content = FreeBlock(pools.log_odds[block], pools.last_free[block], pools.last_occupied[block])
-        return BlockRow(key, lsn, CODEC_EXACT, pack_free_block(content))
-
-    def note_written(self, surface: Iterable[BlockRow], free: Iterable[BlockRow]) -> None:
-        """The file holds these rows: a block that does not change again need not be written again."""
-        for pools, rows in ((self.surface.pools, surface), (self.free.pools, free)):
-            for row in rows:
-                block = block_of(pools, row.key)
-                pools.contains[block] = max(int(pools.contains[block]), row.lsn)
+        return next(free_rows(pools, np.array([block_of(pools, key)]), [lsn]))
 
     @property
     def every_block(self) -> int:

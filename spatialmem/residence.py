@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, final
 import numpy as np
 from numpy.typing import NDArray
 
+from spatialmem.block_rows import free_rows, tags
 from spatialmem.blocks_read import free_block_of, surface_block_of
 from spatialmem.errors import OutOfRoom, TooMuchAtOnce
 from spatialmem.store.block_store import BlockStore, Layer
@@ -268,7 +269,7 @@ class Residence:
         )
         self.store.put(
             self._written(held, slots, stale),
-            (layers.free_row(int(space.pools.keys[b]), tag(space.pools, b, lsn)) for b in stale_free),
+            free_rows(space.pools, stale_free, tags(space.pools, stale_free, lsn)),
         )
         _raise_to(grid.pools.contains, stale, lsn)
         _raise_to(space.pools.contains, stale_free, lsn)
@@ -303,7 +304,7 @@ class Residence:
             if slot >= 0 and (place < 0 or self.surface.lsn[place] < pools.changed[block]):
                 self.summaries.write(slot, read_block(pools, block), layers.epochs.number + 1)
             if block in unwritten:
-                yield layers.surface_row(int(pools.keys[block]), tag(pools, block, layers.last_lsn))
+                yield layers.surface_row(int(pools.keys[block]), max(layers.last_lsn, int(pools.contains[block])))
 
     def every_row(self, layer: Layer) -> Iterator[BlockRow]:
         """Rows of all blocks of a layer, by ascending key."""
@@ -350,11 +351,6 @@ class Residence:
 
 def _standing(shelf: Shelf, keys: NDArray[np.int64]) -> NDArray[np.int64]:
     return keys[shelf.places(keys) >= 0]
-
-
-def tag(pools, block: int, lsn: int) -> int:
-    """The last frame that a block contains, after frame `lsn`; one from a file or an earlier time is ahead of it."""
-    return max(lsn, int(pools.contains[block]))
 
 
 def _raise_to(contains: NDArray[np.uint32], blocks: NDArray[np.int64], lsn: int) -> None:

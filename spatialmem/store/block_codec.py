@@ -77,7 +77,7 @@ def pack_surface_planes(content: bytes | NDArray[np.uint8], n: int, dim: int) ->
         raise InvalidValue(f"the arrays of a surface block do not all have {n} rows or have foreign dtypes")
     planes = memoryview(content)  # pyright: ignore[reportArgumentType]
     # the low bytes of features are noise, the high ones are not: one table for both would fit neither
-    lengths = (_DENSE_BYTES, n * dim, n * dim, 6 * n, (_ROW_BYTES - 6) * n)
+    lengths = (_DENSE_BYTES, n * dim, n * dim + _ROW_BYTES * n)
     ends = list(itertools.accumulate(lengths))
     parts = [planes[end - length : end] for end, length in zip(ends, lengths, strict=True)]
     return _HEADER.pack(n, dim) + compress_parts(parts)

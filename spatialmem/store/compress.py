@@ -29,13 +29,14 @@ def compress(data: bytes | memoryview) -> bytes:
 
 
 def compress_parts(parts: Sequence[bytes | memoryview]) -> bytes:
-    """One zstd frame of the parts in a row, each coded for itself: planes of unlike bytes share no table."""
+    """One zstd frame of the parts, one at least, in a row, each coded for itself: unlike bytes share no table."""
     stream = _local.compressor.compressobj(size=sum(len(part) for part in parts))
+    *others, last = parts
     coded = []
-    for part in parts:
+    for part in others:
         coded.append(stream.compress(part))
         coded.append(stream.flush(zstandard.COMPRESSOBJ_FLUSH_BLOCK))
-    return b"".join([*coded, stream.flush()])
+    return b"".join([*coded, stream.compress(last), stream.flush()])
 
 
 def decompress(frame: bytes | memoryview, size: int, what: str) -> bytes:

@@ -118,11 +118,13 @@ def _put_examined(connection: sqlite3.Connection, lsn: int, blob: bytes | None) 
 def _put_counted(
     connection: sqlite3.Connection, table: sch.Table, blocks: Iterable[BlockRow], look: Callable[[int], None]
 ) -> None:
-    added, is_there = 0, f"SELECT 1 FROM {table.name} WHERE key = ?"
+    added = 0
     for block in blocks:
-        added += connection.execute(is_there, (int(block.key),)).fetchone() is None
         look(2 * len(block.data))  # there may be as long a row that is replaced
-        connection.execute(table.replace, sch.with_crc(rec.block_values(block)))
+        row = sch.with_crc(rec.block_values(block))
+        if not connection.execute(table.update, row).rowcount:
+            connection.execute(table.insert, row)
+            added += 1
     _count_more(connection, table, added)
 
 

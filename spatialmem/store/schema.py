@@ -8,6 +8,7 @@ import struct
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from spatialmem.errors import MemoryFileError
 
@@ -42,7 +43,7 @@ class Table:
     columns: tuple[tuple[str, str], ...]
     constraints: tuple[str, ...] = ()
 
-    @property
+    @cached_property
     def names(self) -> tuple[str, ...]:
         """Column names without `crc`."""
         return tuple(name for name, _ in self.columns)
@@ -53,15 +54,22 @@ class Table:
         parts = [f"{name} {kind}" for name, kind in self.columns] + ["crc INTEGER NOT NULL", *self.constraints]
         return f"CREATE TABLE {self.name}({', '.join(parts)})"
 
-    @property
+    @cached_property
     def insert(self) -> str:
         """INSERT of a whole row, `crc` last; fails where the key exists."""
         return f"INSERT INTO {self.name} VALUES ({', '.join('?' * (len(self.columns) + 1))})"
 
-    @property
+    @cached_property
     def replace(self) -> str:
         """INSERT that overwrites the row with the same key."""
         return self.insert.replace("INSERT", "INSERT OR REPLACE", 1)
+
+    @cached_property
+    def update(self) -> str:
+        """UPDATE of the row with the same first column, to whole rows as `insert` takes them."""
+        key, *others = (*self.names, "crc")
+        changes = ", ".join(f"{name} = ?{n}" for n, name in enumerate(others, start=2))
+        return f"UPDATE {self.name} SET {changes} WHERE {key} = ?1"
 
     def select(self, where: str = "") -> str:
         """SELECT of whole rows, `crc` last."""

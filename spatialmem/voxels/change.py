@@ -301,10 +301,16 @@ def _find_all(pools, keys, out):
         out[n] = find(pools.table_keys, pools.table_blocks, keys[n])
 
 
-def distinct_blocks(pools, keys: np.ndarray) -> np.ndarray:
-    """(N,) int32 indices of the blocks with these sorted distinct keys that exist."""
+def blocks_of(pools, keys: np.ndarray) -> np.ndarray:
+    """(N,) int32 indices of the blocks with these keys, -1 where there is none."""
     found = np.empty(len(keys), np.int32)
     _find_all(pools, np.ascontiguousarray(keys, np.int64), found)
+    return found
+
+
+def distinct_blocks(pools, keys: np.ndarray) -> np.ndarray:
+    """(N,) int32 indices of the blocks with these sorted distinct keys that exist."""
+    found = blocks_of(pools, keys)
     return found[found >= 0]
 
 

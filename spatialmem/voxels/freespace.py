@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from spatialmem.config import MemoryConfig
 from spatialmem.errors import OutOfRoom
-from spatialmem.voxels.blocks import block_of
 from spatialmem.voxels.compiled import leaf
 from spatialmem.voxels.free_pools import (
     adopt_blocks,
@@ -113,10 +112,6 @@ class FreeSpaceGrid:
             live = live_blocks(self.pools.table_keys, self.pools.table_blocks)
             refill_table(self.pools.table_keys, self.pools.table_blocks, self.pools.keys, np.setdiff1d(live, added))
             self._versions.retire(added, number)
-
-    def held(self, keys: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Those of the keys whose blocks are here."""
-        return np.array([key for key in keys if block_of(self.pools, key) >= 0], np.int64)
 
     def give_up(self, blocks: NDArray[np.int64], number: int) -> None:
         """The file has these blocks, and epoch `number`, the next one, is without them."""

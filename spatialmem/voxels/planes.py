@@ -1,9 +1,11 @@
-"""A block of the surface as the file holds it before compression, in one pass over the pools.
+"""Blocks of the surface as the file holds them before compression, in one pass over the pools.
 
 Layout: docs/format.md, section 5, codec 1. `store.block_codec.pack_surface_block` makes the same bytes of arrays.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,29 +16,43 @@ from spatialmem.voxels.keys import VOXELS
 from spatialmem.voxels.pools import Pools, row_bytes
 
 _DENSE = VOXELS * 3 + VOXELS // 8
+_AT_ONCE = 8  # blocks whose bytes stand in RAM at a time
 
 
-def block_planes(pools: Pools, block: int) -> tuple[int, NDArray[np.uint8]]:
-    """(rows, content) of a block: what it holds as planes of bytes, uncompressed."""
-    most, width = int(pools.n_rows[block]), pools.feature.shape[1]
-    content, rows = np.empty(_DENSE + most * row_bytes(width), np.uint8), np.empty(most, np.int64)
-    count = _dense(pools, block, rows, content)
-    content = content[: _DENSE + count * row_bytes(width)]
-    at = _DENSE
-    at = _differences(pools.feature, rows, count, at, content)
-    at = _differences(pools.colour, rows, count, at, content)
-    _rest(pools, rows, count, at, content)
-    return count, content
+def planes_of(pools: Pools, blocks: NDArray[np.integer]) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+    """(rows, content) of each of the blocks (N,): what it holds as planes of bytes, uncompressed."""
+    row = row_bytes(pools.feature.shape[1])
+    for at in range(0, len(blocks), _AT_ONCE):
+        some = blocks[at : at + _AT_ONCE]
+        most = pools.n_rows[some]
+        starts = np.concatenate([[0], np.cumsum(_DENSE + most * row)])
+        content = np.empty(int(starts[-1]), np.uint8)
+        counts = np.empty(len(some), np.int64)
+        _pack(pools, some, starts, np.empty(int(most.max()), np.int64), counts, content)
+        for start, count in zip(starts.tolist(), counts.tolist(), strict=False):
+            yield count, content[start : start + _DENSE + count * row]
 
 
 @leaf
-def _dense(pools, block, rows, out):
+def _pack(pools, blocks, starts, rows, counts, out):
+    """Planes of each block, from its start on, and how many rows it has; `rows` is room to list them."""
+    for n in range(blocks.shape[0]):
+        at = starts[n]
+        count = _dense(pools, blocks[n], rows, at, out)
+        at = _differences(pools.feature, rows, count, at + _DENSE, out)
+        at = _differences(pools.colour, rows, count, at, out)
+        _rest(pools, rows, count, at, out)
+        counts[n] = count
+
+
+@leaf
+def _dense(pools, block, rows, at, out):
     """Distances, weights and marks of rows; lists the rows, in voxel order; a cleared one counts as none."""
     count, bits = 0, np.uint8(0)
     for i in range(VOXELS):
         dist = np.uint16(pools.dist[block, i])
-        out[i], out[VOXELS + i] = dist & 0xFF, dist >> 8
-        out[2 * VOXELS + i] = pools.weight[block, i]
+        out[at + i], out[at + VOXELS + i] = dist & 0xFF, dist >> 8
+        out[at + 2 * VOXELS + i] = pools.weight[block, i]
         slot = pools.slot[block, i]
         has = False
         if slot > 0:
@@ -47,7 +63,7 @@ def _dense(pools, block, rows, out):
                 count += 1
         bits = np.uint8((bits << 1) | has)
         if i & 7 == 7:
-            out[3 * VOXELS + (i >> 3)] = bits
+            out[at + 3 * VOXELS + (i >> 3)] = bits
     return count
 
 

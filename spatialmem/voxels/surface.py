@@ -103,10 +103,6 @@ class SurfaceGrid:
             refill_table(self.pools.table_keys, self.pools.table_blocks, self.pools.keys, np.setdiff1d(live, added))
             self._versions.retire(added, number)
 
-    def held(self, keys: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Those of the keys whose blocks are here."""
-        return np.array([key for key in keys if block_of(self.pools, key) >= 0], np.int64)
-
     def give_up(self, blocks: NDArray[np.int64], number: int) -> None:
         """The file has these blocks, and epoch `number`, the next one, is without them."""
         self.withdraw(blocks.astype(np.int32), number)
