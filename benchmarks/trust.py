@@ -47,7 +47,7 @@ DAMAGED = {"cut short": 120, "one bit flipped": 370, "three bits flipped": 80, "
 FILE_OUTCOMES = ("refused", "repaired", "named", "mended", "harmless", "earlier", *file_trials.WRONG)
 VALUE_OUTCOMES = ("could not be", "refused", "repaired", "named", "mended", "harmless", "taken", "remade", "raised",
                   "died", "hung")  # fmt: skip
-EACH_RECORDING, QUICK_EACH = 75, 12
+EACH_RECORDING, QUICK_EACH = 85, 12
 QUICK_SHARE = 40
 
 
