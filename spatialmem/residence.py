@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from spatialmem.layers import Layers
 
 Shelves = tuple[Shelf, Shelf]
-_AT_ONCE = 256  # blocks that are read and unpacked before any of them is put in
+_AT_ONCE = 64  # blocks that are read and unpacked before any of them is put in
 _SPARE = 8  # with a budget an eighth of a pool is kept free: for what a frame adds, and for copies beside readers
 _FULL_ROWS = 64.0
 _NONE = np.zeros(0, np.int64)
