@@ -9,6 +9,11 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
+    os.environ.setdefault(name, "1")
+"""read when numpy and torch are imported, here and in child processes: most products are small, and threads that wait
+for them take several times as long where every core has a worker; kernels of the library run on as many as ever"""
+
 settings.register_profile("repeatable", derandomize=True, deadline=None, database=None)
 settings.load_profile("repeatable")
 
@@ -35,6 +40,31 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no recordings at {folder}; set SPATIALMEM_SHARED to the folder that holds them")
     return folder
+
+
+@pytest.fixture(scope="session")
+def walked(tmp_path_factory) -> Path:
+    """A closed memory of `test_equality.walk`, with checkpoints; not to be changed."""
+    import memory_helpers as mh
+    from test_equality import walk
+
+    path = tmp_path_factory.mktemp("walked") / "a.mem"
+    mh.create(path, walk(), checkpoint_frames=7, ram_bytes=96 << 20).close()
+    return path
+
+
+@pytest.fixture(scope="session")
+def walk_hashes(tmp_path_factory) -> list[str]:
+    """Hash after 0, 1, 2 ... frames of it, in a memory that makes no checkpoint."""
+    import memory_helpers as mh
+    from test_equality import NEVER, walk
+
+    with mh.create(tmp_path_factory.mktemp("hashes") / "a.mem", checkpoint_frames=NEVER) as memory:
+        hashes = [memory.canonical_hash()]
+        for frame in walk():
+            mh.observe_all(memory, [frame])
+            hashes.append(memory.canonical_hash())
+    return hashes
 
 
 @pytest.fixture(scope="session")
