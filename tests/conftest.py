@@ -18,9 +18,9 @@ settings.register_profile("repeatable", derandomize=True, deadline=None, databas
 settings.load_profile("repeatable")
 
 LONGEST = (
-    "test_budget_ram.py", "test_budget_file.py", "test_refined_observe.py", "test_changes.py", "test_readers.py",
-    "test_crash.py", "test_equality.py", "test_budget_both.py", "test_threads.py", "test_merging.py",
-    "test_page_browser.py", "test_past.py", "test_forgetting_traces.py", "test_correction.py",
+    "test_budget_ram.py", "test_equality.py", "test_crash.py", "test_budget_file.py", "test_past.py", "test_merging.py",
+    "test_refined_observe.py", "test_readers.py", "test_changes.py", "test_page_browser.py", "test_threads.py",
+    "test_budget_both.py", "test_correction.py", "test_forgetting_traces.py",
 )  # fmt: skip
 """files that take longest, of those that take more than about ten seconds of processor time"""
 
