@@ -9,11 +9,6 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
-    os.environ.setdefault(name, "1")
-"""read when numpy and torch are imported, here and in child processes: most products are small, and threads that wait
-for them take several times as long where every core has a worker; kernels of the library run on as many as ever"""
-
 settings.register_profile("repeatable", derandomize=True, deadline=None, database=None)
 settings.load_profile("repeatable")
 
