@@ -13,9 +13,9 @@ settings.register_profile("repeatable", derandomize=True, deadline=None, databas
 settings.load_profile("repeatable")
 
 LONGEST = (
-    "test_budget_ram.py", "test_budget_file.py", "test_refined_observe.py", "test_changes.py", "test_readers.py",
-    "test_crash.py", "test_equality.py", "test_budget_both.py", "test_threads.py", "test_merging.py",
-    "test_page_browser.py", "test_past.py", "test_forgetting_traces.py", "test_correction.py",
+    "test_budget_ram.py", "test_equality.py", "test_crash.py", "test_budget_file.py", "test_past.py", "test_merging.py",
+    "test_refined_observe.py", "test_readers.py", "test_changes.py", "test_page_browser.py", "test_threads.py",
+    "test_budget_both.py", "test_correction.py", "test_forgetting_traces.py",
 )  # fmt: skip
 """files that take longest, of those that take more than about ten seconds of processor time"""
 
@@ -35,6 +35,31 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no recordings at {folder}; set SPATIALMEM_SHARED to the folder that holds them")
     return folder
+
+
+@pytest.fixture(scope="session")
+def walked(tmp_path_factory) -> Path:
+    """A closed memory of `test_equality.walk`, with checkpoints; not to be changed."""
+    import memory_helpers as mh
+    from test_equality import walk
+
+    path = tmp_path_factory.mktemp("walked") / "a.mem"
+    mh.create(path, walk(), checkpoint_frames=7, ram_bytes=96 << 20).close()
+    return path
+
+
+@pytest.fixture(scope="session")
+def walk_hashes(tmp_path_factory) -> list[str]:
+    """Hash after 0, 1, 2 ... frames of it, in a memory that makes no checkpoint."""
+    import memory_helpers as mh
+    from test_equality import NEVER, walk
+
+    with mh.create(tmp_path_factory.mktemp("hashes") / "a.mem", checkpoint_frames=NEVER) as memory:
+        hashes = [memory.canonical_hash()]
+        for frame in walk():
+            mh.observe_all(memory, [frame])
+            hashes.append(memory.canonical_hash())
+    return hashes
 
 
 @pytest.fixture(scope="session")

@@ -39,7 +39,7 @@ def write_video(
     path: Path, images: Sequence[np.ndarray], ticks: Sequence[int], rate: int = 60, codec: str = "libx265",
     pix_fmt: str = "yuv420p", options: dict[str, str] | None = None,
 ) -> Path:  # fmt: skip
-    """An MP4 with these images at these multiples of 1 / rate seconds."""
+    """An MP4 with these images at these multiples of 1 / rate seconds; of fewer than three, x265 fails at times."""
     path.parent.mkdir(parents=True, exist_ok=True)
     quiet = {"crf": "12", "x265-params": "log-level=none:keyint=4", "tag": "hvc1"} if codec == "libx265" else {}
     with av.open(str(path), "w") as container:

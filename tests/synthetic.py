@@ -46,7 +46,8 @@ PITCH_DOWN_DEG = 20.0
 FRAME_STEP_NS = 100_000_000
 """ten frames a second"""
 FIRST_STAMP_NS = 1_000_000_000
-REMEMBERED_PIXELS = 160 * 120
+SMALL_PIXELS, LARGE_PIXELS = 160 * 120, 640 * 480
+"""up to the first, many images are remembered, up to the second, a few"""
 _SHADE = np.array([0.94, 0.88, 1.0])  # of faces across x, y and z: keeps edges visible, hue untouched
 
 
@@ -84,17 +85,22 @@ def render_room(
     """rgb (H, W, 3) uint8 and exact z-depth (H, W) float32 metres, from a camera inside the room.
 
     Rays have z = 1 in the camera, so that the ray parameter is the depth; slab test of Kay and Kajiya (1986).
-    Small images are remembered, as tests show the same few walks again and again; the caller's are copies.
+    Images are remembered, as tests show the same few walks again and again; the caller's are copies.
     """
-    if camera.width * camera.height > REMEMBERED_PIXELS:
+    pixels = camera.width * camera.height
+    if pixels > LARGE_PIXELS:
         return _render(world_from_camera, camera, boxes)
-    rgb, depth = _remembered(np.asarray(world_from_camera, np.float64).tobytes(), camera, tuple(boxes))
+    remembered = _remembered_small if pixels <= SMALL_PIXELS else _remembered_large
+    rgb, depth = remembered(np.asarray(world_from_camera, np.float64).tobytes(), camera, tuple(boxes))
     return rgb.copy(), depth.copy()
 
 
-@lru_cache(maxsize=256)
-def _remembered(world_from_camera: bytes, camera: Camera, boxes: tuple[Box, ...]) -> tuple[np.ndarray, np.ndarray]:
+def _of_bytes(world_from_camera: bytes, camera: Camera, boxes: tuple[Box, ...]) -> tuple[np.ndarray, np.ndarray]:
     return _render(np.frombuffer(world_from_camera).reshape(4, 4), camera, boxes)
+
+
+_remembered_small = lru_cache(maxsize=256)(_of_bytes)
+_remembered_large = lru_cache(maxsize=32)(_of_bytes)
 
 
 def _render(

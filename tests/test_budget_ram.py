@@ -6,6 +6,7 @@ import dataclasses
 import shutil
 import threading
 from functools import cache
+from types import SimpleNamespace
 
 import memory_helpers as mh
 import numpy as np
@@ -45,11 +46,27 @@ def large(tmp_path_factory, frames):
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory, frames):
-    """The stream in a memory that has room for a tenth of it, closed."""
-    path = tmp_path_factory.mktemp("small") / "a.mem"
-    mh.create(path, frames, **SMALL, checkpoint_frames=9).close()
-    return path
+def live(tmp_path_factory, frames):
+    """The stream in a memory that has room for a tenth of it, which is asked in between; what it told, and its file."""
+    path, reserved = tmp_path_factory.mktemp("small") / "a.mem", set()
+    with mh.create(path, **SMALL, checkpoint_frames=9) as memory:
+        pools = memory._layers.surface.pools
+        for n, frame in enumerate(frames):
+            mh.observe_all(memory, [frame])
+            reserved.add(memory._layers.surface.pools.dist is pools.dist)
+            if n % 12 == 11:
+                memory.query("red", at=middle(0), radius_m=2.0)
+                memory.render(pose(0, n), CAMERA)
+        return SimpleNamespace(
+            path=path, reserved=reserved, departed=memory.info()["departed_regions"], problems=memory.check(),
+            answers={number: answers(memory, number) for number in (0, ROOMS - 1)}, contents=contents(memory),
+        )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def built(live):
+    """Its file, closed."""
+    return live.path
 
 
 @pytest.fixture(scope="module")
@@ -111,12 +128,12 @@ answers_of_large, contents_of_large = cache(answers), cache(contents)
 """of the memory that no test changes: asked once for all of them"""
 
 
-def assert_equal_answers(memory, wanted, number):
-    hits, occupied, seen = answers(memory, number)
-    assert hits == wanted[0]
-    assert_equal_views(seen, wanted[2])
+def assert_equal_answers(given, wanted):
+    (hits, occupied, seen), (wanted_hits, wanted_occupied, wanted_seen) = given, wanted
+    assert hits == wanted_hits
+    assert_equal_views(seen, wanted_seen)
     assert np.isfinite(seen.depth_m).any()
-    np.testing.assert_array_equal(occupied, wanted[1])
+    np.testing.assert_array_equal(occupied, wanted_occupied)
 
 
 def assert_equal_views(seen, wanted, voxel_m=0.04):
@@ -134,8 +151,8 @@ def assert_equal_views(seen, wanted, voxel_m=0.04):
             assert (np.nan_to_num(one) != np.nan_to_num(two))[same].any(-1).mean() < 0.25
 
 
-def assert_equal_wholes(memory, wanted):
-    arrays, hashed = contents(memory)
+def assert_equal_wholes(given, wanted):
+    arrays, hashed = given
     for one, two in zip(arrays, wanted[0], strict=True):
         np.testing.assert_array_equal(one, two)
     assert hashed == wanted[1]
@@ -149,20 +166,12 @@ def test_the_map_is_many_times_what_fits(path, large):
         assert away + len(surface) >= large.info()["surface_blocks"] * 0.9 and away_free > 0
 
 
-def test_live_answers_and_contents_are_those_of_a_memory_with_room(tmp_path, frames, large):
-    with mh.create(tmp_path / "a.mem", **SMALL, checkpoint_frames=9) as memory:
-        pools = memory._layers.surface.pools
-        for n, frame in enumerate(frames):
-            mh.observe_all(memory, [frame])
-            assert memory._layers.surface.pools.dist is pools.dist  # reserved once
-            if n % 12 == 11:
-                memory.query("red", at=middle(0), radius_m=2.0)
-                memory.render(pose(0, n), CAMERA)
-        assert memory.info()["departed_regions"] == large.info()["departed_regions"]
-        for number in (0, ROOMS - 1):
-            assert_equal_answers(memory, answers_of_large(large, number), number)
-        assert_equal_wholes(memory, contents_of_large(large))
-        assert memory.check() == []
+def test_live_answers_and_contents_are_those_of_a_memory_with_room(live, large):
+    assert live.reserved == {True}, "RAM is reserved once"
+    assert live.departed == large.info()["departed_regions"] and live.problems == []
+    for number, given in live.answers.items():
+        assert_equal_answers(given, answers_of_large(large, number))
+    assert_equal_wholes(live.contents, contents_of_large(large))
 
 
 @pytest.mark.parametrize("size", [(160, 120), (32, 24), (8, 6)])
@@ -180,8 +189,11 @@ def test_reopened_it_answers_the_same(path, large):
     for mode in ("r", "a"):
         with SpatialMemory.open(path, mode) as memory:
             assert min(on_file_alone(memory)) > 0
-            assert_equal_answers(memory, answers_of_large(large, 1), 1)
-            assert_equal_wholes(memory, contents_of_large(large))
+            assert_equal_answers(answers(memory, 1), answers_of_large(large, 1))
+            if mode == "r":  # a writer makes whole forms above
+                assert_equal_wholes(contents(memory), contents_of_large(large))
+            else:
+                assert memory.canonical_hash() == contents_of_large(large)[1]
         assert mh.names(path) == {""}
 
 
@@ -252,7 +264,7 @@ def test_rebuilding_and_repairing_give_the_same(path, large):
     with SpatialMemory.open(path, "a") as memory:
         memory.rebuild()
         assert min(on_file_alone(memory)) > 0 and memory.canonical_hash() == contents_of_large(large)[1]
-        assert_equal_answers(memory, answers_of_large(large, 2), 2)
+        assert_equal_answers(answers(memory, 2), answers_of_large(large, 2))
     SpatialMemory.repair(path)
     with SpatialMemory.open(path) as memory:
         assert memory.canonical_hash() == contents_of_large(large)[1] and memory.check() == []
@@ -275,8 +287,8 @@ def test_corrections_and_forgetting_reach_what_is_on_file_alone(coarse, tmp_path
             m.correct_poses(shifted(m, [2, 3, 9]))
         assert memory.canonical_hash() == wide.canonical_hash() != before
         assert [m.forget(frames=[4, 10]).frames for m in (memory, wide)] == [2, 2]
-        assert_equal_wholes(memory, contents(wide))
-        assert_equal_answers(memory, answers(wide, 0), 0)
+        assert_equal_wholes(contents(memory), contents(wide))
+        assert_equal_answers(answers(memory, 0), answers(wide, 0))
         more = [mh.at(f, len(frames) + f.seq) for f in frames[:3]]
         for m in (memory, wide):
             mh.observe_all(m, more)

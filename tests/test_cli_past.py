@@ -7,15 +7,15 @@ import shutil
 import numpy as np
 import pytest
 from cli_helpers import run, run_json
-from test_correction import built, corrections  # noqa: F401
+from test_correction import corrections
 
 from spatialmem.io.export_trajectory import write_trajectory_tum
 from spatialmem.memory import SpatialMemory
 
 
 @pytest.fixture
-def path(built, tmp_path):  # noqa: F811
-    return shutil.copyfile(built, tmp_path / "a.mem")
+def path(walked, tmp_path):
+    return shutil.copyfile(walked, tmp_path / "a.mem")
 
 
 def test_a_corrected_trajectory(path, tmp_path, capsys):

@@ -18,16 +18,9 @@ from spatialmem.memory import SpatialMemory
 COUNT = 20
 
 
-@pytest.fixture(scope="module")
-def built(tmp_path_factory):
-    path = tmp_path_factory.mktemp("built") / "a.mem"
-    mh.create(path, walk(COUNT), checkpoint_frames=7, ram_bytes=96 << 20).close()
-    return path
-
-
 @pytest.fixture
-def path(built, tmp_path):
-    return shutil.copyfile(built, tmp_path / "a.mem")
+def path(walked, tmp_path):
+    return shutil.copyfile(walked, tmp_path / "a.mem")
 
 
 def shifted(pose, rng, metres, degrees):

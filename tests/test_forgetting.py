@@ -8,7 +8,7 @@ import shutil
 import memory_helpers as mh
 import numpy as np
 import pytest
-from test_correction import COUNT, assert_equals_its_rebuild, built, corrections  # noqa: F401
+from test_correction import COUNT, assert_equals_its_rebuild, corrections
 from test_equality import walk
 
 from spatialmem.errors import InvalidValue, MemoryFileError
@@ -19,8 +19,8 @@ PIECE = 20
 
 
 @pytest.fixture
-def path(built, tmp_path):  # noqa: F811
-    return shutil.copyfile(built, tmp_path / "a.mem")
+def path(walked, tmp_path):
+    return shutil.copyfile(walked, tmp_path / "a.mem")
 
 
 def pieces(memory, lsns):

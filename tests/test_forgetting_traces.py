@@ -12,7 +12,7 @@ import time
 import memory_helpers as mh
 import numpy as np
 import pytest
-from test_correction import COUNT, assert_equals_its_rebuild, built, corrections  # noqa: F401
+from test_correction import COUNT, assert_equals_its_rebuild, corrections
 from test_equality import walk
 from test_forgetting import assert_nowhere, pieces
 
@@ -24,8 +24,8 @@ from spatialmem.types import Camera
 
 
 @pytest.fixture
-def path(built, tmp_path):  # noqa: F811
-    return shutil.copyfile(built, tmp_path / "a.mem")
+def path(walked, tmp_path):
+    return shutil.copyfile(walked, tmp_path / "a.mem")
 
 
 def keys_of(memory, table):
@@ -274,9 +274,9 @@ def started(path):
     return child, time.monotonic()
 
 
-def test_killed_while_forgetting(built, tmp_path):  # noqa: F811
+def test_killed_while_forgetting(walked, tmp_path):
     """All is there, or nothing of what was erased is once the memory has been opened for appending."""
-    path, rng = shutil.copyfile(built, tmp_path / "whole.mem"), np.random.default_rng(5)
+    path, rng = shutil.copyfile(walked, tmp_path / "whole.mem"), np.random.default_rng(5)
     with SpatialMemory.open(path) as memory:
         told, hashes = pieces(memory, [7, 8, 9]), [memory.canonical_hash()]
     child, begun = started(path)
@@ -287,7 +287,7 @@ def test_killed_while_forgetting(built, tmp_path):  # noqa: F811
         hashes.append(memory.canonical_hash())
     seen = set()
     for number in range(4):
-        path = shutil.copyfile(built, tmp_path / f"{number}.mem")
+        path = shutil.copyfile(walked, tmp_path / f"{number}.mem")
         child, begun = started(path)
         until = begun + needed_s * (number + rng.uniform(0.0, 1.0)) / 4.0
         while time.monotonic() < until:

@@ -320,10 +320,10 @@ def test_what_cannot_be_placed_is_refused_in_words(memory):
 
 
 def test_another_robots_memory_is_merged_where_it_is_found(memory, tmp_path):
-    frames = [mh.at(f, f.seq, session_id="main") for f in lap(LAP, seed=3)]
+    frames = [mh.at(f, f.seq, session_id="main") for f in lap(LAP, seed=3)[::2]]
     with mh.create(tmp_path / "two.mem", frames, voxel_size_m=0.05) as other:
         done = memory.merge(other)
-    assert done.place is not None and done.place.agreed >= 3 and done.stored == LAP
+    assert done.place is not None and done.place.agreed >= 3 and done.stored == LAP // 2
     assert_near(done.map_from_other, THERE)
     assert memory.sql("SELECT reason FROM anchors WHERE session_id = 'two/main'") == [("localised",)]
     assert_equals_its_rebuild(memory.path, memory)
@@ -332,7 +332,7 @@ def test_another_robots_memory_is_merged_where_it_is_found(memory, tmp_path):
 def test_a_memory_of_another_room_is_refused_and_nothing_is_stored(memory, tmp_path):
     before = mh.tables(memory)
     with (
-        mh.create(tmp_path / "two.mem", lap(8, seed=2, boxes=OTHER_ROOM, height_m=1.4)) as other,
+        mh.create(tmp_path / "two.mem", lap(4, seed=2, boxes=OTHER_ROOM, height_m=1.4)) as other,
         pytest.raises(UnplacedSession, match=r"two.mem lies in this one is not known.*map_from_other="),
     ):
         memory.merge(other)

@@ -27,26 +27,14 @@ STAMPS = [room.FIRST_STAMP_NS + i * room.FRAME_STEP_NS for i in range(COUNT)]
 
 
 @pytest.fixture(scope="module")
-def reference(tmp_path_factory) -> list[str]:
+def reference(walk_hashes) -> list[str]:
     """Hash after 0, 1, 2 ... frames of `walk`."""
-    with mh.create(tmp_path_factory.mktemp("reference") / "a.mem", checkpoint_frames=NEVER) as memory:
-        hashes = [memory.canonical_hash()]
-        for frame in walk(COUNT):
-            mh.observe_all(memory, [frame])
-            hashes.append(memory.canonical_hash())
-    return hashes
-
-
-@pytest.fixture(scope="module")
-def built(tmp_path_factory):
-    path = tmp_path_factory.mktemp("built") / "a.mem"
-    mh.create(path, walk(COUNT), checkpoint_frames=7, ram_bytes=96 << 20).close()
-    return path
+    return walk_hashes
 
 
 @pytest.fixture
-def path(built, tmp_path):
-    return shutil.copyfile(built, tmp_path / "a.mem")
+def path(walked, tmp_path):
+    return shutil.copyfile(walked, tmp_path / "a.mem")
 
 
 @pytest.mark.parametrize("mode", ["r", "a"])
@@ -87,8 +75,8 @@ def test_every_way_leads_to_the_same_map(path, reference, monkeypatch, way):
 
 @settings(max_examples=12, deadline=None)
 @given(st.lists(st.integers(0, COUNT), min_size=2, max_size=5), st.booleans(), st.sampled_from([0.0, 0.6, 1e9]))
-def test_any_order_of_questions(built, reference, lsns, keep_open, look_up):
-    with pytest.MonkeyPatch.context() as patch, SpatialMemory.open(built) as memory:
+def test_any_order_of_questions(walked, reference, lsns, keep_open, look_up):
+    with pytest.MonkeyPatch.context() as patch, SpatialMemory.open(walked) as memory:
         patch.setattr(travelling, "_LOOK_UP", look_up)
         pasts = []
         for lsn in lsns:

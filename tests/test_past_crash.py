@@ -12,7 +12,7 @@ import time
 import memory_helpers as mh
 import numpy as np
 import pytest
-from test_correction import built, corrections  # noqa: F401
+from test_correction import corrections
 from test_crash import interrupted_after
 
 from spatialmem.errors import SpatialMemError
@@ -34,9 +34,9 @@ with SpatialMemory.open(path, "a") as memory:
 
 
 @pytest.fixture(scope="module")
-def sides(built, tmp_path_factory):  # noqa: F811
+def sides(walked, tmp_path_factory):
     """Two sets of poses, and the hashes of the memory with each; the second set is that of the recording."""
-    path = shutil.copyfile(built, tmp_path_factory.mktemp("sides") / "a.mem")
+    path = shutil.copyfile(walked, tmp_path_factory.mktemp("sides") / "a.mem")
     with SpatialMemory.open(path, "a") as memory:
         there = corrections(memory, [2, 7, 13], seed=3)
         back = {lsn: memory.trajectory()[lsn - 1].map_from_camera for lsn in there}
@@ -58,8 +58,8 @@ def assert_whole(path, hashes):
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_killed_in_a_correction(built, sides, tmp_path, seed):  # noqa: F811
-    path, rng = shutil.copyfile(built, tmp_path / "a.mem"), np.random.default_rng(seed)
+def test_killed_in_a_correction(walked, sides, tmp_path, seed):
+    path, rng = shutil.copyfile(walked, tmp_path / "a.mem"), np.random.default_rng(seed)
     there, back, hashes = sides
     told = json.dumps([{str(lsn): pose.tolist() for lsn, pose in side.items()} for side in (there, back)])
     child = subprocess.Popen([*mh.python(SWITCH), str(path), told], stdout=subprocess.PIPE, text=True)
@@ -77,11 +77,11 @@ def test_killed_in_a_correction(built, sides, tmp_path, seed):  # noqa: F811
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # lost in a destructor, say
-def test_ctrl_c_in_a_correction(built, sides, tmp_path):  # noqa: F811
+def test_ctrl_c_in_a_correction(walked, sides, tmp_path):
     there, back, hashes = sides
     rng, whole, broken = np.random.default_rng(2), 0, 0
     for number in range(5):
-        path = shutil.copyfile(built, tmp_path / f"{number}.mem")
+        path = shutil.copyfile(walked, tmp_path / f"{number}.mem")
         memory = SpatialMemory.open(path, "a")
         try:
             with interrupted_after(rng.uniform(0.01, 0.8)):

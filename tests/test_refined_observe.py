@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from functools import cache
 
 import memory_helpers as mh
@@ -35,10 +36,16 @@ def drifted(count: int = LAP, right: int = 10, seed: int = 1) -> tuple[list[Fram
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory):
+def live(tmp_path_factory):
+    """Path and hash of a memory of the lap."""
     path = tmp_path_factory.mktemp("built") / "a.mem"
-    mh.create(path, drifted()[0], checkpoint_frames=7, **OPTIONS).close()
-    return path
+    with mh.create(path, drifted()[0], checkpoint_frames=7, **OPTIONS) as memory:
+        return path, memory.canonical_hash()
+
+
+@pytest.fixture(scope="module")
+def built(live):
+    return live[0]
 
 
 @pytest.fixture
@@ -52,24 +59,36 @@ def revised(memory: SpatialMemory) -> list[int]:
     return [lsn for (lsn,) in memory.sql("SELECT lsn FROM keyframes WHERE pose_revision > 0 ORDER BY lsn")]
 
 
-def test_a_frame_is_fused_by_the_pose_that_the_log_has_bit_for_bit(tmp_path, monkeypatch):
-    """Also of a session that lies at an angle in the map, where there and back again is not the identity."""
-    there, fused, prepare = make_transform(exp_so3((0.1, -0.05, 0.8)), (0.7, -0.4, 0.1)), {}, Layers.prepare
+THERE = make_transform(exp_so3((0.1, -0.05, 0.8)), (0.7, -0.4, 0.1))
+"""a session that lies at an angle in the map, where there and back again is not the identity"""
+
+
+@pytest.fixture(scope="module")
+def placed(tmp_path_factory):
+    """A memory whose second half is such a session: its path, the poses that frames were fused by, and its hash."""
+    path, fused, prepare = tmp_path_factory.mktemp("placed") / "a.mem", {}, Layers.prepare
+    given, away = drifted()[0], np.linalg.inv(THERE)
 
     def noted(layers, frame):
         fused[frame.lsn] = frame.map_from_camera
         return prepare(layers, frame)
 
-    monkeypatch.setattr(Layers, "prepare", noted)
-    given, away = drifted()[0], np.linalg.inv(there)
-    with mh.create(tmp_path / "a.mem", given[:10], **OPTIONS) as memory:
-        memory.add_session("evening", there)
-        for frame in given[10:]:
-            memory.observe(mh.at(frame, frame.seq, session_id="evening", world_from_camera=away @ frame.pose))
+    with pytest.MonkeyPatch.context() as patch, mh.create(path, **OPTIONS) as memory:
+        patch.setattr(Layers, "prepare", noted)
+        mh.observe_all(memory, given[:10])
+        memory.add_session("evening", THERE)
+        for f in given[10:]:
+            mh.observe_all(memory, [mh.at(f, f.seq, session_id="evening", world_from_camera=away @ f.pose)])
+        return path, fused, memory.canonical_hash()
+
+
+def test_a_frame_is_fused_by_the_pose_that_the_log_has_bit_for_bit(placed, tmp_path):
+    path, fused, live = placed
+    with SpatialMemory.open(shutil.copyfile(path, tmp_path / "a.mem"), "a") as memory:
         assert len([lsn for lsn in revised(memory) if lsn > 10]) > 5
         for keyframe in memory.trajectory():
             np.testing.assert_array_equal(fused[keyframe.lsn], keyframe.map_from_camera)
-        live = memory.canonical_hash()
+        assert memory.canonical_hash() == live
         memory.rebuild()
         assert memory.canonical_hash() == live
 
@@ -124,9 +143,10 @@ def test_a_memory_without_a_file_refines_alike(built):
 # --- live, reopened, rebuilt, corrected
 
 
-def test_a_refined_memory_equals_its_rebuild(tmp_path):
-    memory = mh.create(tmp_path / "a.mem", drifted()[0], checkpoint_frames=5, **OPTIONS)
-    assert_equals_its_rebuild(tmp_path / "a.mem", memory)
+def test_a_refined_memory_equals_its_rebuild(path, live):
+    memory = SpatialMemory.open(path, "a")
+    assert memory.canonical_hash() == live[1]
+    assert_equals_its_rebuild(path, memory)
 
 
 def test_a_crash_at_any_frame_leaves_what_was_live(tmp_path):
@@ -201,18 +221,14 @@ def test_what_was_seen_through_lies_where_the_refined_frame_saw_it(tmp_path):
 # --- sessions, the gate, what cannot be known
 
 
-def test_a_placed_session_is_refined_in_its_own_world(tmp_path):
-    there = make_transform(exp_so3((0.1, -0.05, 0.8)), (0.7, -0.4, 0.1))
+def test_a_placed_session_is_refined_in_its_own_world(placed, tmp_path):
     given, truth = drifted()
-    memory = mh.create(tmp_path / "a.mem", given[:10], **OPTIONS)
-    memory.add_session("evening", there)
-    away = np.linalg.inv(there)
-    mh.observe_all(memory, [mh.at(f, f.seq, session_id="evening", world_from_camera=away @ f.pose) for f in given[10:]])
+    memory = SpatialMemory.open(shutil.copyfile(placed[0], tmp_path / "a.mem"), "a")
     moved = [lsn for lsn in revised(memory) if lsn > 10]
     assert len(moved) >= 6
     off = [apart(memory.trajectory()[lsn - 1].map_from_camera, truth[lsn - 1]) for lsn in moved]
     assert np.median([metres for metres, _ in off]) < 0.012
-    memory.correct_poses(anchor=("evening", make_transform(np.eye(3), (0.1, 0.0, 0.0)) @ there))
+    memory.correct_poses(anchor=("evening", make_transform(np.eye(3), (0.1, 0.0, 0.0)) @ THERE))
     mh.observe_all(memory, [mh.at(given[0], 100)])
     assert_equals_its_rebuild(tmp_path / "a.mem", memory)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -9,54 +10,76 @@ from pathlib import Path
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-
-
-def run(code: str, path: Path | None = None) -> str:
-    paths = f"import sys; sys.path[:0] = [{str(REPOSITORY)!r}]; sys.path[:0] = {[str(path)] if path else []!r}\n"
-    done = subprocess.run([sys.executable, "-c", paths + code], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout.strip()
-
-
-def fake_torchvision(folder: Path, body: str) -> Path:
-    (folder / "torchvision").mkdir()
-    (folder / "torchvision" / "__init__.py").write_text(body)
-    return folder
-
-
-TRY = """
-from spatialmem.perception.torchvision_compat import import_torchvision
-try:
-    print(import_torchvision())
-except Exception as error:
-    print(type(error).__name__, error)
-"""
 NEEDS_OPERATOR = """
 import torch
 @torch.library.register_fake("torchvision::nms")
 def fake(dets, scores, iou_threshold):
     return dets
 """
+CASES = {
+    "sound": "",
+    "the error": NEEDS_OPERATOR,
+    "out of luck": "raise RuntimeError('out of luck')",
+    "libcuda": "raise ImportError('libcuda')",
+    "missing": None,
+}
+"""what stands in the torchvision that is imported; None: there is none"""
+TRY = """
+import json, os, sys
+import torch
+from spatialmem.perception.torchvision_compat import import_torchvision
+
+def said():
+    try:
+        return str(import_torchvision())
+    except Exception as error:
+        return f"{type(error).__name__} {error}"
+
+for name, folder in json.loads(sys.argv[1]).items():
+    if os.fork() == 0:
+        if folder is None:
+            sys.modules["torchvision"] = None
+        else:
+            sys.path.insert(0, folder)
+        print(json.dumps({name: said()}), flush=True)
+        os._exit(0)
+    os.wait()
+"""
+"""forks for each case: importing torch takes longer than all else"""
 
 
-def test_sound_torchvision_is_left_alone(tmp_path):
-    assert run(TRY, fake_torchvision(tmp_path, "")) == "False"
-
-
-def test_the_error_is_met(tmp_path):
+@pytest.fixture(scope="module")
+def said(tmp_path_factory) -> dict[str, str]:
+    """What importing it comes to in each case."""
     pytest.importorskip("torch")
+    folders = {}
+    for name, body in CASES.items():
+        folders[name] = None if body is None else str(tmp_path_factory.mktemp("case"))
+        if body is not None:
+            (Path(folders[name]) / "torchvision").mkdir()
+            (Path(folders[name]) / "torchvision" / "__init__.py").write_text(body)
+    code = f"import sys; sys.path[:0] = [{str(REPOSITORY)!r}]\n" + TRY
+    done = subprocess.run(
+        [sys.executable, "-c", code, json.dumps(folders)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return {name: what for line in done.stdout.splitlines() for name, what in json.loads(line).items()}
+
+
+def test_sound_torchvision_is_left_alone(said):
+    assert said["sound"] == "False"
+
+
+def test_the_error_is_met(said):
     import torch
 
     expected = "True" if torch.version.cuda is None else "RuntimeError operator torchvision::nms does not exist"
-    assert run(TRY, fake_torchvision(tmp_path, NEEDS_OPERATOR)) == expected
+    assert said["the error"] == expected
 
 
-@pytest.mark.parametrize("body", ["raise RuntimeError('out of luck')", "raise ImportError('libcuda')"])
-def test_other_errors_are_raised_as_they_are(tmp_path, body):
-    kind, message = body.removeprefix("raise ").rstrip(")").replace("'", "").split("(")
-    assert run(TRY, fake_torchvision(tmp_path, body)) == f"{kind} {message}"
+def test_other_errors_are_raised_as_they_are(said):
+    assert said["out of luck"] == "RuntimeError out of luck" and said["libcuda"] == "ImportError libcuda"
 
 
-def test_missing_torchvision_names_the_command():
-    code = "import sys; sys.modules['torchvision'] = None\n" + TRY
-    assert "pip install 'spatialmem[clip]'" in run(code)
+def test_missing_torchvision_names_the_command(said):
+    assert "pip install 'spatialmem[clip]'" in said["missing"]
