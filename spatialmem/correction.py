@@ -136,6 +136,9 @@ class Correction:
         layers, moving, changed = self._layers, self._moving, self._changed
         bare = np.setdiff1d(changed.surface, keys_in_order(layers.surface.pools, 0))
         bare_free = np.setdiff1d(changed.free, keys_in_order(layers.free.pools, 0))
+        if layers.residence is not None:  # blocks that stay as they are may be on file alone
+            away, away_free = (shelf.away_keys for shelf in layers.residence.shelves)
+            bare, bare_free = np.setdiff1d(bare, away), np.setdiff1d(bare_free, away_free)
         done = Corrected(
             changed.surface, changed.free, bare, bare_free, cells, departed_of, tuple(departed), replayed,
             anew=self._from_images,
