@@ -228,12 +228,13 @@ def test_a_crash_between_writing_and_giving_up_loses_nothing(tmp_path, frames, m
 def test_a_disk_that_takes_no_block_refuses_the_frame_and_changes_nothing(tmp_path, frames, monkeypatch):
     with mh.create(tmp_path / "a.mem", **COARSE, checkpoint_frames=1000) as memory:
 
-        def full(*given, **more):
+        def full(surface, free):
+            assert all(row.data for row in (*surface, *free))  # all are packed before the disk refuses them
             raise MemoryFileError("disk full")
 
-        refused = 0
+        refused, summaries = 0, memory._layers.residence.summaries
         for frame in frames[:15]:
-            before = memory.canonical_hash(), memory.info()["frames"]
+            before = memory.canonical_hash(), memory.info()["frames"], summaries.used
             with monkeypatch.context() as patch:
                 patch.setattr(memory._layers.residence.store, "put", full)
                 try:
@@ -241,7 +242,7 @@ def test_a_disk_that_takes_no_block_refuses_the_frame_and_changes_nothing(tmp_pa
                     continue
                 except MemoryFileError:
                     refused += 1
-            assert (memory.canonical_hash(), memory.info()["frames"]) == before
+            assert (memory.canonical_hash(), memory.info()["frames"], summaries.used) == before
             mh.observe_all(memory, [frame])
         assert refused >= 2
         assert memory.check() == []
