@@ -56,11 +56,11 @@ class Gone:
 
     def every_left(self) -> NDArray[np.int64]:
         """Ascending keys of all surface blocks that evicted frames touched or examined."""
-        return _all_of(keys for _, keys in self.lists())
+        return every_key(keys for _, keys in self.lists())
 
     def every_cell(self) -> NDArray[np.int64]:
         """Ascending keys of all free-space blocks that they saw."""
-        return _all_of(cell_keys(self._layers.cells.get(lsn)) for lsn in sorted(self.lsns))
+        return every_key(cell_keys(self._layers.cells.get(lsn)) for lsn in sorted(self.lsns))
 
     def cells(self) -> Iterator[tuple[int, bytes]]:
         """Sightings of each evicted frame that has any, in log order."""
@@ -127,7 +127,8 @@ def _meets(key: int, edge_m: float, box_m: NDArray[np.float64]) -> bool:
     return bool(((low <= box_m[1]) & (low + edge_m >= box_m[0])).all())
 
 
-def _all_of(some: Iterable[NDArray[np.int64]]) -> NDArray[np.int64]:
+def every_key(some: Iterable[NDArray[np.int64]]) -> NDArray[np.int64]:
+    """Ascending keys of all of some lists, of which few stand in RAM at a time."""
     every, left = np.zeros(0, np.int64), iter(some)
     while batch := list(itertools.islice(left, 256)):
         every = np.unique(np.concatenate([every, *batch]))
