@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, final
 import numpy as np
 from numpy.typing import NDArray
 
+from spatialmem.key_lists import among
 from spatialmem.layers import Layers
 from spatialmem.store import codec
 from spatialmem.store.moved import FREE, SURFACE, MovedRow
@@ -96,15 +97,16 @@ class Gone:
     def meeting(
         self, surface: NDArray[np.int64], free: NDArray[np.int64], may_see: Callable[[Iterable[int]], list[int]]
     ) -> list[int]:
-        """Evicted frames that touched any of these blocks; may_see: those of some frames that can have, by distance."""
+        """Evicted frames that touched any of these blocks, whose keys ascend; may_see: those of some frames that can
+        have, by distance."""
         near = set(may_see(self.lsns)) if self.lsns and not self._marks else self.lsns
         return [lsn for lsn in sorted(self.lsns) if self._saw(lsn, free) or (lsn in near and self._met(lsn, surface))]
 
     def _met(self, lsn: int, surface: NDArray[np.int64]) -> bool:
-        return bool(np.isin(self.left_by(lsn), surface).any())
+        return bool(among(self.left_by(lsn), surface).any())
 
     def _saw(self, lsn: int, free: NDArray[np.int64]) -> bool:
-        return len(free) > 0 and bool(np.isin(cell_keys(self._layers.cells.get(lsn)), free).any())
+        return len(free) > 0 and bool(among(cell_keys(self._layers.cells.get(lsn)), free).any())
 
     def departed_kept(self, lsns: Iterable[int], surface: NDArray[np.int64]) -> list[DepartedRow]:
         """What evicted frames saw to be gone elsewhere than in these blocks, which are made anew without them."""
