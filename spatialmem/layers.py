@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spatialmem import sightings
-from spatialmem.block_rows import free_rows, surface_rows
 from spatialmem.config import MemoryConfig
 from spatialmem.departed_log import DepartedLog
 from spatialmem.derived_rows import cells_blob, departed_rows
@@ -330,16 +329,6 @@ class Layers:
         if not verdicts.clears:
             return ()
         return departed_rows(self.surface.cleared(verdicts), verdicts.lsn, self.config.voxel_size_m)
-
-    def surface_row(self, key: int, lsn: int) -> BlockRow:
-        """A surface block as it stands, for the file; it contains every frame up to `lsn`."""
-        pools = self.surface.pools
-        return next(surface_rows(pools, np.array([block_of(pools, key)]), [lsn]))
-
-    def free_row(self, key: int, lsn: int) -> BlockRow:
-        """A free-space block as it stands, for the file."""
-        pools = self.free.pools
-        return next(free_rows(pools, np.array([block_of(pools, key)]), [lsn]))
 
     @property
     def every_block(self) -> int:

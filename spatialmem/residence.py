@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, final
 import numpy as np
 from numpy.typing import NDArray
 
-from spatialmem.block_rows import free_rows, tags
+from spatialmem.block_rows import free_rows, surface_rows, tags
 from spatialmem.blocks_read import free_block_of, surface_block_of
 from spatialmem.errors import OutOfRoom, TooMuchAtOnce
 from spatialmem.store.block_store import BlockStore, Layer
@@ -24,7 +24,7 @@ from spatialmem.store.rows import BlockRow
 from spatialmem.voxels import look, reach
 from spatialmem.voxels.blocks import keys_in_order, read_block
 from spatialmem.voxels.cast import Part, halves
-from spatialmem.voxels.change import distinct_blocks
+from spatialmem.voxels.change import blocks_of, distinct_blocks
 from spatialmem.voxels.keys import BLOCK
 from spatialmem.voxels.pools import PAGE, PAGES_FREE
 from spatialmem.voxels.raycast import TILE
@@ -303,26 +303,31 @@ class Residence:
     def _written(self, blocks: NDArray[np.int64], slots: NDArray[np.int32], stale: NDArray) -> Iterator[BlockRow]:
         """Rows of those blocks that the file does not hold as they are; summaries of those that changed since."""
         layers = self._layers
-        pools, unwritten = layers.surface.pools, set(stale.tolist())
+        pools = layers.surface.pools
         at = self.surface.places(pools.keys[blocks])
         for block, slot, place in zip(blocks.tolist(), slots.tolist(), at.tolist(), strict=True):
             if slot >= 0 and (place < 0 or self.surface.lsn[place] < pools.changed[block]):
                 self.summaries.write(slot, read_block(pools, block), layers.epochs.number + 1)
-            if block in unwritten:
-                yield layers.surface_row(int(pools.keys[block]), max(layers.last_lsn, int(pools.contains[block])))
+        yield from surface_rows(pools, stale, tags(pools, stale, layers.last_lsn))
 
     def every_row(self, layer: Layer) -> Iterator[BlockRow]:
         """Rows of all blocks of a layer, by ascending key."""
         layers = self._layers
         grid, shelf = (layers.surface, self.surface) if layer == "surface" else (layers.free, self.free)
-        pack = layers.surface_row if layer == "surface" else layers.free_row
         keys = np.union1d(keys_in_order(grid.pools, 0), shelf.away_keys)
         for start in range(0, len(keys), _AT_ONCE):
             some = keys[start : start + _AT_ONCE]
             away = shelf.among(some).tolist()
             read = {row.key: row for row in self.store.read(layer, away)} if away else {}
+            here = blocks_of(grid.pools, np.array([key for key in some.tolist() if key not in read], np.int64))
+            lsns = [layers.last_lsn] * len(here)
+            packed = (
+                surface_rows(layers.surface.pools, here, lsns)
+                if layer == "surface"
+                else free_rows(layers.free.pools, here, lsns)
+            )
             for key in some.tolist():
-                yield read[key] if key in read else pack(key, layers.last_lsn)
+                yield read[key] if key in read else next(packed)
 
     def rows_away(self, layer: Layer, keys: NDArray[np.int64]) -> Iterator[BlockRow]:
         """Rows of those of the blocks that are on file alone, as rows that contain the last frame."""

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spatialmem.arguments import check_reach
+from spatialmem.block_rows import free_rows, surface_rows
 from spatialmem.config import MemoryConfig
 from spatialmem.correction import Corrected, Correction, Logged
 from spatialmem.errors import InvalidValue, OutOfRoom, SpatialMemError
@@ -22,7 +23,9 @@ from spatialmem.layers import Layers
 from spatialmem.motions import Motions
 from spatialmem.store.moved import FREE, SURFACE
 from spatialmem.store.rows import AnchorRow, BlockRow, CorrectedLayers, KeyframeRow, PoseRow
-from spatialmem.voxels.blocks import block_of
+from spatialmem.voxels.change import blocks_of
+from spatialmem.voxels.free_pools import FreePools
+from spatialmem.voxels.pools import Pools
 
 _LEAST_VOXELS, _LEAST_RAD = 0.5, math.radians(0.2)
 """a pose that moves less than both is recorded, and the map stays as it is (contracts.md, section 4)"""
@@ -250,25 +253,27 @@ def _surface_rows(layers: Layers, done: Corrected) -> Iterator[BlockRow]:
     if layers.residence is not None:
         yield from layers.residence.rows_away("surface", done.surface)
     with layers.epochs.read() as epoch:
-        seen, now = epoch.surface.pools, layers.surface.pools
-        for key in np.setdiff1d(done.surface, done.bare_surface):
-            if _changed(seen, key) or _changed(now, key):
-                yield layers.surface_row(int(key), layers.last_lsn)
+        now = layers.surface.pools
+        blocks = _changed(epoch.surface.pools, now, np.setdiff1d(done.surface, done.bare_surface))
+        yield from surface_rows(now, blocks, [layers.last_lsn] * len(blocks))
 
 
 def _free_rows(layers: Layers, done: Corrected) -> Iterator[BlockRow]:
     if layers.residence is not None:
         yield from layers.residence.rows_away("free", done.free)
     with layers.epochs.read() as epoch:
-        seen, now = epoch.free.pools, layers.free.pools
-        for key in np.setdiff1d(done.free, done.bare_free):
-            if _changed(seen, key) or _changed(now, key):
-                yield layers.free_row(int(key), layers.last_lsn)
+        now = layers.free.pools
+        blocks = _changed(epoch.free.pools, now, np.setdiff1d(done.free, done.bare_free))
+        yield from free_rows(now, blocks, [layers.last_lsn] * len(blocks))
 
 
-def _changed(pools, key) -> bool:
-    block = block_of(pools, key)
-    return block >= 0 and pools.changed[block] > 0
+def _changed(seen: Pools | FreePools, now: Pools | FreePools, keys: NDArray[np.int64]) -> NDArray[np.int32]:
+    """The blocks of `now` with those of these keys that a frame has changed, there or in what readers see."""
+    changed = np.zeros(len(keys), np.bool_)
+    for pools in (seen, now):
+        blocks = blocks_of(pools, keys)
+        changed |= (blocks >= 0) & (pools.changed[blocks] > 0)
+    return blocks_of(now, keys[changed])
 
 
 def poses_at(

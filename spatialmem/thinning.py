@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, final
 
 import numpy as np
 
+from spatialmem.block_rows import free_rows, surface_rows
 from spatialmem.errors import OutOfRoom
 from spatialmem.footprint import Footprint
 from spatialmem.layers import Layers, Prepared
@@ -27,6 +28,7 @@ from spatialmem.store.room import HeldByReader, blocks_at_once, wal_bytes_of
 from spatialmem.store.schema import FRAMES as FRAME_TABLE
 from spatialmem.store.schema import PAGE_SIZE
 from spatialmem.store.schema import VECTORS as VECTOR_TABLE
+from spatialmem.voxels.change import distinct_blocks
 from spatialmem.worth import Worth
 
 if TYPE_CHECKING:
@@ -316,8 +318,10 @@ class Thinning:
 def _sampled(layers: Layers) -> float:
     """Mean bytes of some of the blocks, packed."""
     surface, free = layers.changed_keys(0)
-    packed = [len(layers.surface_row(int(key), 0).data) for key in surface[:: 1 + len(surface) // _SAMPLE]]
-    packed_free = [len(layers.free_row(int(key), 0).data) for key in free[:: 1 + len(free) // _SAMPLE]]
+    some = distinct_blocks(layers.surface.pools, surface[:: 1 + len(surface) // _SAMPLE])
+    packed = [len(row.data) for row in surface_rows(layers.surface.pools, some, [0] * len(some))]
+    some = distinct_blocks(layers.free.pools, free[:: 1 + len(free) // _SAMPLE])
+    packed_free = [len(row.data) for row in free_rows(layers.free.pools, some, [0] * len(some))]
     total = np.mean(packed or [0]) * len(surface) + np.mean(packed_free or [0]) * len(free)
     return float(total / max(1, len(surface) + len(free)))
 

@@ -32,5 +32,5 @@ def believed_state(scene: Scene, believed: NDArray[np.float64]) -> NDArray[np.fl
     off = believed @ np.linalg.inv(scene.world_from_camera)
     x, y, z = off[:3, :3] @ stand.ground_m + off[:3, 3]
     yaw = stand.yaw_rad + np.arctan2(off[1, 0], off[0, 0])
-    yaw = (yaw + np.pi) % (2.0 * np.pi) - np.pi
+    yaw = np.pi - (np.pi - yaw) % (2.0 * np.pi)  # above -pi, up to pi
     return np.array([x, y, z, yaw, stand.pitch_rad], np.float32)

@@ -13,6 +13,7 @@ from spatialmem.voxels.keys import KEY_MASK, KEY_OFFSET, unpack_keys
 
 _HALF_DIAGONAL = 0.8661  # of a block, in edges
 _ASIDE = 0.375  # edges beside a ray that are looked at: three voxels
+_AT_ONCE = 4096  # blocks: of all that are on file, in a map of many rooms, these arrays would take more than the frame
 
 
 @leaf
@@ -89,9 +90,12 @@ def nearer_than(
 
     limits_m: (rows, columns) depth of each ray, 0 for none.
     """
-    bounds = pixel_bounds(keys, edge_m, map_from_camera, camera, float(limits_m.max(initial=0.0)))
-    middle = (unpack_keys(keys) + 0.5) * edge_m - map_from_camera[:3, 3]
-    depth = middle @ map_from_camera[:3, 2] - edge_m * (_HALF_DIAGONAL + _ASIDE)
-    near = np.empty(len(keys), np.bool_)
-    _nearer(bounds, depth, float(stride), np.ascontiguousarray(limits_m, np.float64), near)
+    near, far_m = np.empty(len(keys), np.bool_), float(limits_m.max(initial=0.0))
+    limits_m = np.ascontiguousarray(limits_m, np.float64)
+    for at in range(0, len(keys), _AT_ONCE):
+        some = keys[at : at + _AT_ONCE]
+        bounds = pixel_bounds(some, edge_m, map_from_camera, camera, far_m)
+        middle = (unpack_keys(some) + 0.5) * edge_m - map_from_camera[:3, 3]
+        depth = middle @ map_from_camera[:3, 2] - edge_m * (_HALF_DIAGONAL + _ASIDE)
+        _nearer(bounds, depth, float(stride), limits_m, near[at : at + _AT_ONCE])
     return near
