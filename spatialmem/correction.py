@@ -20,7 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spatialmem.derived_rows import cells_blob
-from spatialmem.gone import Gone, cell_keys
+from spatialmem.gone import Gone, cell_keys, every_key
+from spatialmem.key_lists import KeyLists, among, with_more
 from spatialmem.layers import Layers, LoggedFrame
 from spatialmem.motions import Motions
 from spatialmem.moving import Keys, Moving
@@ -92,9 +93,7 @@ class Correction:
         self._layers, self._log = layers, log
         self._revised = frozenset(revised) - log.gone.lsns
         self._moved, self._erased = frozenset(revised) & log.gone.lsns, frozenset(erased)
-        self._touched: dict[int, NDArray[np.int64]] = {}
-        self._examined: dict[int, NDArray[np.int64]] = {}
-        self._before: dict[int, NDArray[np.int64]] = {}
+        self._touched, self._examined, self._before = KeyLists(), KeyLists(), KeyLists()
         self._surface, self._free = _NONE, _NONE
         self._moving: Moving | None = None
         self._anew_of: tuple[NDArray[np.int64], NDArray[np.int64], Keys] | None = None
@@ -110,8 +109,8 @@ class Correction:
         if self._log.motions is not None:
             changed = Keys(self._surface, self._free)
             moving = Moving(layers, gone, self._log.motions, touched, changed, self._log.folder)
-            self._surface = _union(self._surface, np.intersect1d(moving.surface.rewritten, moving.surface.left))
-            self._free = _union(self._free, np.intersect1d(moving.free.rewritten, moving.free.left))
+            self._surface = with_more(self._surface, np.intersect1d(moving.surface.rewritten, moving.surface.left))
+            self._free = with_more(self._free, np.intersect1d(moving.free.rewritten, moving.free.left))
             self._moving, self._anew_of = moving, None
         surface_frames = self._frames_of_the_surface()
         met = self._gone_there()
@@ -125,7 +124,9 @@ class Correction:
         if self._moving is not None:
             self._moving.put(self._anew)
         layers.surface.note_all_doubts()
-        anew_of = frozenset(lsn for lsn in every if len(self._judged(lsn)) and not self._is_settled(lsn))
+        settled = self._settled()
+        judged = ((lsn, self._judged(lsn)) for lsn in every)
+        anew_of = frozenset(lsn for lsn, keys in judged if len(keys) and not among(keys, settled).any())
         rows = [row for lsn in every if lsn in anew_of for row in departed[lsn]]
         rows += gone.departed_kept(met - self._erased, self._surface) + self._departed_elsewhere(anew_of)
         return self._corrected(cells, anew_of | met | self._erased | {row.valid_from for row in rows}, rows, len(every))
@@ -136,6 +137,9 @@ class Correction:
         layers, moving, changed = self._layers, self._moving, self._changed
         bare = np.setdiff1d(changed.surface, keys_in_order(layers.surface.pools, 0))
         bare_free = np.setdiff1d(changed.free, keys_in_order(layers.free.pools, 0))
+        if layers.residence is not None:  # blocks that stay as they are may be on file alone
+            away, away_free = (shelf.away_keys for shelf in layers.residence.shelves)
+            bare, bare_free = np.setdiff1d(bare, away), np.setdiff1d(bare_free, away_free)
         done = Corrected(
             changed.surface, changed.free, bare, bare_free, cells, departed_of, tuple(departed), replayed,
             anew=self._from_images,
@@ -205,26 +209,26 @@ class Correction:
         """Everything a frame touched so far has to be made anew."""
         if lsn in self._erased:
             marked = {lsn}
-            self._surface = _union(self._surface, self._log.gone.marked(SURFACE, marked))
-            self._free = _union(self._free, self._log.gone.marked(FREE, marked))
+            self._surface = with_more(self._surface, self._log.gone.marked(SURFACE, marked))
+            self._free = with_more(self._free, self._log.gone.marked(FREE, marked))
         if lsn in self._log.gone.lsns:
-            self._surface = _union(self._surface, self._log.gone.left_by(lsn))
-            self._free = _union(self._free, cell_keys(self._layers.cells.get(lsn)))
+            self._surface = with_more(self._surface, self._log.gone.left_by(lsn))
+            self._free = with_more(self._free, cell_keys(self._layers.cells.get(lsn)))
             return
         frame = self._log.frame_before(lsn)
         touched = self._layers.surface.keys_touched(self._view(frame))
         if self._log.motions is not None:
-            self._before[lsn] = _union(touched, frame.examined)
-        self._surface = _union(self._surface, touched, frame.examined)
-        self._free = _union(self._free, cell_keys(self._layers.cells.get(lsn)))
+            self._before[lsn] = np.concatenate([touched, frame.examined])
+        self._surface = with_more(self._surface, touched, frame.examined)
+        self._free = with_more(self._free, cell_keys(self._layers.cells.get(lsn)))
 
     def _reached_by(self, lsn: int) -> None:
         """So has everything a revised frame touches now."""
         frame = self._log.frame(lsn)
-        self._touched[lsn] = self._layers.surface.keys_touched(self._view(frame))
+        self._touched[lsn] = touched = self._layers.surface.keys_touched(self._view(frame))
         self._examined[lsn] = frame.examined
-        self._surface = _union(self._surface, self._touched[lsn], frame.examined)
-        self._free = _union(self._free, self._layers.free.sketch(self._view(frame)).cell_keys)
+        self._surface = with_more(self._surface, touched, frame.examined)
+        self._free = with_more(self._free, self._layers.free.sketch(self._view(frame)).cell_keys)
 
     def _frames_of_the_surface(self) -> set[int]:
         """Frames that touch or judge a block that is made anew; with each that judges one, all that it judged."""
@@ -233,9 +237,8 @@ class Correction:
             reached = {lsn for lsn in self._that_may_see(waiting) if self._meets(lsn)}
             frames |= reached
             waiting -= reached
-            judged = [self._judged(lsn) for lsn in frames]
-            grown = _union(self._surface, *judged)
-            if len(grown) == len(self._surface):
+            grown = with_more(self._surface, every_key(self._judged(lsn) for lsn in frames))
+            if grown is self._surface:
                 return frames
             self._surface = grown
 
@@ -246,15 +249,15 @@ class Correction:
         return frozenset(self._log.gone.meeting(self._surface, self._free, self._that_may_see))
 
     def _judged(self, lsn: int) -> NDArray[np.int64]:
-        examined = self._examined.get(lsn, _NONE)
-        return examined if np.isin(examined, self._anew.surface).any() else _NONE
+        examined = self._examined[lsn]
+        return examined if among(examined, self._anew.surface).any() else _NONE
 
     def _meets(self, lsn: int) -> bool:
         if lsn not in self._touched:
             frame = self._log.frame(lsn)
             self._touched[lsn] = self._layers.surface.keys_touched(self._view(frame))
             self._examined[lsn] = frame.examined
-        return bool(np.isin(self._touched[lsn], self._anew.surface).any() or len(self._judged(lsn)))
+        return bool(among(self._touched[lsn], self._anew.surface).any() or len(self._judged(lsn)))
 
     def _that_may_see(self, lsns: Iterable[int], surface: NDArray[np.int64] | None = None) -> list[int]:
         """Those of the frames that may have seen any of the blocks, all that change unless others are given."""
@@ -262,18 +265,18 @@ class Correction:
         return [lsn for lsn in lsns if cubes.within(self._log.reach_m(lsn), self._layers.centre_of(lsn))]
 
     def _saw_free(self, lsn: int) -> bool:
-        return bool(np.isin(cell_keys(self._layers.cells.get(lsn)), self._anew.free).any())
+        return bool(among(cell_keys(self._layers.cells.get(lsn)), self._anew.free).any())
 
     # --- what moves
 
-    def _is_settled(self, lsn: int) -> bool:
-        """Whether a frame judged a block that is not made anew: it finds nothing to clear in it again, so that what it
-        saw to be gone is what is known of it (docs/format.md, section 8)."""
+    def _settled(self) -> NDArray[np.int64]:
+        """Ascending keys of blocks that are not made anew: a frame that judged one finds nothing to clear in it again,
+        so that what it saw to be gone is what is known of it (docs/format.md, section 8)."""
         moving = self._moving
         if moving is None:
-            return False
+            return _NONE
         there = np.union1d(moving.surface.kept, moving.surface.transport.targets)
-        return bool(np.isin(self._judged(lsn), np.intersect1d(self._changed.surface, there)).any())
+        return np.intersect1d(self._changed.surface, there)
 
     def _departed_elsewhere(self, anew_of: frozenset[int]) -> list[DepartedRow]:
         """What frames that move saw to be gone, where it cannot be found again."""
@@ -296,7 +299,7 @@ class Correction:
             yield lsn, keys, True
         for lsn in self._that_may_see(set(self._log.lsns) - self._revised, ways.origins):
             self._meets(lsn)
-            yield lsn, _union(self._touched[lsn], self._examined[lsn]), False
+            yield lsn, np.union1d(self._touched[lsn], self._examined[lsn]), False
 
     # --- making it anew
 
@@ -304,7 +307,7 @@ class Correction:
         frame = self._log.frame(lsn)
         anew = self._anew
         judged = self._judged(lsn)
-        judged = judged[np.isin(judged, anew.surface)]
+        judged = judged[among(judged, anew.surface)]
         departed, sketch = replay_into(self._layers, frame, judged, anew.surface, anew.free)
         if lsn in self._revised:
             cells[lsn] = cells_blob(sketch)
@@ -314,7 +317,7 @@ class Correction:
 def replay_into(
     layers: Layers, frame: LoggedFrame, judged: NDArray[np.int64], surface: NDArray[np.int64], free: NDArray[np.int64]
 ) -> tuple[tuple[DepartedRow, ...], Sketch]:
-    """Put a frame into the blocks with these keys alone, as `Layers.prepare` and `apply` do for all.
+    """Put a frame into the blocks with these ascending keys alone, as `Layers.prepare` and `apply` do for all.
 
     judged: keys of those that it examined. Returns what departed from these, and all it saw of free space. Where a
     block is on file alone it has to be brought back first. Raises `OutOfRoom` before any voxel has changed.
@@ -326,7 +329,7 @@ def replay_into(
     sketch = layers.free.sketch(view)
     seen = layers.free.enter(sketch, free)
     touched = layers.surface.keys_touched(view)
-    plan = layers.surface.plan(view, frame.lsn, layers.surface.enter(touched[np.isin(touched, surface)]))
+    plan = layers.surface.plan(view, frame.lsn, layers.surface.enter(touched[among(touched, surface)]))
     layers.surface.carry_out(verdicts)
     layers.surface.apply(plan, frame.rgb, frame.features)
     layers.free.apply(seen, frame.lsn)
@@ -351,7 +354,3 @@ class Cubes:
         """Whether any of them lies within this distance of a camera."""
         gap = np.linalg.norm(self.centres_m - centre_m, axis=1)
         return bool((gap <= reach_m + self.edge_m).any())
-
-
-def _union(*keys: NDArray[np.int64]) -> NDArray[np.int64]:
-    return np.unique(np.concatenate(keys))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, final
 import numpy as np
 from numpy.typing import NDArray
 
+from spatialmem.key_lists import among
 from spatialmem.layers import Layers
 from spatialmem.store import codec
 from spatialmem.store.moved import FREE, SURFACE, MovedRow
@@ -56,11 +57,11 @@ class Gone:
 
     def every_left(self) -> NDArray[np.int64]:
         """Ascending keys of all surface blocks that evicted frames touched or examined."""
-        return _all_of(keys for _, keys in self.lists())
+        return every_key(keys for _, keys in self.lists())
 
     def every_cell(self) -> NDArray[np.int64]:
         """Ascending keys of all free-space blocks that they saw."""
-        return _all_of(cell_keys(self._layers.cells.get(lsn)) for lsn in sorted(self.lsns))
+        return every_key(cell_keys(self._layers.cells.get(lsn)) for lsn in sorted(self.lsns))
 
     def cells(self) -> Iterator[tuple[int, bytes]]:
         """Sightings of each evicted frame that has any, in log order."""
@@ -96,15 +97,16 @@ class Gone:
     def meeting(
         self, surface: NDArray[np.int64], free: NDArray[np.int64], may_see: Callable[[Iterable[int]], list[int]]
     ) -> list[int]:
-        """Evicted frames that touched any of these blocks; may_see: those of some frames that can have, by distance."""
+        """Evicted frames that touched any of these blocks, whose keys ascend; may_see: those of some frames that can
+        have, by distance."""
         near = set(may_see(self.lsns)) if self.lsns and not self._marks else self.lsns
         return [lsn for lsn in sorted(self.lsns) if self._saw(lsn, free) or (lsn in near and self._met(lsn, surface))]
 
     def _met(self, lsn: int, surface: NDArray[np.int64]) -> bool:
-        return bool(np.isin(self.left_by(lsn), surface).any())
+        return bool(among(self.left_by(lsn), surface).any())
 
     def _saw(self, lsn: int, free: NDArray[np.int64]) -> bool:
-        return len(free) > 0 and bool(np.isin(cell_keys(self._layers.cells.get(lsn)), free).any())
+        return len(free) > 0 and bool(among(cell_keys(self._layers.cells.get(lsn)), free).any())
 
     def departed_kept(self, lsns: Iterable[int], surface: NDArray[np.int64]) -> list[DepartedRow]:
         """What evicted frames saw to be gone elsewhere than in these blocks, which are made anew without them."""
@@ -127,7 +129,8 @@ def _meets(key: int, edge_m: float, box_m: NDArray[np.float64]) -> bool:
     return bool(((low <= box_m[1]) & (low + edge_m >= box_m[0])).all())
 
 
-def _all_of(some: Iterable[NDArray[np.int64]]) -> NDArray[np.int64]:
+def every_key(some: Iterable[NDArray[np.int64]]) -> NDArray[np.int64]:
+    """Ascending keys of all of some lists, of which few stand in RAM at a time."""
     every, left = np.zeros(0, np.int64), iter(some)
     while batch := list(itertools.islice(left, 256)):
         every = np.unique(np.concatenate([every, *batch]))

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spatialmem.errors import OutOfRoom, TooMuchAtOnce
+from spatialmem.key_lists import among
 from spatialmem.layers import Layers, block_arrays
 from spatialmem.motions import Motions
 from spatialmem.store.block_codec import (
@@ -182,7 +183,7 @@ class Moving:
         edge_m = BLOCK * self._layers.config.voxel_size_m
         least, motion = np.full(len(keys), np.inf), np.zeros(len(keys), self.motions.number.dtype)
         for lsn, left in self._gone.lists() if len(keys) else ():
-            at = np.flatnonzero(np.isin(keys, left, assume_unique=True))
+            at = np.searchsorted(keys, left[among(left, keys)])
             away = np.linalg.norm((unpack_keys(keys[at]) + 0.5) * edge_m - self._stood(lsn), axis=1)
             nearer = away < least[at]
             least[at[nearer]], motion[at[nearer]] = away[nearer], self.motions.number[lsn]

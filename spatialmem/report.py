@@ -14,7 +14,8 @@ from spatialmem.voxels.blocks import number_of_blocks, number_of_rows
 
 def described_memory(keeper: Keeper, layers: Layers) -> dict[str, Any]:
     """Counts, sizes and settings, ready for JSON."""
-    rows = list(keeper.rows.values())
+    last_lsn = keeper.last_lsn  # first: frames may be stored meanwhile
+    rows = [row for row in keeper.rows.values() if row.lsn <= last_lsn]
     stamps = [row.stamp_ns for row in rows]
     file, up = keeper.file, keeper.up_in_map
     return {
@@ -29,7 +30,7 @@ def described_memory(keeper: Keeper, layers: Layers) -> dict[str, Any]:
         "suspect_poses": sum(row.pose_suspect for row in rows),
         "revised_poses": sum(row.pose_revision > 0 for row in rows),
         "moved_blocks": 0 if file is None else file.moved_blocks(),
-        "forgotten_frames": keeper.last_lsn - len(rows),
+        "forgotten_frames": last_lsn - len(rows),
         "base_lsn": keeper.base_lsn,
         "horizon_lsn": keeper.horizon_lsn,
         "budget": {"ram_bytes": keeper.config.ram_bytes, "file_bytes": keeper.config.file_bytes},

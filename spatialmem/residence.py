@@ -262,15 +262,20 @@ class Residence:
         surface = surface[np.argsort(grid.pools.keys[surface])]
         free = free[np.argsort(space.pools.keys[free])]
         held, held_free = surface[grid.pools.changed[surface] > 0], free[space.pools.changed[free] > 0]
+        used = self.summaries.used
         slots = self._slots(grid.pools.keys[held])
         stale, stale_free = (
             self._unwritten("surface", grid.pools, held),
             self._unwritten("free", space.pools, held_free),
         )
-        self.store.put(
-            self._written(held, slots, stale),
-            free_rows(space.pools, stale_free, tags(space.pools, stale_free, lsn)),
-        )
+        try:
+            self.store.put(
+                self._written(held, slots, stale),
+                free_rows(space.pools, stale_free, tags(space.pools, stale_free, lsn)),
+            )
+        except BaseException:
+            self.summaries.take_back(used)
+            raise
         _raise_to(grid.pools.contains, stale, lsn)
         _raise_to(space.pools.contains, stale_free, lsn)
         with layers.moving():

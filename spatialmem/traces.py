@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spatialmem.gone import Gone, cell_keys
+from spatialmem.key_lists import among
 from spatialmem.moving import Keys, Moving, MovingLayer
 from spatialmem.store import codec
 from spatialmem.store.moved import FREE, SURFACE, MovedRow
@@ -41,13 +42,13 @@ class Ways:
 
     def ends(self, keys: NDArray[np.int64]) -> NDArray[np.int64]:
         """Ascending keys of the blocks into which something came of blocks with these distinct keys."""
-        found = np.flatnonzero(np.isin(self._from, keys, assume_unique=True))
+        found = np.searchsorted(self._from, keys[among(keys, self._from)])
         pieces = [self._to[self._starts[n] : self._starts[n + 1]] for n in found]
         return np.unique(np.concatenate([self._to[:0], *pieces]))
 
     def traces(self, keys: NDArray[np.int64]) -> NDArray[np.int64]:
         """Ascending keys of the blocks with traces of an evicted frame that had some in blocks with these keys."""
-        return np.union1d(np.setdiff1d(keys, self.layer.vacated), self.ends(keys))
+        return np.union1d(keys[~among(keys, self.layer.vacated)], self.ends(keys))
 
 
 @final
@@ -96,7 +97,7 @@ def _marks(
         for key in ends + ([row.key] if row.key in stood and row.key in kept else []):
             found.setdefault(key, set()).update(row.lsns)
     for lsn, keys, moved in retained:
-        left = np.intersect1d(keys, ways.layer.kept) if moved else keys[:0]
+        left = keys[among(keys, ways.layer.kept)] if moved else keys[:0]
         for key in np.union1d(ways.ends(keys), left).tolist():
             found.setdefault(key, set()).add(lsn)
     return [MovedRow(layer, key, at_lsn, tuple(sorted(lsns))) for key, lsns in sorted(found.items())]

@@ -18,7 +18,9 @@ from spatialmem.budget import ByteBudget
 from spatialmem.errors import InvalidValue, MemoryFileError, OutOfRoom
 from spatialmem.geometry import exp_so3, make_transform
 from spatialmem.memory import SpatialMemory
+from spatialmem.store.block_codec import unpack_surface_block
 from spatialmem.voxels.search import Filter
+from spatialmem.voxels.surface_reading import near_surface
 
 ROOMS = 6
 SMALL = {"ram_bytes": 26 << 20, "file_bytes": 1 << 34}
@@ -238,12 +240,13 @@ def test_a_crash_between_writing_and_giving_up_loses_nothing(tmp_path, frames, m
 def test_a_disk_that_takes_no_block_refuses_the_frame_and_changes_nothing(tmp_path, frames, monkeypatch):
     with mh.create(tmp_path / "a.mem", **COARSE, checkpoint_frames=1000) as memory:
 
-        def full(*given, **more):
+        def full(surface, free):
+            assert all(row.data for row in (*surface, *free))  # all are packed before the disk refuses them
             raise MemoryFileError("disk full")
 
-        refused = 0
+        refused, summaries = 0, memory._layers.residence.summaries
         for frame in frames[:15]:
-            before = memory.canonical_hash(), memory.info()["frames"]
+            before = memory.canonical_hash(), memory.info()["frames"], summaries.used
             with monkeypatch.context() as patch:
                 patch.setattr(memory._layers.residence.store, "put", full)
                 try:
@@ -251,7 +254,7 @@ def test_a_disk_that_takes_no_block_refuses_the_frame_and_changes_nothing(tmp_pa
                     continue
                 except MemoryFileError:
                     refused += 1
-            assert (memory.canonical_hash(), memory.info()["frames"]) == before
+            assert (memory.canonical_hash(), memory.info()["frames"], summaries.used) == before
             mh.observe_all(memory, [frame])
         assert refused >= 2
         assert memory.check() == []
@@ -343,6 +346,29 @@ def test_questions_say_what_they_had_no_room_for(path):
         answer = memory.query(box_m=np.array([(-99, -99, -99), (99, 99, 99)]))
         assert "on file may hold more" in answer.not_searched
         assert memory.query("red").not_searched == ""
+
+
+def test_what_is_remembered_of_blocks_on_file_alone_is_what_they_hold(coarse):
+    with SpatialMemory.open(coarse, "a") as memory:
+        residence, query = memory._layers.residence, memory.encoder.encode_text("yellow").vector
+        assert residence.give_up_all()  # beside those that were left on file when it was opened
+        shelf, number, near = residence.surface, memory._layers.epochs.number, near_surface(memory.config)
+        assert len(shelf) == len(shelf.keys) > 500 and len(np.unique(shelf.slot)) == len(shelf.slot)
+        voxels = residence.summaries.voxels(shelf.slot)
+        highest = residence.summaries.highest(shelf.slot, query, number)
+        for n, block in enumerate(map(unpack_surface_block, datas(residence.store, shelf.keys))):
+            told = block.feature_weight > 0
+            at_surface = (np.abs(block.dist[block.has_row].astype(int)) <= near) & (block.weight[block.has_row] > 0)
+            assert voxels[n].tolist() == [at_surface.sum(), (at_surface & ~told).sum()]
+            unit = block.features[told].view(np.float16).astype(np.float64)
+            unit /= np.maximum(np.linalg.norm(unit, axis=1, keepdims=True), 1e-9)
+            assert highest[n] >= (unit @ query).max(initial=-1.0) - 1e-4
+        assert 0 < (highest >= memory.encoder.min_similarity).sum() < 0.3 * len(highest)  # of others it need not look
+
+
+def datas(store, keys):
+    """What the file holds of surface blocks."""
+    return [row.data for n in range(0, len(keys), 256) for row in store.read("surface", keys[n : n + 256].tolist())]
 
 
 def test_a_view_that_needs_more_than_fits_is_refused_in_words(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 
 import budget_helpers as bh
@@ -17,7 +18,9 @@ from test_forgetting import assert_nowhere, pieces
 from spatialmem.errors import MemoryFileError, OutOfRoom
 from spatialmem.geometry import exp_so3, make_transform
 from spatialmem.memory import SpatialMemory
+from spatialmem.residence import Residence
 from spatialmem.store import codec, maintenance
+from spatialmem.store.file import MemoryFile
 from spatialmem.voxels.blocks import block_of, keys_in_order, read_block
 
 LAP, LAPS, VOXEL_M = 12, 2, 0.06
@@ -205,6 +208,27 @@ def test_blocks_on_file_alone_move_as_those_in_ram(half, tmp_path):
             assert memory.check() == []
     with SpatialMemory.open(path) as memory:
         assert hashes == [memory.canonical_hash()] * 2
+
+
+def test_blocks_that_stay_are_not_deleted_because_they_are_on_file_alone(half, monkeypatch):
+    make_room, correct, stayed = Residence.room_to_start_over, MemoryFile.correct, set()
+
+    def give_up_all(residence, surface, free):
+        make_room(residence, surface, free)
+        residence.give_up_all()
+
+    def looked_at(file, poses, used, anchor, layers):
+        layers = dataclasses.replace(layers, surface=list(layers.surface), free=list(layers.free))
+        for rows, bare in ((layers.surface, layers.bare_surface), (layers.free, layers.bare_free)):
+            assert {row.key for row in rows}.isdisjoint(bare)
+        stayed.update({row.key for row in layers.surface} & set(memory._layers.residence.surface.away_keys.tolist()))
+        correct(file, poses, used, anchor, layers)
+
+    monkeypatch.setattr(Residence, "room_to_start_over", give_up_all)
+    monkeypatch.setattr(MemoryFile, "correct", looked_at)
+    memory = SpatialMemory.open(half, "a")
+    assert memory.correct_poses(corrections(memory, [3], seed=4, metres=0.2)).moved_blocks > 0 and stayed
+    assert_equals_its_rebuild(half, memory)
 
 
 # --- forgetting

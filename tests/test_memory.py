@@ -11,6 +11,7 @@ import pytest
 import synthetic as room
 
 from spatialmem import geometry as g
+from spatialmem import report
 from spatialmem.config import MemoryConfig
 from spatialmem.errors import InvalidValue, MemoryFileError, ReadOnlyMemory, SpatialMemError, UnplacedSession
 from spatialmem.memory import SpatialMemory
@@ -368,6 +369,18 @@ def test_info_is_ready_for_json_and_counts_right(path, on_file):
         assert info["surface_rows"] >= len(memory.points().position_m) > 1000
         assert 0 < info["ram_bytes"] < memory.config.ram_bytes
         assert bool(info["file_bytes"]) == on_file
+
+
+def test_a_frame_that_comes_while_info_counts_is_not_taken_for_a_forgotten_one(monkeypatch):
+    count = report.block_counts
+
+    def beside_a_writer(layers):
+        mh.observe_all(memory, frames()[2:3])
+        return count(layers)
+
+    monkeypatch.setattr(report, "block_counts", beside_a_writer)
+    with mh.create(None, frames(2), voxel_size_m=0.08) as memory:
+        assert memory.info()["forgotten_frames"] == 0
 
 
 def test_another_encoder_is_refused(path):

@@ -101,6 +101,8 @@ def test_targets_are_all_blocks_that_anything_reaches_and_no_others():
     ways = transport.sources_of()
     assert set(ways[:, 1].tolist()) == set(transport.targets.tolist())
     assert set(ways[:, 1].tolist()) <= set(transport.targets.tolist())
+    for some in (transport.targets[1::3], transport.targets[:1], np.array([5, *transport.targets[-2:]]), keys[:0]):
+        assert transport.origins(some).tolist() == np.unique(ways[np.isin(ways[:, 1], some), 0]).tolist()
 
 
 @pytest.mark.parametrize(("seed", "voxels"), [(7, 3.0), (8, 0.8), (9, 0.3)])

@@ -45,6 +45,15 @@ class Summaries:
         self._used += 1
         return self._used - 1
 
+    @property
+    def used(self) -> int:
+        """Number of slots in use."""
+        return self._used
+
+    def take_back(self, used: int) -> None:
+        """All slots that were given after so many had come into use are not needed after all."""
+        self._used = used
+
     def write(self, slot: int, block: BlockArrays, number: int = 0) -> None:
         """Summarise a block, for epoch `number` and those that follow; for older ones nothing is known any more."""
         told = self._told(block)

@@ -134,7 +134,8 @@ class Transport:
             some = slice(first, first + AT_ONCE)
             _, places, counts[some] = self._chosen(np.arange(len(self._targets))[some])
             pairs.append(self._read_for(places, self._targets[some]))
-        self._from_to = np.concatenate(pairs)
+        found = np.concatenate(pairs)
+        self._from_to = found[np.argsort(found[:, 1], kind="stable")]
         self.targets: NDArray[np.int64] = self._targets[counts > 0]
         """ascending keys of the blocks that anything comes to lie in"""
 
@@ -182,7 +183,9 @@ class Transport:
 
     def origins(self, keys: NDArray[np.int64]) -> NDArray[np.int64]:
         """Ascending keys of the blocks whose content is read for what lies in any of these now."""
-        return np.unique(self._from_to[np.isin(self._from_to[:, 1], keys), 0])
+        low, high = (np.searchsorted(self._from_to[:, 1], keys, side) for side in ("left", "right"))
+        pieces = [self._from_to[a:b, 0] for a, b in zip(low.tolist(), high.tolist(), strict=True)]
+        return np.unique(np.concatenate([self._from_to[:0, 0], *pieces]))
 
     def chosen(self, keys: NDArray[np.int64]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
         """(C, 512, MOST) motions and places * 512 + voxel among `self.keys`, for any blocks; -1: nothing comes."""
