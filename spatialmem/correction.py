@@ -129,7 +129,9 @@ class Correction:
         anew_of = frozenset(lsn for lsn, keys in judged if len(keys) and not among(keys, settled).any())
         rows = [row for lsn in every if lsn in anew_of for row in departed[lsn]]
         rows += gone.departed_kept(met - self._erased, self._surface) + self._departed_elsewhere(anew_of)
-        return self._corrected(cells, anew_of | met | self._erased | {row.valid_from for row in rows}, rows, len(every))
+        of = anew_of | met | self._erased | {row.valid_from for row in rows}
+        of, rows = gone.departed_without(self._erased, anew_of, of, rows)
+        return self._corrected(cells, of, rows, len(every))
 
     def _corrected(
         self, cells: dict[int, bytes], departed_of: frozenset[int], departed: list[DepartedRow], replayed: int

@@ -65,7 +65,10 @@ def _with_shelves(epoch: MapEpoch, residence: Residence, read: BlockReader) -> I
         yield replace(epoch, surface=surface, free=free)
     finally:
         if away is not None:
-            away.close()
+            try:
+                away.close()
+            finally:  # Ctrl-C may strike in there before it has let go
+                away.close()
 
 
 def _surface_of(read: BlockReader, width: int) -> Callable[[NDArray[np.int64]], Iterator[tuple[int, BlockArrays]]]:

@@ -115,6 +115,34 @@ class Gone:
         rows = [row for row in self._layers.departed if row.valid_from in found]
         return [row for row in rows if not ((low < row.box_max_m) & (low + edge_m > row.box_min_m)).all(1).any()]
 
+    def departed_without(
+        self, erased: Set[int], anew_of: Set[int], of: Set[int], rows: list[DepartedRow]
+    ) -> tuple[frozenset[int], list[DepartedRow]]:
+        """Frames whose departed regions are taken again, and these regions, so that none tells what erased frames saw.
+
+        anew_of: frames whose regions were found again without them; of, rows: what was to be taken so far. Where poses
+        were corrected, a region need not lie in the blocks that the frames which saw it are known to have touched: then
+        their numbers have to do, which may take more than the erased ones saw.
+        """
+        places, log = self._keeper.places, self._keeper.rows
+        if not erased or not self.lsns or not places.revised:
+            return frozenset(of), rows
+        corrected = np.array([row.lsn for row in log.values() if places.was_corrected(row)], np.int64)
+        forgotten = np.array(sorted(erased), np.int64)
+
+        def tells(row: DepartedRow) -> bool:
+            moved = _any_between(corrected, row.first_lsn, row.last_lsn) or row.valid_from in corrected
+            return row.valid_from not in anew_of and moved and _any_between(forgotten, row.first_lsn, row.last_lsn)
+
+        told = {row.valid_from for row in self._layers.departed if row.valid_from not in of and tells(row)}
+        others = [row for row in self._layers.departed if row.valid_from in told]
+        return frozenset(of | told), [row for row in [*rows, *others] if not tells(row)]
+
+
+def _any_between(lsns: NDArray[np.int64], first: int, last: int) -> bool:
+    """Whether any of ascending lsns (N,) is one of these."""
+    return bool(np.searchsorted(lsns, first) < np.searchsorted(lsns, last, "right"))
+
 
 def cell_keys(blob: bytes | None) -> NDArray[np.int64]:
     """Keys of the free-space blocks that a frame with these sightings saw."""

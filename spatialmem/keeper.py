@@ -89,8 +89,11 @@ class Keeper:
 
     def _restore_rows(self, path: Path) -> None:
         file = self.on_file()
-        for row in file.each_keyframe():
-            self._remember(row)
+        for values, camera in file.logged():
+            self.rows.add_stored(values, camera)
+            lsn, session_id, camera_id, seq, stamp_ns = values[:5]
+            self._log_of(session_id, camera_id).note(lsn, seq, stamp_ns, values[13] is not None, values[17])
+            self.last_lsn = max(self.last_lsn, lsn)
         # after the rows: a live writer places a session before its first frame
         self.places = Places.restored(file.anchors(), file.poses(), self.rows)
         for row in (self.rows[lsn] for lsn in self.places.all_refined if lsn in self.rows):
@@ -176,7 +179,10 @@ class Keeper:
         return log_entry.file_entry(row, frame, map_from_camera, encoding, examined, self.config.jpeg_quality)
 
     def _log_of(self, session_id: str, camera_id: str) -> CameraLog:
-        return self._cameras.setdefault((session_id, camera_id), CameraLog(self.rows))
+        found = self._cameras.get((session_id, camera_id))
+        if found is None:
+            found = self._cameras[(session_id, camera_id)] = CameraLog(self.rows)
+        return found
 
     def commit(self, entry: LogEntry, prepared: Prepared, layers: Layers) -> None:
         """Put a frame on disk; when this returns, it survives a crash. `layers` do not contain it yet."""
@@ -305,12 +311,11 @@ class Keeper:
         cells = ((lsn, blob) for lsn, blob in file.all_cells() if lsn in self.rows)  # all are read, and so checked
         layers.cells = dict(cells) if self.read_only else FileSightings(file, (lsn for lsn, _ in cells))
         layers.departed = [row for row in file.departed() if row.valid_from in self.rows]
-        for row in self.rows.values():
-            layers.note(row.lsn, row.stamp_ns, self.places.map_from_camera(row))
-            if row.lsn <= self._round.base_lsn:
-                layers.last_lsn = row.lsn
-                continue
-            layers.apply(layers.prepare(self.logged(row)), replay=True)
+        for lsns, stamps_ns, map_from_camera in self.places.stand(self.rows):
+            layers.note_all(lsns, stamps_ns, map_from_camera)
+        layers.last_lsn = max((lsn for lsn in self.rows if lsn <= self._round.base_lsn), default=0)
+        for lsn in [lsn for lsn in self.rows if lsn > self._round.base_lsn]:
+            layers.apply(layers.prepare(self.logged(self.rows[lsn])), replay=True)
         layers.publish()
         return layers
 

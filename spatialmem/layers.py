@@ -185,6 +185,16 @@ class Layers:
         self._stamps[lsn] = stamp_ns
         self._poses[lsn] = np.concatenate([map_from_camera[:3, 3], map_from_camera[:3, 2]])
 
+    def note_all(
+        self, lsns: NDArray[np.int64], stamps_ns: NDArray[np.int64], map_from_camera: NDArray[np.float64]
+    ) -> None:
+        """`note` of frames (N,) with these poses (N, 4, 4)."""
+        if not len(lsns):
+            return
+        self.note(int(lsns[-1]), int(stamps_ns[-1]), map_from_camera[-1])  # the last one makes room for all
+        self._stamps[lsns] = stamps_ns
+        self._poses[lsns] = np.concatenate([map_from_camera[:, :3, 3], map_from_camera[:, :3, 2]], axis=1)
+
     def centre_of(self, lsn: int) -> NDArray[np.float64]:
         """(3,) camera centre of a stored frame in the map frame."""
         return self._poses[lsn, :3]

@@ -6,8 +6,8 @@ Objects of their own would take some 700 bytes a frame, most of them headers of 
 from __future__ import annotations
 
 import struct
-from collections.abc import Hashable, Iterable, Iterator, Mapping
-from typing import Generic, TypeVar, final
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Generic, TypeVar, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,10 +21,13 @@ _NUMBERS = ("pose_sigma_m", "pose_sigma_rad", "agrees", "seen_through", "occlude
 """NaN where the row has None"""
 _RECORD = struct.Struct("<???iiiiqqi7d16d")
 """stored, suspect, encoded; reason, session, camera id, camera by number; seq, stamp, pose revision; numbers, pose"""
+_WHOLE_POSE = struct.Struct("<???iiiiqqi7d128s")
+"""the same, with the pose as it stands in the file"""
 _NOTHING = bytes(_RECORD.size)
 _COLUMNS = np.dtype(
-    {"names": ["stored", "stamp_ns"], "formats": ["?", "<i8"], "offsets": [0, 27], "itemsize": _RECORD.size}
-)
+    {"names": ["stored", "session", "stamp_ns", "pose"], "formats": ["?", "<i4", "<i8", "(4, 4)<f8"],
+     "offsets": [0, 7, 27, _RECORD.size - 128], "itemsize": _RECORD.size}
+)  # fmt: skip
 _NAN = float("nan")
 V = TypeVar("V", bound=Hashable)
 
@@ -60,23 +63,40 @@ class LogRows(Mapping[int, KeyframeRow]):
 
     def add(self, row: KeyframeRow) -> None:
         """Take in a row, in place of the one of that lsn where there is one."""
-        number, at = divmod(row.lsn, _CHUNK)
-        chunk = self._chunks.get(number)
-        held = chunk is not None and bool(chunk[at * _RECORD.size])
-        if chunk is None:
-            chunk = bytearray(_CHUNK * _RECORD.size)
-        elif row.lsn <= self._last or number in self._borrowed:  # others read it, up to the last of their rows
-            chunk = bytearray(chunk)
         text, numbers = self._texts.number, (getattr(row, name) for name in _NUMBERS)
-        _RECORD.pack_into(
-            chunk, at * _RECORD.size, True, row.pose_suspect, row.encoded, text(row.reason), text(row.session_id),
-            text(row.camera_id), self._cameras.number(row.camera), row.seq, row.stamp_ns, row.pose_revision,
+        record = _RECORD.pack(
+            True, row.pose_suspect, row.encoded, text(row.reason), text(row.session_id), text(row.camera_id),
+            self._cameras.number(row.camera), row.seq, row.stamp_ns, row.pose_revision,
             *(_NAN if value is None else value for value in numbers), *row.world_from_camera.ravel().tolist(),
         )  # fmt: skip
+        self._put(row.lsn, record)
+
+    def add_stored(self, values: Sequence[Any], camera: Camera) -> None:
+        """`add`, of a row as the file has it: the columns of `keyframes`, checked, with a pose that is one."""
+        lsn, session, camera_id, seq, stamp_ns, _, pose, revision, sigma_m, sigma_rad, reason, suspect, encoded = (
+            values[:13]
+        )
+        text, numbers = self._texts.number, (sigma_m, sigma_rad, *values[13:])
+        record = _WHOLE_POSE.pack(
+            True, suspect, encoded, text(reason), text(session), text(camera_id), self._cameras.number(camera), seq,
+            stamp_ns, revision, *[_NAN if value is None else value for value in numbers], pose,
+        )  # fmt: skip
+        self._put(lsn, record)
+
+    def _put(self, lsn: int, record: bytes) -> None:
+        number, at = divmod(lsn, _CHUNK)
+        chunk = self._chunks.get(number)
+        if chunk is None:
+            chunk = bytearray(_CHUNK * _RECORD.size)
+        elif lsn <= self._last or number in self._borrowed:  # others read it, up to the last of their rows
+            chunk = bytearray(chunk)
+        start = at * _RECORD.size
+        self._count += not chunk[start]
+        chunk[start : start + _RECORD.size] = record
         self._chunks[number] = chunk
-        self._borrowed -= {number}
-        self._count += not held
-        self._last = max(self._last, row.lsn)
+        if self._borrowed:
+            self._borrowed -= {number}
+        self._last = max(self._last, lsn)
 
     def until(self, lsn: int) -> LogRows:
         """The rows up to this one as they are now."""
@@ -105,6 +125,14 @@ class LogRows(Mapping[int, KeyframeRow]):
         parts = [(lsns, columns["stamp_ns"][lsns % _CHUNK]) for lsns, columns in self._parts()]
         none = np.zeros(0, np.int64)
         return np.concatenate([none, *(p[0] for p in parts)]), np.concatenate([none, *(p[1] for p in parts)])
+
+    def poses(self) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], list[str], NDArray[np.float64]]]:
+        """Of some frames after the other: ascending lsn (N,), stamps (N,), sessions, and poses (N, 4, 4) as they were
+        observed, in the world of their session."""
+        for lsns, columns in self._parts():
+            some = columns[lsns % _CHUNK]
+            sessions = [self._texts.values[number] for number in some["session"].tolist()]
+            yield lsns, some["stamp_ns"].copy(), sessions, some["pose"].copy()
 
     def __getitem__(self, lsn: int) -> KeyframeRow:
         place = self._place(lsn)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from spatialmem.log_rows import LogRows
 from spatialmem.store.rows import AnchorRow, KeyframeRow, PoseRow
 from spatialmem.voxels.keys import moved_keys
 
@@ -74,6 +75,14 @@ class Places:
         """(4, 4) pose of a stored frame in the map."""
         return self.map_from_session(row.session_id) @ self.world_from_camera(row)
 
+    def stand(self, rows: LogRows) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]]:
+        """Of some stored frames after the other: lsn (N,), stamps (N,), and `map_from_camera` (N, 4, 4)."""
+        for lsns, stamps_ns, sessions, poses in rows.poses():
+            for n, lsn in enumerate(lsns.tolist()) if self._poses else ():
+                poses[n] = self._poses.get(lsn, poses[n])
+            places = {session: self.map_from_session(session) for session in set(sessions)}
+            yield lsns, stamps_ns, np.stack([places[session] for session in sessions]) @ poses
+
     def refined(self, lsn: int) -> bool:
         """Whether a frame was stored by another pose than the observed one."""
         return lsn in self._stored
@@ -105,6 +114,13 @@ class Places:
         """How many revisions of poses and of places of sessions came after what they revise was stored."""
         revised = sum(self._revisions.values()) - len(self._stored)
         return revised + sum(anchor.revision > 0 for anchor in (*self._anchors.values(), *self._ended))
+
+    def was_corrected(self, row: KeyframeRow) -> bool:
+        """Whether a frame was given another pose, or its session another place, since it was stored."""
+        anchor = self._anchors.get(row.session_id)
+        return self._revisions.get(row.lsn, 0) > (row.lsn in self._stored) or (
+            anchor is not None and anchor.revision > 0
+        )
 
     def next_revision(self, lsn: int) -> int:
         """Number of the next revision of a frame's pose."""

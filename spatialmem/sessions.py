@@ -42,17 +42,20 @@ class CameraLog:
 
     def add(self, row: KeyframeRow, refined: bool = False) -> None:
         """Take in the camera's next stored frame; `refined`: its pose was revised as it was stored."""
-        self._rising &= row.seq >= self.next_seq
         if refined:
             self.note_refined(row.lsn)
-        self._seqs.append(row.seq)
-        self._lsns.append(row.lsn)
-        self.stamp_ns = row.stamp_ns
-        self.next_seq = max(self.next_seq, row.seq + 1)
-        looked = row.agrees is not None  # it had depth readings to compare with the map
+        self.note(row.lsn, row.seq, row.stamp_ns, row.agrees is not None, row.residual_m)
+
+    def note(self, lsn: int, seq: int, stamp_ns: int, looked: bool, residual_m: float | None) -> None:
+        """`add`; looked: it had depth readings to compare with the map."""
+        self._rising &= seq >= self.next_seq
+        self._seqs.append(seq)
+        self._lsns.append(lsn)
+        self.stamp_ns = stamp_ns
+        self.next_seq = max(self.next_seq, seq + 1)
         self.counted[looked] += 1
         if looked:
-            self.residuals_m.append(row.residual_m)
+            self.residuals_m.append(residual_m)
 
     def note_refined(self, lsn: int) -> None:
         """The pose of this frame was revised as it was stored."""

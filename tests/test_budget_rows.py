@@ -18,11 +18,12 @@ import store_helpers as sh
 
 from spatialmem.errors import MemoryFileError, OutOfRoom
 from spatialmem.memory import SpatialMemory
+from spatialmem.store import room as room_module
 from spatialmem.store import schema as sch
 from spatialmem.store.file import MemoryFile
 from spatialmem.store.lsn_ranges import LsnRanges
 from spatialmem.store.queries import disk_sizes
-from spatialmem.store.room import wal_bytes_of
+from spatialmem.store.room import Room, wal_bytes_of
 from spatialmem.store.rows import CorrectedLayers, TombstoneRow
 
 LIMIT = 8 << 20
@@ -297,6 +298,38 @@ def test_a_reader_that_holds_the_wal_is_named_and_no_frame_is_given_up_for_it(fu
     assert memory.canonical_hash() == hashed and disk_sizes(memory.path)["total"] <= bh.LIMIT
     reader.execute("ROLLBACK")
     mh.observe_all(memory, bh.stream(100 + stored, 3))
+    assert memory.check() == []
+
+
+def test_a_reader_that_stays_is_waited_for_once_and_briefly(full, monkeypatch):
+    """Not at each frame that is refused, and again only when another one has come."""
+    memory, reader = full
+    waits, fold, refused = [], Room.fold, 0
+
+    def noted(room, patience_ms=None):
+        waits.append(patience_ms)
+        fold(room, patience_ms)
+
+    monkeypatch.setattr(Room, "fold", noted)
+    frames = bh.stream(100, 90)
+    for _ in range(2):
+        for frame in frames:
+            waits.clear()
+            try:
+                memory.observe(frame)
+            except OutOfRoom:
+                refused += 1
+                assert None not in waits and sum(waits) == (room_module._PATIENCE_MS if refused == 1 else 0)
+                if refused == 3:
+                    break
+            else:
+                assert refused == 0
+        assert refused == 3 and room_module._PATIENCE_MS < 500
+        reader.execute("ROLLBACK")
+        mh.observe_all(memory, [next(frames)])
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM keyframes").fetchone()
+        refused = 0
     assert memory.check() == []
 
 

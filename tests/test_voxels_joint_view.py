@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from spatialmem.voxels.joint_view import JointView
 
 from spatialmem.types import Camera, View
 from spatialmem.voxels import joint_view
-from spatialmem.voxels.joint_view import JointView
 
 SHAPE = ROWS, COLUMNS = 6, 8
 CAMERA = Camera(4.0, 4.0, 3.5, 2.5, COLUMNS, ROWS)

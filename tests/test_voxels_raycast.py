@@ -13,7 +13,7 @@ from voxel_scenes import FORWARD, WIDTH, camera, fuse, patch_features, plane_dep
 from spatialmem.types import Camera
 from spatialmem.voxels import raycast
 from spatialmem.voxels.allocate import add_block
-from spatialmem.voxels.cast import GAP_VOXELS, _depth_ranges, cast_depth
+from spatialmem.voxels.cast import GAP_VOXELS, cast_depth, depth_ranges, keys_at_hand
 from spatialmem.voxels.integrate import DIST_ONE
 from spatialmem.voxels.keys import pack_key
 from spatialmem.voxels.surface import SurfaceGrid
@@ -134,7 +134,7 @@ def test_tile_ranges_never_cut_a_hit(room, stride, offset, step):
     pose[:3, 3] = (1.2, 0.4, 1.6)  # among the blocks, some of them behind
     seen = cast(room, pose, cam, stride, offset)
     rows, columns = seen.shape
-    near, far = _depth_ranges(room.pools, room.grid, pose, cam, stride, offset, rows, columns)
+    near, far = depth_ranges(keys_at_hand(room.pools), room.grid, pose, cam, stride, offset, (rows, columns))
     full = np.empty_like(seen)
     raycast.cast_rows(0, rows, room.pools, pose, pinhole(cam), VOXEL, float(room.grid.truncation), 1, GAP_VOXELS,
                       stride, offset, np.full(near.shape, 0.05), np.full(far.shape, 60.0), full)  # fmt: skip

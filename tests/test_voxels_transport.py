@@ -10,7 +10,7 @@ from reference import transport as plain
 from voxel_scenes import threads
 
 from spatialmem.geometry import exp_so3, make_transform
-from spatialmem.voxels import carry, free_carry
+from spatialmem.voxels import carry, free_carry, half_way
 from spatialmem.voxels.blocks import BlockArrays, block_of, write_block
 from spatialmem.voxels.integrate import Grid
 from spatialmem.voxels.keys import VOXELS, keys_of, unpack_keys
@@ -219,6 +219,38 @@ def test_which_motion_a_voxel_follows():
     assert found[[0, 1, 2]].tolist() == [1, 3, 1]
     assert found[3] == 1, "the nearest voxel that has a row is its neighbour"
     assert found[511] == 2 and (found[weight == 0] == NOTHING).all()
+
+
+@settings(max_examples=12)
+@given(st.integers(0, 10**6))
+def test_the_motion_half_way_is_looked_for_among_all(seed):
+    """Each voxel with a row, against the plain reference that looks through every motion."""
+    pools, keys, blocks, _, _ = scene(seed, 4)
+    rng = np.random.default_rng(seed)
+    shifts = rng.normal(size=(40, 3)) * rng.choice([0.05, 0.5])
+    turns = rng.normal(size=(40, 3)) * rng.choice([0.0, 0.02, 0.3])
+    motions = np.stack([make_transform(exp_so3(turn), shift) for turn, shift in zip(turns, shifts, strict=True)])
+    motion_of, at = rng.integers(0, 40, 9).astype(np.int16), np.array([block_of(pools, key) for key in keys])
+    grid = Grid(np.float32(VOXEL_M), np.float32(1.0))
+    found = carry.followed(pools, grid, at, motion_of, motions, np.zeros(len(keys), np.int16))
+    for key, block, follows in zip(keys, blocks, found, strict=True):
+        for row, i in enumerate(np.flatnonzero(block.has_row)):
+            centre_m = (unpack_keys(np.array([key]))[0] * 8 + (i % 8, i // 8 % 8, i // 64) + 0.5) * VOXEL_M
+            ends = motion_of[block.first[row]], motion_of[block.last[row]]
+            wanted = plain.half_way(centre_m, *ends, motions, 1.0)
+            assert follows[i] == wanted or {follows[i], wanted} <= set(ends), "both ends are as near, but for rounding"
+
+
+def test_around_a_block_few_motions_can_be_half_way():
+    """Of a thousand along a drift of 0.5 m and 3 degrees; those that are not listed are never the nearest."""
+    share = np.linspace(0.0, 1.0, 1000)
+    to = np.stack([make_transform(exp_so3((0.0, 0.0, 0.05 * s)), (0.5 * s, 0.1 * s, 0.0)) for s in share])[:, :3]
+    listed, centre, radius = np.empty(1000, np.int32), np.array([2.0, 1.0, 0.5]), 0.3
+    count = half_way._list(to, 200, 900, *centre, radius, listed)
+    assert 0 < count < 100 and (np.diff(listed[:count]) > 0).all()
+    rng = np.random.default_rng(0)
+    for point in centre + rng.uniform(-1.0, 1.0, (50, 3)) * radius / np.sqrt(3.0):
+        assert plain.half_way(point, 200, 900, to, 1.0) in listed[:count]
 
 
 def test_free_space_adds_up_within_its_limits():

@@ -79,6 +79,16 @@ class Contents(ABC):
                 known = self.read(queries.cameras)
             yield rec.keyframe_row(values, queries.camera_of(values, known))
 
+    def logged(self) -> Iterator[tuple[Sequence[Any], Camera]]:
+        """`each_keyframe`, as the columns of `keyframes`, checked, and the camera: for who keeps them in arrays."""
+        known: dict[int, Camera] = {}
+        for chunk in self._chunks(sch.KEYFRAMES):
+            rec.require_poses(chunk)
+            for values in chunk:
+                if values[5] not in known:  # as above
+                    known = self.read(queries.cameras)
+                yield values, queries.camera_of(values, known)
+
     def blobs(self, lsn: int) -> FrameBlobs:
         """Encoded contents of a frame; `Evicted` when they were given up."""
         blobs = rec.frame_blobs(self._one(sch.FRAMES, lsn))
@@ -207,8 +217,13 @@ class Contents(ABC):
         return self.read(lambda connection: queries.recorded_count(connection, table))
 
     def _in_chunks(self, table: sch.Table, after: int = -1) -> Iterator[Sequence]:
-        """Rows by ascending integer key, a few hundred at a time, so that a large table never stands in RAM."""
+        """Rows by ascending integer key; a large table never stands in RAM."""
+        for chunk in self._chunks(table, after):
+            yield from chunk
+
+    def _chunks(self, table: sch.Table, after: int = -1) -> Iterator[list[Sequence]]:
+        """Rows by ascending integer key, a few hundred at a time."""
         name = table.names[0]
         while chunk := self._rows(table, f"WHERE {name} > ? ORDER BY {name} LIMIT {queries.CHUNK}", (after,)):
-            yield from chunk
+            yield chunk
             after = chunk[-1][0]

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spatialmem.errors import InvalidValue, MemoryFileError
+from spatialmem.store import checking
 from spatialmem.store import records as rec
 from spatialmem.store import schema as sch
 from spatialmem.store.rows import KeyframeRow, TombstoneRow
@@ -35,7 +36,7 @@ class SqlResult(NamedTuple):
 def rows(connection: sqlite3.Connection, table: sch.Table, where: str, params: Sequence[Any] = ()) -> list[Sequence]:
     """Whole rows, checked against their checksums and without them."""
     found = connection.execute(table.select(where), params).fetchall()  # first: a statement that a damaged row left
-    return [table.checked(row) for row in found]  # half read would keep the writer from folding its wal
+    return checking.checked(table, found)  # half read would keep the writer from folding its wal
 
 
 LAST_LSN = (

@@ -46,14 +46,30 @@ def keyframe_row(values: Sequence, camera: Camera) -> KeyframeRow:
     lsn, session_id, camera_id, seq, stamp_ns, _, pose, revision, sigma_m, sigma_rad, reason, suspect, encoded = values[
         :13
     ]
-    if revision > _MOST_REVISIONS:
-        raise MemoryFileError(
-            f"row {lsn} of table keyframes is damaged: pose_revision is {revision}; restore the file from a copy"
-        )
+    _require_revision(values)
     return KeyframeRow(
         lsn, session_id, camera_id, seq, stamp_ns, camera, pose_matrix(pose, f"pose of frame {lsn}"), reason,
         bool(suspect), bool(encoded), revision, sigma_m, sigma_rad, *values[13:],
     )  # fmt: skip
+
+
+def require_poses(rows: Sequence[Sequence]) -> None:
+    """`MemoryFileError` unless each of these rows of `keyframes` has a pose that `keyframe_row` takes."""
+    poses = [values[6] for values in rows]
+    if all(len(pose) == _POSE.size for pose in poses) and _are_rigid(np.frombuffer(b"".join(poses), "<f8")):
+        for values in rows:
+            _require_revision(values)
+        return
+    for values in rows:
+        _require_revision(values)
+        pose_matrix(values[6], f"pose of frame {values[0]}")
+
+
+def _require_revision(values: Sequence) -> None:
+    if values[7] > _MOST_REVISIONS:
+        raise MemoryFileError(
+            f"row {values[0]} of table keyframes is damaged: pose_revision is {values[7]}; restore the file from a copy"
+        )
 
 
 def camera_values(camera: Camera) -> tuple[Value, ...]:
@@ -201,6 +217,17 @@ def _is_rigid(m: Sequence[float]) -> bool:
     across = (y[1] * z[2] - y[2] * z[1], y[2] * z[0] - y[0] * z[2], y[0] * z[1] - y[1] * z[0])
     products = (_dot(x, x) - 1, _dot(y, y) - 1, _dot(z, z) - 1, _dot(x, y), _dot(x, z), _dot(y, z))
     return max(map(abs, products)) <= _LOOSE and _dot(x, across) > 0
+
+
+def _are_rigid(numbers: NDArray[np.float64]) -> bool:
+    """`_is_rigid` of each 16 of these."""
+    m = numbers.reshape(-1, 4, 4)
+    r, last = m[:, :3, :3], m[:, 3] - (0.0, 0.0, 0.0, 1.0)
+    if not np.isfinite(m).all() or np.abs(last).max(initial=0.0) > _LOOSE or np.abs(r).max(initial=0.0) > 2.0:
+        return False  # also what would overflow
+    products = np.einsum("nij,nkj->nik", r, r) - np.eye(3)
+    proper = np.einsum("ni,ni->n", r[:, 0], np.cross(r[:, 1], r[:, 2])) > 0
+    return bool(np.abs(products).max(initial=0.0) <= _LOOSE and proper.all())
 
 
 def _dot(a: Sequence[float], b: Sequence[float]) -> float:

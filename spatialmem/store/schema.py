@@ -21,7 +21,7 @@ AUTO_CHECKPOINT_PAGES = 256  # 4 MiB: SQLite copies the wal back in small bites,
 Value = int | float | str | bytes | None
 
 _TYPES: dict[str, type] = {"INTEGER": int, "REAL": float, "TEXT": str, "BLOB": bytes}
-_MAY_BE_NULL = frozenset(
+MAY_BE_NULL = frozenset(
     ("value", "valid_to", "pose_sigma_m", "pose_sigma_rad", "agrees", "seen_through", "occluded", "no_return",
      "residual_m", "colour", "depth", "mask", "features", "examined", "feature")
 )  # fmt: skip
@@ -29,7 +29,7 @@ _MAY_BE_NULL = frozenset(
 
 LAST_LSN = 2**32 - 2
 """voxels hold numbers of frames in 32 bits"""
-_NUMBERS_OF_FRAMES = frozenset(("lsn", "at_lsn", "valid_from", "valid_to", "first_lsn", "last_lsn"))
+NUMBERS_OF_FRAMES = frozenset(("lsn", "at_lsn", "valid_from", "valid_to", "first_lsn", "last_lsn"))
 
 REBUILD_ADVICE = "the layers can be made anew from the log: spatialmem rebuild FILE"
 LOG_ADVICE = "see what else is damaged with `spatialmem info FILE --verify`, and restore the file from a copy"
@@ -91,18 +91,23 @@ class Table:
         if row_crc(row[:-1]) != row[-1]:
             return "its checksum does not match"
         for (name, kind), value in zip(self.columns, row[:-1], strict=True):
-            wanted = _TYPES[kind.split()[0]]
+            wanted = type_of(kind)
             if value is None:
-                if name not in _MAY_BE_NULL:
+                if name not in MAY_BE_NULL:
                     return f"{name} is NULL"
             elif type(value) is not wanted:
                 return f"{name} is {type(value).__name__}, not {wanted.__name__}"
             elif (
-                (isinstance(value, int) and (value < 0 or (value > LAST_LSN and name in _NUMBERS_OF_FRAMES)))
+                (isinstance(value, int) and (value < 0 or (value > LAST_LSN and name in NUMBERS_OF_FRAMES)))
                 or (isinstance(value, float) and not math.isfinite(value))
             ):  # fmt: skip
                 return f"{name} is {value}"
         return None
+
+
+def type_of(declared: str) -> type:
+    """Of the values of a column, by what is said of it in `CREATE TABLE`."""
+    return _TYPES[declared.split()[0]]
 
 
 def _table(name: str, columns: str, *constraints: str) -> Table:
@@ -178,7 +183,7 @@ DERIVED = (SURFACE_BLOCKS, FREE_BLOCKS, SIGHTINGS, DEPARTED, CHECKPOINTS, ROW_CO
 
 _INTEGER = struct.Struct("<cq")
 _FLOAT = struct.Struct("<cd")
-_LENGTH = struct.Struct("<cI")
+LENGTH = struct.Struct("<cI")
 
 
 def row_parts(values: Sequence[Value]) -> Iterator[bytes]:
@@ -192,7 +197,7 @@ def row_parts(values: Sequence[Value]) -> Iterator[bytes]:
             yield _FLOAT.pack(b"f", value)
         else:
             kind, data = (b"t", value.encode("utf-8")) if isinstance(value, str) else (b"b", value)
-            yield _LENGTH.pack(kind, len(data))
+            yield LENGTH.pack(kind, len(data))
             yield data
 
 

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from spatialmem.voxels.allocate import row_at
 from spatialmem.voxels.averages import ROW_WEIGHT_CAP
 from spatialmem.voxels.blocks import BlockArrays
-from spatialmem.voxels.compiled import leaf
+from spatialmem.voxels.compiled import kernel, leaf
 from spatialmem.voxels.dispatch import DISPATCHER
 from spatialmem.voxels.half import half_to_float
+from spatialmem.voxels.half_way import elsewhere, empty_lists, half_way
 from spatialmem.voxels.integrate import WEIGHT_CAP, Grid
 from spatialmem.voxels.keys import BLOCK, NO_BLOCK, VOXELS, find, pack_key, voxel_at
 from spatialmem.voxels.pools import Pools
@@ -23,6 +24,8 @@ from spatialmem.voxels.transport import MOST, NOTHING, carried
 _HALF = np.float32(0.5)
 ENOUGH = 8
 """weight of one full observation"""
+_NEAR_VOXELS = 4 * math.sqrt(3.0) + BLOCK
+"""within so many of the middle of a block lie its voxels, and those they are compared with (`followed`)"""
 
 # --- whose motion a voxel follows
 
@@ -45,44 +48,47 @@ def _block_and_voxel(pools, vx, vy, vz):
 
 
 @leaf
-def _half_way(to, a, b, x, y, z, most):
-    """Number of the motion that brings a point nearest to the middle of where motions a and b do; b itself where these
-    are more than `most` apart, or none is nearer."""
-    ax, ay, az = carried(to[a], x, y, z)
-    bx, by, bz = carried(to[b], x, y, z)
-    gap = math.sqrt((ax - bx) ** 2 + (ay - by) ** 2 + (az - bz) ** 2)
-    chosen, least = b, gap / 2
-    if a == b or gap > most:
-        return chosen
-    for n in range(to.shape[0]):
-        nx, ny, nz = carried(to[n], x, y, z)
-        away = math.sqrt((nx - (ax + bx) / 2) ** 2 + (ny - (ay + by) / 2) ** 2 + (nz - (az + bz) / 2) ** 2)
-        if away < least:
-            chosen, least = n, away
-    return np.int32(chosen)
-
-
-@leaf
-def _motion_of_row(pools, row, key, i, motion_of, to, grid):
+def _motion_of_row(pools, row, key, i, motion_of, to, grid, place, lists):
     vx, vy, vz = voxel_at(key, i)
     a, b = motion_of[pools.first[row]], motion_of[pools.last[row]]
     voxel = float(grid.voxel)
-    return _half_way(to, a, b, (vx + 0.5) * voxel, (vy + 0.5) * voxel, (vz + 0.5) * voxel, grid.truncation)
+    x, y, z = (vx + 0.5) * voxel, (vy + 0.5) * voxel, (vz + 0.5) * voxel
+    return half_way(to, a, b, x, y, z, grid.truncation, place, _NEAR_VOXELS * voxel, lists)
 
 
 @leaf
-def _motion_near(pools, key, i, motion_of, to, grid, offsets, otherwise):
+def _motion_near(pools, key, i, motion_of, to, grid, offsets, otherwise, place, lists):
     vx, vy, vz = voxel_at(key, i)
     for n in range(offsets.shape[0]):
         block, at = _block_and_voxel(pools, vx + offsets[n, 0], vy + offsets[n, 1], vz + offsets[n, 2])
         if block != NO_BLOCK:
             row = _row_of(pools, block, at)
             if row >= 0:
-                return _motion_of_row(pools, row, pools.keys[block], at, motion_of, to, grid)
-    return otherwise
+                return _motion_of_row(pools, row, pools.keys[block], at, motion_of, to, grid, place, lists)
+    return np.int64(otherwise)
 
 
 @leaf
+def _follow(start, stop, pools, blocks, motion_of, to, grid, offsets, otherwise, lists, motion):
+    for n in range(start, stop):
+        block = blocks[n]
+        key, half = pools.keys[block], float(grid.voxel) * (BLOCK // 2)
+        vx, vy, vz = voxel_at(key, 0)
+        place = vx * float(grid.voxel) + half, vy * float(grid.voxel) + half, vz * float(grid.voxel) + half
+        elsewhere(lists)
+        for i in range(VOXELS):
+            row = _row_of(pools, block, i)
+            if row >= 0:
+                motion[n, i] = _motion_of_row(pools, row, key, i, motion_of, to, grid, place, lists)
+            elif pools.weight[block, i] > 0:
+                motion[n, i] = _motion_near(
+                    pools, key, i, motion_of, to, grid, offsets, otherwise[n], place, lists
+                )  # fmt: skip
+            else:
+                motion[n, i] = NOTHING
+
+
+@kernel
 def follow(start, stop, pools, blocks, motion_of, to, grid, offsets, otherwise, motion):
     """Motion of each voxel of blocks (N,).
 
@@ -90,16 +96,9 @@ def follow(start, stop, pools, blocks, motion_of, to, grid, offsets, otherwise, 
     where these part by more than the truncation; elsewhere that of the nearest voxel where one did; where none is
     near, `otherwise` (N,). motion_of: by lsn; to: (M, 3, 4); motion: (N, 512).
     """
-    for n in range(start, stop):
-        block = blocks[n]
-        for i in range(VOXELS):
-            row = _row_of(pools, block, i)
-            if row >= 0:
-                motion[n, i] = _motion_of_row(pools, row, pools.keys[block], i, motion_of, to, grid)
-            elif pools.weight[block, i] > 0:
-                motion[n, i] = _motion_near(pools, pools.keys[block], i, motion_of, to, grid, offsets, otherwise[n])
-            else:
-                motion[n, i] = NOTHING
+    _follow(
+        start, stop, pools, blocks, motion_of, to, grid, offsets, otherwise, empty_lists(to.shape[0]), motion
+    )  # fmt: skip
 
 
 def followed(

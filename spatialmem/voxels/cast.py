@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spatialmem.types import Camera, View
-from spatialmem.voxels import raycast
+from spatialmem.voxels import raycast, shading
 from spatialmem.voxels.dispatch import DISPATCHER
 from spatialmem.voxels.integrate import Grid
 from spatialmem.voxels.keys import BLOCK
@@ -47,7 +47,8 @@ def cast_depth(
     """
     rows = max(0, -(-(camera.height - offset) // stride))
     columns = max(0, -(-(camera.width - offset) // stride))
-    near, far = _depth_ranges(pools, grid, map_from_camera, camera, stride, offset, rows, columns, far_m, part)
+    keys = keys_at_hand(pools)
+    near, far = depth_ranges(keys, grid, map_from_camera, camera, stride, offset, (rows, columns), far_m, part)
     out = np.empty((rows, columns), np.float32)
     DISPATCHER.run(
         raycast.cast_rows, rows, pools, map_from_camera, pinhole(camera), float(grid.voxel), float(grid.truncation),
@@ -56,16 +57,25 @@ def cast_depth(
     return out
 
 
-def _depth_ranges(pools, grid, map_from_camera, camera, stride, offset, rows, columns, far_m=FAR_M, part=None):
+def keys_at_hand(pools: Pools) -> NDArray[np.int64]:
+    """(N,) keys of the blocks that rays may meet."""
+    blocks = live_blocks(pools.table_keys, pools.table_blocks)
+    return pools.keys[blocks[pools.changed[blocks] > 0]]  # the others are reserved for a frame that is not in yet
+
+
+def depth_ranges(
+    keys: NDArray[np.int64], grid: Grid, map_from_camera: NDArray[np.float64], camera: Camera, stride: int, offset: int,
+    shape: tuple[int, int], far_m: float = FAR_M, part: Part | None = None,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:  # fmt: skip
+    """Depths at which the rays of each tile of an image of this shape begin, and end, among blocks with these keys."""
     tile = raycast.TILE * stride
-    shape = (-(-rows // raycast.TILE), -(-columns // raycast.TILE))
+    shape = -(-shape[0] // raycast.TILE), -(-shape[1] // raycast.TILE)
     near, far = np.full(shape, np.inf), np.full(shape, -np.inf)
     rotation = map_from_camera[:3, :3].T
     camera_from_map = np.ascontiguousarray(np.column_stack([rotation, -rotation @ map_from_camera[:3, 3]]))
     half_step = 0.5 * (stride - 1)  # a ray stands for its pixel, not for the stride x stride pixels around it
-    blocks = live_blocks(pools.table_keys, pools.table_blocks)
     raycast.tile_ranges(
-        blocks, pools, camera_from_map, float(grid.voxel) * BLOCK, camera.fx / tile, camera.fy / tile,
+        keys, camera_from_map, float(grid.voxel) * BLOCK, camera.fx / tile, camera.fy / tile,
         (camera.cx - offset + 0.5 + half_step) / tile, (camera.cy - offset + 0.5 + half_step) / tile,
         NEAR_M, far_m, near, far,
     )  # fmt: skip
@@ -86,7 +96,7 @@ def render(
     normal, rgb = np.empty((*shape, 3), np.float32), np.zeros((*shape, 3), np.uint8)
     feature = np.zeros((*shape, pools.feature.shape[1]) if features else (1, 1, 1), np.float32)
     DISPATCHER.run(
-        raycast.shade_rows, shape[0], pools, map_from_camera, pinhole(camera), float(grid.voxel), min_weight,
+        shading.shade_rows, shape[0], pools, map_from_camera, pinhole(camera), float(grid.voxel), min_weight,
         depth, normal, rgb, feature, features, grain=4,
     )  # fmt: skip
     return View(depth, normal, rgb, feature if features else None)

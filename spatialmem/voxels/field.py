@@ -16,7 +16,7 @@ from spatialmem.voxels.dispatch import DISPATCHER
 from spatialmem.voxels.integrate import DIST_ONE, Grid
 from spatialmem.voxels.keys import BLOCK, NO_BLOCK, find, pack_key
 from spatialmem.voxels.pools import Pools
-from spatialmem.voxels.raycast import Field
+from spatialmem.voxels.raycast import field_of
 
 _LEAST_SLOPE = 0.2
 """of a distance field, whose slope is 1: less is the end of the band or the middle of a thin thing"""
@@ -62,7 +62,7 @@ def _corners(field, min_weight, x, y, z):
 @leaf
 def read_field(start, stop, pools, points, voxel, truncation, min_weight, distance, normal):
     """Points start..stop-1 of (N, 3), metres: distance (N,) to the surface, metres, and its unit slope (N, 3)."""
-    field = Field(pools.table_keys, pools.table_blocks, pools.weight, pools.dist, pools.changed)
+    field = field_of(pools)
     per_voxel, least = 1.0 / voxel, _LEAST_SLOPE * DIST_ONE * voxel / truncation
     for n in range(start, stop):
         distance[n], normal[n, 0], normal[n, 1], normal[n, 2] = np.nan, np.nan, np.nan, np.nan

@@ -19,8 +19,9 @@ from spatialmem.voxels.compiled import kernel, leaf
 from spatialmem.voxels.integrate import DIST_ONE
 from spatialmem.voxels.keys import BLOCK, KEY_MASK, KEY_OFFSET, NO_BLOCK, VOXELS, find, pack_key
 from spatialmem.voxels.pools import Pools
-from spatialmem.voxels.raycast import Field, Rows, gradient, nearest_row
+from spatialmem.voxels.raycast import field_of
 from spatialmem.voxels.region_times import seen_between
+from spatialmem.voxels.shading import gradient, nearest_row, rows_of
 from spatialmem.voxels.versions import live_blocks
 
 MIN_WEIGHT = 1
@@ -168,8 +169,7 @@ def triangles_in(pools, order, min_weight, place, cell_vertex, triangles):
 @leaf
 def _dress(pools, min_weight, position, normal, rgb):
     """Normal and colour at points in voxels."""
-    field = Field(pools.table_keys, pools.table_blocks, pools.weight, pools.dist, pools.changed)
-    rows = Rows(pools.table_keys, pools.table_blocks, pools.slot, pools.pages, pools.colour_weight)
+    field, rows = field_of(pools), rows_of(pools)
     for p in range(position.shape[0]):
         x, y, z = np.float64(position[p, 0]), np.float64(position[p, 1]), np.float64(position[p, 2])
         nx, ny, nz = gradient(field, min_weight, x, y, z)

@@ -16,9 +16,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from spatialmem.voxels.allocate import row_at
 from spatialmem.voxels.compiled import leaf
-from spatialmem.voxels.half import half_to_float
 from spatialmem.voxels.integrate import DIST_ONE
 from spatialmem.voxels.keys import BLOCK, KEY_MASK, KEY_OFFSET, NO_BLOCK, find, pack_key
 
@@ -27,7 +25,12 @@ TILE = 8
 _MIN_STEP = 0.4  # voxels; shorter steps cost time and find nothing that interpolation does not
 _MAX_STEPS = 4096
 _WIDEN, _NARROW = 4, 2  # moves of the bracket around a hit, evaluations to narrow it
-_NOT_OBSERVED = 2.0  # returned in place of a distance, which never exceeds 1
+NOT_OBSERVED = 2.0  # returned in place of a distance, which never exceeds 1
+ENDED, START = -1, -2
+"""in place of the key of the block that a ray waits for: it goes no farther; it has not set off yet"""
+REACH_VOXELS = 1.7
+"""how far beyond the samples on both sides of it a surface may be looked for: `_WIDEN` steps, and rounding"""
+_NONE, _NOWHERE = np.zeros(0, np.int64), np.zeros(0, np.int32)
 
 
 class Field(NamedTuple):
@@ -40,29 +43,16 @@ class Field(NamedTuple):
     changed: NDArray[np.uint32]
 
 
-class Rows(NamedTuple):
-    """The part of `Pools` that finds a voxel's row."""
-
-    table_keys: NDArray[np.int64]
-    table_blocks: NDArray[np.int32]
-    slot: NDArray[np.uint16]
-    pages: NDArray[np.int32]
-    colour_weight: NDArray[np.uint8]
-
-
 @leaf
-def tile_ranges(blocks, pools, camera_from_map, edge, fx, fy, cx, cy, low, high, near, far):
-    """Widen (rows, columns) depth ranges of the tiles by the bounding spheres of these blocks.
+def tile_ranges(keys, camera_from_map, edge, fx, fy, cx, cy, low, high, near, far):
+    """Widen (rows, columns) depth ranges of the tiles by the bounding spheres of the blocks with these keys.
 
     fx, fy, cx, cy are in tiles: pixel intrinsics divided by the pixels a tile is wide.
     """
     r = camera_from_map
     radius = edge * 0.8661  # half the diagonal
     rows, columns = near.shape
-    for block in blocks:
-        if pools.changed[block] == 0:
-            continue
-        key = pools.keys[block]
+    for key in keys:
         bx = (key >> 42) - KEY_OFFSET + 0.5
         by = ((key >> 21) & KEY_MASK) - KEY_OFFSET + 0.5
         bz = (key & KEY_MASK) - KEY_OFFSET + 0.5
@@ -94,10 +84,10 @@ def _sample(field, min_weight, vx, vy, vz, cached_key, cached_block):
         if cached_block != NO_BLOCK and field.changed[cached_block] == 0:  # reserved for a frame that is not in yet
             cached_block = np.int32(NO_BLOCK)
     if cached_block == NO_BLOCK:
-        return _NOT_OBSERVED, cached_key, cached_block, False
+        return NOT_OBSERVED, cached_key, cached_block, False
     i = ((vz & 7) * BLOCK + (vy & 7)) * BLOCK + (vx & 7)
     if field.weight[cached_block, i] < min_weight:
-        return _NOT_OBSERVED, cached_key, cached_block, True
+        return NOT_OBSERVED, cached_key, cached_block, True
     return field.dist[cached_block, i] / DIST_ONE, cached_key, cached_block, True
 
 
@@ -106,14 +96,14 @@ def _trilinear_within(field, min_weight, x0, y0, z0, ax, ay, az):
     """`trilinear` when all eight corners lie in one block, as two times out of three."""
     block = find(field.table_keys, field.table_blocks, pack_key(x0 >> 3, y0 >> 3, z0 >> 3))
     if block == NO_BLOCK:
-        return _NOT_OBSERVED
+        return NOT_OBSERVED
     weight, dist = field.weight, field.dist
     i = ((z0 & 7) * BLOCK + (y0 & 7)) * BLOCK + (x0 & 7)
     low = np.inf
     for corner in range(8):
         low = min(low, weight[block, i + (corner & 1) + (corner >> 1 & 1) * BLOCK + (corner >> 2) * BLOCK * BLOCK])
     if low < min_weight:
-        return _NOT_OBSERVED
+        return NOT_OBSERVED
     bx, by, bz = 1 - ax, 1 - ay, 1 - az
     j = i + BLOCK * BLOCK
     k, m = i + BLOCK, j + BLOCK
@@ -124,7 +114,7 @@ def _trilinear_within(field, min_weight, x0, y0, z0, ax, ay, az):
 
 @leaf
 def trilinear(field, min_weight, px, py, pz):
-    """Trilinear distance at a point in voxels (centres at +0.5); `_NOT_OBSERVED` when a corner is unknown."""
+    """Trilinear distance at a point in voxels (centres at +0.5); `NOT_OBSERVED` when a corner is unknown."""
     gx, gy, gz = px - 0.5, py - 0.5, pz - 0.5
     x0, y0, z0 = int(math.floor(gx)), int(math.floor(gy)), int(math.floor(gz))
     ax, ay, az = gx - x0, gy - y0, gz - z0
@@ -135,8 +125,8 @@ def trilinear(field, min_weight, px, py, pz):
     for corner in range(8):
         dx, dy, dz = corner & 1, (corner >> 1) & 1, corner >> 2
         d, key, block, _ = _sample(field, min_weight, x0 + dx, y0 + dy, z0 + dz, key, block)
-        if d == _NOT_OBSERVED:
-            return _NOT_OBSERVED
+        if d == NOT_OBSERVED:
+            return NOT_OBSERVED
         total += d * (ax if dx else 1 - ax) * (ay if dy else 1 - ay) * (az if dz else 1 - az)
     return total
 
@@ -154,39 +144,65 @@ def _block_exit(px, py, pz, dx, dy, dz):
 
 
 @leaf
-def cast_ray(field, min_weight, truncation_voxels, gap_voxels, ox, oy, oz, dx, dy, dz, near, far):
-    """First surface from the observed side along o + t d (voxels; t is z-depth in metres); NaN when there is none.
+def march(field, away_keys, away_blocks, min_weight, truncation_voxels, gap_voxels, ox, oy, oz, dx, dy, dz, far, ray):
+    """Go on along o + t d (voxels; t is z-depth in metres) up to `far`, or to a block that is not at hand.
 
-    When all changes of sign lie across gaps: the first whose gap is at most `gap_voxels`, in steps of the march.
+    away_keys, away_blocks: table of the blocks that are not at hand, unless they are in that of the field; empty for
+    none. ray: where it stands, as `set_off` and this tell it. Returns the key of the block it waits for, or `ENDED`,
+    and where it stands then: steps done, depth, depth and distance at the last sample, unobserved way since; then
+    depths and distances on both sides of the surface it met, NaN where there is none. When all changes of sign lie
+    across gaps, it is the first whose gap is at most `gap_voxels`, in steps of the march.
     """
     speed = math.sqrt(dx * dx + dy * dy + dz * dz)  # voxels per metre of depth
     min_step = _MIN_STEP / speed
     max_gap = gap_voxels / speed
-    t, before_t, before_d, gap = near, near, _NOT_OBSERVED, 0.0
-    t0, d0, t1, d1 = np.nan, 0.0, np.nan, 0.0  # both sides of the first gap with a change of sign
+    steps, t, before_t, before_d, gap, t0, d0, t1, d1 = ray
     key, block = np.int64(-1), np.int32(NO_BLOCK)
-    for _ in range(_MAX_STEPS):
-        if t > far:
-            break
+    while steps < _MAX_STEPS and t <= far:
         px, py, pz = ox + t * dx, oy + t * dy, oz + t * dz
         d, key, block, allocated = _sample(
             field, min_weight, int(math.floor(px)), int(math.floor(py)), int(math.floor(pz)), key, block
         )
-        if d == _NOT_OBSERVED:
+        if not allocated and away_keys.shape[0] > 0 and find(away_keys, away_blocks, key) != NO_BLOCK:
+            return key, (steps, t, before_t, before_d, gap, t0, d0, t1, d1)
+        steps += 1.0
+        if d == NOT_OBSERVED:
             step = 2.0 * min_step if allocated else _block_exit(px, py, pz, dx, dy, dz) + 1e-4 / speed
             gap += step
             t += step
             continue
-        if d <= 0.0 and before_d != _NOT_OBSERVED and before_d > 0.0:
+        if d <= 0.0 and before_d != NOT_OBSERVED and before_d > 0.0:
             if gap == 0.0:
-                return _crossing(field, min_weight, ox, oy, oz, dx, dy, dz, before_t, before_d, t, d, min_step)
+                return np.int64(ENDED), (steps, t, before_t, before_d, gap, before_t, before_d, t, d)
             if gap <= max_gap and np.isnan(t1):
                 t0, d0, t1, d1 = before_t, before_d, t, d
         before_t, before_d, gap = t, d, 0.0
         t += max(min_step, 0.8 * abs(d) * truncation_voxels / speed)
+    return np.int64(ENDED), (steps, t, before_t, before_d, gap, t0, d0, t1, d1)
+
+
+@leaf
+def set_off(near):
+    """Where a ray stands that begins at this depth; see `march`."""
+    return 0.0, near, near, NOT_OBSERVED, 0.0, np.nan, 0.0, np.nan, 0.0
+
+
+@leaf
+def cast_ray(field, min_weight, truncation_voxels, gap_voxels, ox, oy, oz, dx, dy, dz, near, far):
+    """First surface from the observed side along a ray, of which all blocks are at hand; NaN when there is none."""
+    _, ray = march(
+        field, _NONE, _NOWHERE, min_weight, truncation_voxels, gap_voxels, ox, oy, oz, dx, dy, dz, far, set_off(near)
+    )
+    return ending(field, min_weight, ox, oy, oz, dx, dy, dz, ray[5], ray[6], ray[7], ray[8])
+
+
+@leaf
+def ending(field, min_weight, ox, oy, oz, dx, dy, dz, t0, d0, t1, d1):
+    """Depth of the surface between two samples of a ray that has ended; NaN when it met none."""
     if np.isnan(t1):
         return np.nan
-    return _crossing(field, min_weight, ox, oy, oz, dx, dy, dz, t0, d0, t1, d1, min_step)
+    speed = math.sqrt(dx * dx + dy * dy + dz * dz)
+    return _crossing(field, min_weight, ox, oy, oz, dx, dy, dz, t0, d0, t1, d1, _MIN_STEP / speed)
 
 
 @leaf
@@ -204,22 +220,39 @@ def _crossing(field, min_weight, ox, oy, oz, dx, dy, dz, t0, d0, t1, d1, step):
         if a <= 0.0:
             t1, b, t0 = t0, a, t0 - step
             a = trilinear(field, min_weight, ox + t0 * dx, oy + t0 * dy, oz + t0 * dz)
-        elif b > 0.0 and b != _NOT_OBSERVED:
+        elif b > 0.0 and b != NOT_OBSERVED:
             t0, a, t1 = t1, b, t1 + step
             b = trilinear(field, min_weight, ox + t1 * dx, oy + t1 * dy, oz + t1 * dz)
-    if a <= 0.0 or a == _NOT_OBSERVED or b > 0.0:  # b > 0: not observed included
+    if a <= 0.0 or a == NOT_OBSERVED or b > 0.0:  # b > 0: not observed included
         return guess
     t = guess
     for _ in range(_NARROW):
         t = t0 + (t1 - t0) * a / (a - b)
         c = trilinear(field, min_weight, ox + t * dx, oy + t * dy, oz + t * dz)
-        if c == _NOT_OBSERVED:
+        if c == NOT_OBSERVED:
             break
         if c > 0.0:
             t0, a = t, c
         else:
             t1, b = t, c
     return t
+
+
+@leaf
+def direction(m, camera, u, v, per_voxel):
+    """Of the ray through a pixel: voxels of the map a metre of depth."""
+    x, y = (u - camera.cx) / camera.fx, (v - camera.cy) / camera.fy
+    return (
+        (m[0, 0] * x + m[0, 1] * y + m[0, 2]) * per_voxel,
+        (m[1, 0] * x + m[1, 1] * y + m[1, 2]) * per_voxel,
+        (m[2, 0] * x + m[2, 1] * y + m[2, 2]) * per_voxel,
+    )
+
+
+@leaf
+def field_of(pools):
+    """Their part that says where the surface is."""
+    return Field(pools.table_keys, pools.table_blocks, pools.weight, pools.dist, pools.changed)
 
 
 @leaf
@@ -240,109 +273,16 @@ def cast_rows(
     out,
 ):
     """Rows start..stop-1 of a depth image (rows, columns): ray (j, i) goes through pixel offset + stride * (i, j)."""
-    field = Field(pools.table_keys, pools.table_blocks, pools.weight, pools.dist, pools.changed)
+    field = field_of(pools)
     m = map_from_camera
     per_voxel = 1.0 / voxel
     ox, oy, oz = m[0, 3] * per_voxel, m[1, 3] * per_voxel, m[2, 3] * per_voxel
     truncation_voxels = truncation * per_voxel
     for j in range(start, stop):
-        y = (offset + stride * j - camera.cy) / camera.fy
         for i in range(out.shape[1]):
             low, high = near[j // TILE, i // TILE], far[j // TILE, i // TILE]
             if low > high:
                 out[j, i] = np.nan
                 continue
-            x = (offset + stride * i - camera.cx) / camera.fx
-            dx = (m[0, 0] * x + m[0, 1] * y + m[0, 2]) * per_voxel
-            dy = (m[1, 0] * x + m[1, 1] * y + m[1, 2]) * per_voxel
-            dz = (m[2, 0] * x + m[2, 1] * y + m[2, 2]) * per_voxel
+            dx, dy, dz = direction(m, camera, offset + stride * i, offset + stride * j, per_voxel)
             out[j, i] = cast_ray(field, min_weight, truncation_voxels, gap_voxels, ox, oy, oz, dx, dy, dz, low, high)
-
-
-@leaf
-def _slope_along(field, min_weight, px, py, pz, a):
-    """Derivative of the distance along axis `a`, per voxel: over a voxel to both sides, or as far as it is known.
-
-    One-sided, then over half and a quarter of a voxel, where the band ends; NaN where that fails too.
-    """
-    middle = trilinear(field, min_weight, px, py, pz)
-    h = 1.0
-    for _ in range(3):
-        dx, dy, dz = (h if a == 0 else 0.0), (h if a == 1 else 0.0), (h if a == 2 else 0.0)
-        after = trilinear(field, min_weight, px + dx, py + dy, pz + dz)
-        before = trilinear(field, min_weight, px - dx, py - dy, pz - dz)
-        if before != _NOT_OBSERVED and after != _NOT_OBSERVED:
-            return (after - before) / (2.0 * h)
-        if middle != _NOT_OBSERVED and after != _NOT_OBSERVED:
-            return (after - middle) / h
-        if middle != _NOT_OBSERVED and before != _NOT_OBSERVED:
-            return (middle - before) / h
-        h *= 0.5
-    return np.nan
-
-
-@leaf
-def gradient(field, min_weight, px, py, pz):
-    """Unit gradient of the distance at a point in voxels, towards the observed side; NaN when it is not known."""
-    x = _slope_along(field, min_weight, px, py, pz, 0)
-    y = _slope_along(field, min_weight, px, py, pz, 1)
-    z = _slope_along(field, min_weight, px, py, pz, 2)
-    length = math.sqrt(x * x + y * y + z * z)
-    return (x / length, y / length, z / length) if length > 0 else (np.nan, np.nan, np.nan)
-
-
-@leaf
-def nearest_row(rows, px, py, pz):
-    """Row of the voxel at a point in voxels, or of the neighbour nearest to it that has one; -1 when none has."""
-    vx, vy, vz = int(math.floor(px)), int(math.floor(py)), int(math.floor(pz))
-    best, best_distance = np.int64(-1), 1e9
-    key, block = np.int64(-1), np.int32(NO_BLOCK)
-    for dz in range(-1, 2):
-        for dy in range(-1, 2):
-            for dx in range(-1, 2):
-                x, y, z = vx + dx, vy + dy, vz + dz
-                distance = (x + 0.5 - px) ** 2 + (y + 0.5 - py) ** 2 + (z + 0.5 - pz) ** 2
-                if distance >= best_distance:
-                    continue
-                here = pack_key(x >> 3, y >> 3, z >> 3)
-                if here != key:
-                    key, block = here, find(rows.table_keys, rows.table_blocks, here)
-                if block == NO_BLOCK:
-                    continue
-                slot = rows.slot[block, ((z & 7) * BLOCK + (y & 7)) * BLOCK + (x & 7)]
-                if slot > 0:
-                    row = row_at(rows.pages, block, slot)
-                    if rows.colour_weight[row] > 0:
-                        best, best_distance = row, distance
-    return best
-
-
-@leaf
-def shade_rows(
-    start, stop, pools, map_from_camera, camera, voxel, min_weight, depth, normal, rgb, feature, has_feature
-):
-    """Normal, colour and feature of the surface points that `cast_rows` found (stride 1, offset 0)."""
-    field = Field(pools.table_keys, pools.table_blocks, pools.weight, pools.dist, pools.changed)
-    rows = Rows(pools.table_keys, pools.table_blocks, pools.slot, pools.pages, pools.colour_weight)
-    m = map_from_camera
-    per_voxel = 1.0 / voxel
-    for j in range(start, stop):
-        y = (j - camera.cy) / camera.fy
-        for i in range(depth.shape[1]):
-            t = depth[j, i]
-            normal[j, i] = np.nan
-            if not t > 0:
-                continue
-            x = (i - camera.cx) / camera.fx
-            px = (m[0, 3] + t * (m[0, 0] * x + m[0, 1] * y + m[0, 2])) * per_voxel
-            py = (m[1, 3] + t * (m[1, 0] * x + m[1, 1] * y + m[1, 2])) * per_voxel
-            pz = (m[2, 3] + t * (m[2, 0] * x + m[2, 1] * y + m[2, 2])) * per_voxel
-            normal[j, i, 0], normal[j, i, 1], normal[j, i, 2] = gradient(field, min_weight, px, py, pz)
-            row = nearest_row(rows, px, py, pz)
-            if row < 0:
-                continue
-            for c in range(3):
-                rgb[j, i, c] = np.uint8(min(255, (pools.colour[row, c] + 128) >> 8))
-            if has_feature and pools.feature_weight[row] > 0:
-                for k in range(feature.shape[2]):
-                    feature[j, i, k] = half_to_float(pools.feature[row, k])

@@ -8,9 +8,10 @@ part, of the same content as if all of it were in RAM.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from inspect import GEN_SUSPENDED, getgeneratorstate
 from typing import TYPE_CHECKING, TypeVar, final
 
 import numpy as np
@@ -21,7 +22,7 @@ from spatialmem.types import Camera, Outcome, View
 from spatialmem.voxels import cast, look, reach, search
 from spatialmem.voxels.blocks import BlockArrays, keys_in_order, write_block
 from spatialmem.voxels.change import distinct_blocks
-from spatialmem.voxels.joint_view import JointView
+from spatialmem.voxels.far_view import FarView
 from spatialmem.voxels.keys import BLOCK, keys_of, unpack_keys
 from spatialmem.voxels.pools import PAGE, beside
 from spatialmem.voxels.raycast import TILE
@@ -39,6 +40,12 @@ _SLACK = 1e-3  # of a cosine: in a scan it is squared and rounded
 _AROUND = np.array([(x, y, z) for x in (-1, 0, 1) for y in (-1, 0, 1) for z in (-1, 0, 1)], np.int64)
 
 
+def _holding(lock: threading.Lock) -> Generator[None]:
+    """Has the lock from the first `next` until it is closed, or something strikes meanwhile."""
+    with lock:
+        yield
+
+
 @final
 class ShelvedSurface:
     """For one reader of one epoch; `close` when it leaves."""
@@ -51,7 +58,9 @@ class ShelvedSurface:
         time has them."""
         self._number = number
         self._here, self._shelf, self._summaries, self._fetch = here, shelf, summaries, fetch
-        self._lock, self._held = table, False
+        self._lock = table
+        self._hold: Generator[None] | None = None
+        """has the lock from a search to `close`, where there was one"""
         self._found: tuple[SurfaceReading, NDArray[np.int64]] | None = None
         """what the last search stands in, and the places in `_keys` of the blocks it has"""
         in_ram = distinct_blocks(here.pools, shelf.away_keys)  # none, but a block must never stand in two places
@@ -62,14 +71,17 @@ class ShelvedSurface:
     def close(self) -> None:
         """Nothing that was read is needed any more."""
         self._found = None
-        if self._held:
-            self._held = False
-            self._lock.release()
+        if self._hold is not None:
+            self._hold.close()
+
+    @property
+    def _is_held(self) -> bool:
+        return self._hold is not None and getgeneratorstate(self._hold) == GEN_SUSPENDED
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
         """Nobody else uses the blocks that are set aside."""
-        if self._held:
+        if self._is_held:
             yield
             return
         with self._lock:
@@ -95,72 +107,56 @@ class ShelvedSurface:
     # --- a view
 
     def render(self, map_from_camera: NDArray[np.float64], camera: Camera, features: bool) -> View:
-        """As `SurfaceReading.render`; through more blocks than fit some of them are taken at a time."""
-        pose, limits_m = map_from_camera, np.full((camera.height, camera.width), cast.FAR_M)
+        """As `SurfaceReading.render`, pixel for pixel; through more blocks than fit some are taken at a time."""
         with self._alone():
-            places = self._nearer(pose, camera, limits_m)
-            reading = self._with(places) if self._fits(places) else None
-            if reading is None:
-                reading, places, limits_m = self._as_far_as_needed(places, pose, camera, limits_m)
-            if reading is not None:
-                return cast.render(reading.pools, reading.grid, pose, camera, features)
-            joint = JointView(pose, camera, features, limits_m, look.PAST_VOXELS * self._here.config.voxel_size_m)
-            self._one_after_the_other(joint, places)
-            return joint.view()
+            everywhere = np.full((camera.height, camera.width), cast.FAR_M)
+            places = self._nearer(map_from_camera, camera, everywhere)
+            if self._fits(places):
+                reading = self._with(places)
+                return cast.render(reading.pools, reading.grid, map_from_camera, camera, features)
+            here = self._here
+            view = FarView(here.pools, self._keys, here.grid, map_from_camera, camera, features)
+            for _ in view.parts():
+                self._see(view)
+            return view.view()
 
-    def _one_after_the_other(self, joint: JointView, places: NDArray[np.int64]) -> None:
-        """A view through more blocks than fit: some of them at a time, the nearest first, each in two of these, until
-        every ray has ended."""
-        order, depth_m = self._by_depth(places, joint.pose)
-        begin_m = -np.inf
-        while len(order):
-            number = min(len(order), max(2, self._most(order)))
-            reading, last = self._with(np.sort(order[:number])), number == len(order)
-            joint.look_at(reading.pools, reading.grid, begin_m, np.inf if last else depth_m[number] - self._edge_m)
-            if last:
-                return
-            begin_m = depth_m[number // 2] + self._edge_m
-            order, depth_m = order[number // 2 :], depth_m[number // 2 :]
-            met = np.isin(order, self._nearer(joint.pose, joint.camera, joint.limits_m()))
-            order, depth_m = order[met], depth_m[met]
+    def _see(self, view: FarView) -> None:
+        """A part of a view: what its rays wait for, until none does; then the blocks around what they have met."""
+        pools = self._here.pools
+        while len(waited := view.march(pools)):
+            pools = self._with(self._next(view, self._places(waited))).pools
+        keys = view.met()
+        for some in self._fitting_groups(np.arange(len(keys)), keys) if len(keys) else ():
+            places = self._places(np.unique(keys[some]))
+            if not self._fits(places):
+                raise self._too_many(places)
+            view.paint(self._with(places).pools, some)
+
+    def _next(self, view: FarView, waited: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Ascending places of the blocks that rays wait for, the nearest where they are more than fit; beside them
+        those that the same rays may come upon next."""
+        waited, depth_m = self._by_depth(waited, view.pose)
+        ahead, ahead_m = self._by_depth(
+            np.setdiff1d(self._nearer(view.pose, view.camera, view.limits_m()), waited, assume_unique=True), view.pose
+        )
+        order = np.concatenate([waited, ahead[ahead_m > depth_m[0] - self._edge_m]])
+        blocks, pages = self._room()
+        number = int(np.searchsorted(np.cumsum(-(-self._rows[order] // PAGE)), pages, "right"))
+        if min(number, blocks) < 1:
+            raise self._too_many(waited[:1])
+        return np.sort(order[: min(number, blocks)])
 
     def _by_depth(
         self, places: NDArray[np.int64], pose: NDArray[np.float64]
     ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """The places by the depth of the middle of their blocks, and these depths."""
-        middle = (unpack_keys(self._keys[places]) + 0.5) * (self._edge_m) - pose[:3, 3]
+        middle = (unpack_keys(self._keys[places]) + 0.5) * self._edge_m - pose[:3, 3]
         depth_m = middle @ pose[:3, 2]
         order = np.argsort(depth_m, kind="stable")
         return places[order], depth_m[order]
 
-    def _most(self, places: NDArray[np.int64]) -> int:
-        """How many of the blocks at these places, from the first on, can be read in at once, wherever one begins."""
-        blocks, pages = self._room()
-        largest = int((-(-self._rows[places] // PAGE)).max(initial=1))
-        return min(blocks, pages // max(1, largest))
-
     def _nearer(self, pose: NDArray[np.float64], camera: Camera, limits_m: NDArray[np.float64]) -> NDArray[np.int64]:
         return np.flatnonzero(reach.nearer_than(self._keys, self._edge_m, pose, camera, 1, limits_m))
-
-    def _as_far_as_needed(
-        self, places: NDArray[np.int64], pose: NDArray[np.float64], camera: Camera, limits_m: NDArray[np.float64]
-    ) -> tuple[SurfaceReading | None, NDArray[np.int64], NDArray[np.float64]]:
-        """The blocks that lie before the first surfaces, with a reading that has them unless they are more than fit.
-
-        The nearest blocks tell where rays end at the latest, which comes back too; what lies behind has no say.
-        """
-        nearest, _ = self._by_depth(places, pose)
-        blocks, pages = self._room()
-        number = int(np.searchsorted(np.cumsum(-(-self._rows[nearest] // PAGE)), pages, "right"))
-        taken = np.sort(nearest[: min(number, blocks)])
-        reading = self._with(taken)
-        depth_m = cast.cast_depth(reading.pools, reading.grid, pose, camera, gap_voxels=0.0)
-        past_m = look.PAST_VOXELS * self._here.config.voxel_size_m
-        limits_m = np.minimum(limits_m, np.where(np.isnan(depth_m), cast.FAR_M, depth_m + past_m))
-        needed = self._nearer(pose, camera, limits_m)
-        if not np.isin(needed, taken).all():
-            reading = self._with(needed) if self._fits(needed) else None
-        return reading, needed, limits_m
 
     def compare(self, view: DepthView) -> Outcome:
         """As `SurfaceReading.compare`. Raises `OutOfRoom` when a tile of the view needs more blocks than fit."""
@@ -260,9 +256,9 @@ class ShelvedSurface:
         blocks, pages = self._room()
         number = int(np.searchsorted(np.cumsum(-(-self._rows[places] // PAGE)), pages, "right"))
         taken = np.sort(places[: min(number, blocks)])
-        if len(taken) and not self._held:
-            self._lock.acquire()
-            self._held = True
+        if len(taken) and not self._is_held:
+            self._hold = _holding(self._lock)  # it is known before it takes the lock: whatever strikes, `close` lets go
+            next(self._hold)
         reading = self._with(taken) if len(taken) else self._here
         self._found = (reading, taken) if len(taken) else None
         found = reading.search(query, least, chosen)

@@ -70,6 +70,16 @@ def arrives(p_m, old, motions, voxel_m, whole):
     return (total / weights if weights else 0.0), weights, (feature / seen if seen else None)
 
 
+def half_way(p_m, one, two, motions, most_m):
+    """The motion that brings a point nearest to the middle of where two do; the second where these part by more."""
+    ends = _moved(motions[one], p_m), _moved(motions[two], p_m)
+    gap_m = np.linalg.norm(ends[0] - ends[1])
+    away_m = [np.linalg.norm(_moved(m, p_m) - (ends[0] + ends[1]) / 2) for m in motions]
+    if one == two or gap_m > most_m or min(away_m) >= gap_m / 2:
+        return two
+    return int(np.argmin(away_m))
+
+
 def _moved(m, p):
     return m[:3, :3] @ p + m[:3, 3]
 
