@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from sim.body import Action
 from sim.errors import InvalidSetting
+from sim.house.export import rooms_as_json
 from sim.house.render.base import Picture
 from sim.house.sensors import DepthNoise, sensed_depth
 from sim.house.truth import ThingState
@@ -117,19 +118,21 @@ def changed(before: dict[str, SceneObject], after: dict[str, SceneObject]) -> li
     return found
 
 
-def truth_values(scene: Scene) -> dict[str, Any]:
-    """What is where in a scene now, for JSON: metres, world frame, z up."""
+def truth_values(scene: HouseScene) -> dict[str, Any]:
+    """What is where in a house now, for JSON: metres, world frame, z up; poses are 4x4 row by row."""
     return {
         "scene_id": scene.scene_id,
         "stamp_ns": scene.stamp_ns,
-        "things": [thing_values(o) for o in scene.objects()],
+        "rooms": rooms_as_json(scene.house),
+        "things": [thing_values(o, scene.truth.state(o.instance_id)) for o in scene.objects()],
     }
 
 
-def thing_values(o: SceneObject) -> dict[str, Any]:
-    """One thing, for JSON."""
+def thing_values(o: SceneObject, state: ThingState) -> dict[str, Any]:
+    """One thing, for JSON: what it is, where, on, in or under what (`support`, an object_id), and since when."""
     return {
         "object_id": o.object_id, "category": o.category, "group": o.group, "phrase": o.phrase,
         "attributes": dict(o.attributes), "box_min_m": o.box_min_m.tolist(), "box_max_m": o.box_max_m.tolist(),
         "room_id": o.room_id, "room": o.room, "support": o.support, "relation": o.relation,
+        "world_from_thing": state.world_from_thing.tolist(), "since_ns": state.since_ns,
     }  # fmt: skip

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from sim.house import HouseConfig
+from sim.house.days import Verb
 from sim.house.doors import doors_of
 from sim.house.layout.plan import Passage
 from sim.house.thing import CATEGORIES, GROUPS
@@ -110,6 +111,43 @@ def test_a_door_that_is_shut_is_closed(scene: HouseScene):
     assert set(before.values()) == {"open"} and after == before | ({name: "closed"} if name in before else {})
     now = next(o for o in scene.objects() if o.object_id == door.object_id)
     assert now.attributes["state"] == "closed"
+
+
+def test_doors_that_residents_close_are_asked_about_as_they_stand_then(world):
+    """Beside what the house says: a door is closed where the body cannot stand in its doorway."""
+    scene, closed = world.open("200003+3", SceneConfig(96, 72)), 0
+    assert isinstance(scene, HouseScene) and scene.script is not None
+    doorways = {d.thing_id: d.opening for d in doors_of(scene.house) if not d.front}
+    shut_at = [d.stamp_ns for d in scene.script.deeds if d.verb is Verb.CLOSE and d.thing_id in doorways]
+    for stamp_ns in (shut_at[0] - 1, *shut_at[:3]):
+        scene.advance(stamp_ns)
+        navigation = scene.truth.navigation
+        for asked in door_state(Inventory(scene)):
+            opening = doorways[int(asked.needs[0])]
+            assert all(
+                scene.house.rooms[i].kind in asked.slots["thing"].replace("kids' ", "kids ") for i in opening.rooms
+            )
+            _, row, column = navigation.cell_of(np.array([*opening.middle, scene.house.rooms[opening.rooms[0]].base_m]))
+            assert asked.answers[0] == ("open" if navigation.free[opening.floor, row, column] else "closed")
+            closed += asked.answers[0] == "closed"
+    assert closed > 0
+    scene.close()
+
+
+def test_a_question_of_a_later_time_has_the_answer_of_that_time(world):
+    scene = world.open("200003+3", SceneConfig(96, 72))
+    stamp_ns = next(d.stamp_ns for d in scene.script.deeds if d.verb is Verb.CLOSE)
+    scene.close()
+    task = EqaTask(stamp_ns=stamp_ns)
+    episodes = task._of_scene(world, "200003+3", "test", 0)
+    assert len(episodes) == 7 and {e.stamp_ns for e in episodes} == {stamp_ns}
+    for episode in episodes[:3]:
+        scene = world.open(episode.scene_id, task.scene_config())
+        trial = task.begin(scene, episode)
+        assert scene.stamp_ns == stamp_ns and scene.truth.navigation.is_free(np.array(episode.start_m))
+        trial.step({"action": 0, "answer": episode.goals[0].answers[0]})
+        assert math.isfinite(trial.result().metrics["shortest_m"])
+        scene.close()
 
 
 def test_a_walk_sees_what_is_asked_about(scene: HouseScene):

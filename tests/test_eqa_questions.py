@@ -178,6 +178,8 @@ def test_states():
     assert answers("door_state") == {("the door between the kitchen and the bedroom",): "open"}
     twice = replace(furnished()[-2], object_id="32")
     assert not answers("door_state", (*furnished(), twice))  # which of the two?
+    turned = replace(twice, attributes={**twice.attributes, "joins": "the bedroom and the kitchen"})
+    assert not answers("door_state", (*furnished(), turned))
     rug = thing(61, "rug", 1, (7.0, 0.8, 0.0), (1.5, 1.5, 0.01))
     assert ("under", "the single bed") not in answers("occupied", (*furnished(), rug))
     bench = furniture(62, "bench", 1, (5.5, 2.5), 0.45)

@@ -211,6 +211,9 @@ def test_episodes_of_other_tasks_are_refused():
 def test_settings_are_checked():
     with pytest.raises(InvalidSetting, match="max_steps"):
         EqaTask(max_steps=0)
+    for stamp_ns in (-1, 1.5, True, "x"):
+        with pytest.raises(InvalidSetting, match="stamp_ns is a whole number"):
+            EqaTask(stamp_ns=stamp_ns)  # type: ignore[arg-type]
 
 
 # the shortest way

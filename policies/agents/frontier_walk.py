@@ -15,11 +15,14 @@ from spatialmem.voxels.free_reading import FREE, OCCUPIED, FreeSpace
 
 BODY_M = (0.2, 1.5)
 """heights above the ground between which nothing may stand in the way"""
-RADIUS_M = 0.2
+BODY_RADIUS_M, RADIUS_M = 0.18, 0.2
+"""of the body; what it keeps from things where it can"""
 _LEAST_CELLS = 6
 """of a frontier; fewer are holes in what was seen"""
 _LOOKED_M = 0.6
 """a frontier so near that could not be resolved is left"""
+_TRIES, _AROUND_M = 4, 0.5
+"""bumps within such a radius after which a narrow gap is closed"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,6 +80,9 @@ class FrontierWalk:
     def __init__(self, motion: Motion) -> None:
         self.motion = motion
         self._bumps: list[NDArray[np.float64]] = []
+        self._tried: list[NDArray[np.float64]] = []
+        self._closed: list[NDArray[np.float64]] = []
+        self._narrow = False
         self._given_up: list[NDArray[np.float64]] = []
         self._turns_left = round(360.0 / motion.turn_deg)
         self.left_m: NDArray[np.float64] = np.empty((0, 2))
@@ -89,11 +95,11 @@ class FrontierWalk:
             return Action.LEFT
         ahead = np.array([math.cos(stand.yaw_rad), math.sin(stand.yaw_rad)])
         if collided:
-            self._bumps.append(stand.ground_m[:2] + ahead * (RADIUS_M + 0.1))
+            self._bump(stand.ground_m[:2] + ahead * (RADIUS_M + 0.1))
         ground = ground_of(space, stand.z_m)
         edges = self._wanted(ground)
         self.left_m = ground.origin_m + (np.argwhere(edges) + 0.5) * ground.cell_m
-        while (way := _way(self._walkable(ground), ground.cell(stand.ground_m), edges)) is not None:
+        while (way := self._found(ground, stand, edges)) is not None:
             if len(way) * ground.cell_m >= RADIUS_M * 2:
                 return self._towards(ground.middle_m(way[min(len(way) - 1, 5)]), stand)
             before = self.left_m[np.argmin(np.linalg.norm(self.left_m - ground.middle_m(way[-1]), axis=1))]
@@ -103,6 +109,26 @@ class FrontierWalk:
             self._given_up.append(before)  # it stands before it and looks there: not to be resolved
             edges = self._wanted(ground)
         return Action.STOP
+
+    def _bump(self, point_m: NDArray[np.float64]) -> None:
+        """What it ran into is in the way; in a narrow gap after some tries only, as it may not have been in line."""
+        if not self._narrow:
+            self._bumps.append(point_m)
+        self._tried.append(point_m)
+        near = [np.linalg.norm(point_m - other) < _AROUND_M for other in self._tried]
+        if sum(near) > _TRIES:
+            self._closed.append(point_m)
+            self._tried = [other for other, close in zip(self._tried, near, strict=True) if not close]
+
+    def _found(self, ground: Ground, stand: Stand, edges: NDArray[np.bool_]) -> list[tuple[int, int]] | None:
+        """The cheapest way to a frontier, through gaps as narrow as the body only where there is no other."""
+        if not edges.any():
+            return None
+        for self._narrow in (False, True):
+            way = _way(self._walkable(ground), ground.cell(stand.ground_m), edges)
+            if way is not None:
+                return way
+        return None
 
     def _wanted(self, ground: Ground) -> NDArray[np.bool_]:
         edges = ground.frontiers.copy()
@@ -114,15 +140,19 @@ class FrontierWalk:
         return edges
 
     def _walkable(self, ground: Ground) -> NDArray[np.float64]:
-        """(X, Y) price of each cell: inf where the body does not fit, higher near obstacles."""
+        """(X, Y) price of each cell: inf where the body does not fit, higher near obstacles.
+
+        In narrow gaps the map, whose obstacles may begin half a cell further off, is believed, not the bumps.
+        """
         import cv2
 
         blocked = ground.occupied.copy()
-        for point in self._bumps:
+        for point in self._closed if self._narrow else [*self._bumps, *self._closed]:
             blocked[ground.cell(point)] = True
         clear = cv2.distanceTransform((~blocked).astype(np.uint8), cv2.DIST_L2, 5) * ground.cell_m
-        price = 1.0 + 3.0 * np.clip(0.5 - clear, 0.0, None) / 0.5
-        return np.where(ground.free & (clear > RADIUS_M), price, np.inf)
+        price = 1.0 + (12.0 if self._narrow else 3.0) * np.clip(0.5 - clear, 0.0, None) / 0.5
+        least_m = BODY_RADIUS_M - ground.cell_m / 2.0 if self._narrow else RADIUS_M
+        return np.where(ground.free & (clear > least_m), price, np.inf)
 
     def _towards(self, point_m: NDArray[np.float64], stand: Stand) -> Action:
         off = point_m - stand.ground_m[:2]

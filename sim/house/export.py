@@ -35,14 +35,19 @@ def truth_as_json(truth: Truth) -> dict[str, Any]:
         "frame": {"up": "z", "unit": "m", "box": "axis-aligned, world"},
         "categories": list(CATEGORIES),
         "floors": [{"floor": f, "base_m": truth.floor_plan(f).base_m} for f in range(house.plan.floors)],
-        "rooms": [
-            {"room_id": r.room_id, "kind": r.kind, "floor": r.floor, "rect_m": list(dataclasses.astuple(r.inside))}
-            for r in house.rooms
-        ],
+        "rooms": rooms_as_json(house),
         "openings": [_opening(o) for o in house.plan.openings],
         "stairs": dataclasses.asdict(house.plan.stairs) if house.plan.stairs is not None else None,
         "things": [_thing(truth, truth.state(t.thing_id)) for t in house.things],
     }  # fmt: skip
+
+
+def rooms_as_json(house: House) -> list[dict[str, Any]]:
+    """Rooms as plain values; `rect_m`: x0, y0, x1, y1 between the walls, metres."""
+    return [
+        {"room_id": r.room_id, "kind": r.kind, "floor": r.floor, "rect_m": list(dataclasses.astuple(r.inside))}
+        for r in house.rooms
+    ]
 
 
 def write_truth(truth: Truth, path: str | Path) -> Path:

@@ -56,12 +56,18 @@ class Navigation:
         self.height_m = np.zeros((layers, *shape))
         """(L, rows, columns) of the ground"""
         for floor in range(plan.floors):
-            self.clearance_m[floor] = self._floor(floor, things)
+            self.clearance_m[floor] = self._floor(floor)
             self.height_m[floor] = floor * STOREY_M
         self.links = np.full((layers, *shape), -1, dtype=np.int32)
         """(L, rows, columns) the other layer of a cell at the foot or head of stairs, or -1"""
+        self._half: dict[int, tuple[int, int]] = {}
+        """floor -> first column, and the one after the last, of the half of the flight that begins or ends there"""
         if plan.stairs is not None:
             self._flight()
+        for t in things:
+            floor = plan.rooms[t.room_id].floor
+            for rect in ground_taken(t, floor * STOREY_M, body):
+                self._take(floor, rect, also_flight=t.category != "railing")  # the flight has its own sides
         self._open_links = self.links
         self._settle()
 
@@ -72,7 +78,7 @@ class Navigation:
             more.__dict__.pop(name, None)
         more.clearance_m = self.clearance_m.copy()
         for floor, rect in taken:
-            more._lower(more.clearance_m[floor], rect)
+            more._take(floor, rect)
         more._settle()
         return more
 
@@ -87,7 +93,8 @@ class Navigation:
     def cell_of(self, point_m: NDArray[np.floating]) -> tuple[int, int, int]:
         """(layer, row, column) below a point of the ground (3,); `InvalidHouse` outside the house."""
         x, y, z = (float(v) for v in point_m)
-        column, row = int((x - self.origin_m[0]) // CELL_M), int((y - self.origin_m[1]) // CELL_M)
+        # not x // CELL_M, which at the edge of a cell may be one less: the body is where walking.walk says
+        column, row = math.floor((x - self.origin_m[0]) / CELL_M), math.floor((y - self.origin_m[1]) / CELL_M)
         if not (0 <= row < self.free.shape[1] and 0 <= column < self.free.shape[2]):
             raise InvalidHouse(f"the point {np.round(point_m, 3)} lies outside the house")
         gap = np.abs(self.height_m[:, row, column] - z) + np.where(self.free[:, row, column], 0.0, 0.4)
@@ -196,18 +203,13 @@ class Navigation:
 
     # what stands in the way
 
-    def _floor(self, floor: int, things: tuple[Thing, ...]) -> NDArray[np.float64]:
+    def _floor(self, floor: int) -> NDArray[np.float64]:
         clearance = np.ones((len(self._y), len(self._x)))
         inside = np.zeros(clearance.shape, dtype=bool)
         for room in self.plan.rooms_on(floor):
             inside |= self._covered(room.rect)
             for rect in _walls(self.plan, room.room_id):
                 self._lower(clearance, rect)
-        base = floor * STOREY_M
-        for t in things:
-            if self.plan.rooms[t.room_id].floor == floor:
-                for rect in ground_taken(t, base, self.body):
-                    self._lower(clearance, rect)
         stairs = self.plan.stairs
         if stairs is not None:
             self._lower(clearance, stairs.ground)
@@ -229,6 +231,9 @@ class Navigation:
         for columns, floor in ((foot, s.floor), (head, s.floor + 1)):
             self.links[layer][:, columns] = floor
             self.links[floor][:, columns] = layer
+        middle = int(np.searchsorted(self._x, (s.start_m + s.end_m) / 2.0))
+        left, right = (s.floor, s.floor + 1) if ahead > 0.0 else (s.floor + 1, s.floor)
+        self._half = {left: (0, middle), right: (middle, len(self._x))}
 
     def _cut_blind_links(self) -> None:
         """Keep only links between two free cells."""
@@ -243,9 +248,17 @@ class Navigation:
         y = (self._y >= rect.y0) & (self._y <= rect.y1)
         return y[:, None] & x[None, :]
 
-    def _lower(self, clearance: NDArray[np.float64], rect: Rect) -> None:
+    def _take(self, floor: int, rect: Rect, *, also_flight: bool = True) -> None:
+        """Something stands on a floor: in the way there, and on the half of the flight that begins or ends there."""
+        self._lower(self.clearance_m[floor], rect)
+        if also_flight and floor in self._half:
+            self._lower(self.clearance_m[self.plan.floors], rect, self._half[floor])
+
+    def _lower(self, clearance: NDArray[np.float64], rect: Rect, columns: tuple[int, int] | None = None) -> None:
         """Take account of an obstacle: the exact distance to a rectangle, where that is below 1 m."""
         c0, c1 = np.searchsorted(self._x, (rect.x0 - 1.0, rect.x1 + 1.0))
+        if columns is not None:
+            c0, c1 = max(c0, columns[0]), min(c1, columns[1])
         r0, r1 = np.searchsorted(self._y, (rect.y0 - 1.0, rect.y1 + 1.0))
         x, y = self._x[c0:c1], self._y[r0:r1]
         dx = np.maximum(np.maximum(rect.x0 - x, x - rect.x1), 0.0)

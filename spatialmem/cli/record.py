@@ -8,6 +8,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,7 @@ _DAY_NS = 86_400_000_000_000
 _DEPTH_SCALE = 2500.0
 """values a metre: 16 bits reach 26 m, farther than any house is long"""
 _MOST_PIXELS = 4096
+_KEPT_NOTHING = "stopping; of a walk that is not whole nothing is kept; Ctrl-C again stops at once"
 
 
 @dataclass(frozen=True)
@@ -66,24 +68,19 @@ class Record:
         from sim.scene import SceneConfig
 
         started = time.monotonic()
-        out = self.out.resolve()
-        out.parent.mkdir(parents=True, exist_ok=True)
-        aside = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
-        whole = aside / "recording"  # takes its name only when everything is there
         try:
-            with Interrupt("stopping; of a walk that is not whole nothing is kept; Ctrl-C again stops at once") as stop:
-                world = HouseWorld(HouseConfig(floors=self.floors))
-                if not self.quiet:
-                    say(f"making house {self.house}")
-                scene = world.open(str(self.house), SceneConfig(width, height, self.hfov))
-                visits = self._visits(scene, whole, stop)
-            if stop.asked:
-                return INTERRUPTED
-            os.replace(whole, out)
+            with _beside(self.out.resolve()) as whole:
+                with Interrupt(_KEPT_NOTHING) as stop:
+                    world = HouseWorld(HouseConfig(floors=self.floors))
+                    if not self.quiet:
+                        say(f"making house {self.house}")
+                    with closing(world.open(str(self.house), SceneConfig(width, height, self.hfov))) as scene:
+                        visits = self._visits(scene, whole, stop)
+                if stop.asked:
+                    return INTERRUPTED
+                os.replace(whole, self.out.resolve())
         except SimError as error:
             raise WrongUsage(str(error)) from error
-        finally:
-            shutil.rmtree(aside, ignore_errors=True)
         self._tell(visits, round(time.monotonic() - started, 1))
         return OK
 
@@ -101,6 +98,9 @@ class Record:
             raise WrongUsage(f"--frames must be at least 2; given {self.frames}")
         if not 10.0 <= self.hfov <= 150.0:
             raise WrongUsage(f"--hfov must lie within 10 to 150 degrees; given {self.hfov:g}")
+        above = next(p for p in self.out.absolute().parents if p.exists())
+        if not above.is_dir():
+            raise WrongUsage(f"{above} is a file; --out takes a folder in a folder")
         if self.out.exists() and (not self.out.is_dir() or any(self.out.iterdir())):
             raise WrongUsage(f"{self.out} exists and is not an empty folder; name a new one")
         if self.out.exists() and (self.out.is_mount() or self.out.resolve() == Path.cwd()):
@@ -155,6 +155,31 @@ class Record:
         print(f"remember it with\n  spatialmem build {folders[0]} --out house.mem")
         for folder in folders[1:]:
             print(f"  spatialmem build {folder} --out house.mem --append --same-world")
+
+
+@contextmanager
+def _beside(out: Path) -> Iterator[Path]:
+    """A folder to be made beside `out`, which takes its name only when everything is there; else it goes.
+
+    Raises `ExportError` when something cannot be written.
+    """
+    aside = None
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        aside = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
+        yield aside / "recording"
+    except BrokenPipeError:  # nobody reads what is said: no matter of files
+        raise
+    except OSError as error:
+        from spatialmem.io.export_file import ExportError
+
+        raise ExportError(
+            f"{out} cannot be written: {error.strerror or error}; nothing of the walk is kept. Free space there, or "
+            "name another folder with --out"
+        ) from error
+    finally:
+        if aside is not None:
+            shutil.rmtree(aside, ignore_errors=True)
 
 
 def _counted(frames: Iterable[Frame], progress: Any, stop: Interrupt) -> Iterator[Frame]:

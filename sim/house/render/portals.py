@@ -1,12 +1,12 @@
 """Which rooms a camera can see into: views are narrowed by every doorway they pass through.
 
 On the plan only: a view is an interval of directions; through a doorway passes the part of it that the doorway spans.
-Upstairs and downstairs share what the hallways show, so where a hallway with stairs is seen, so is the other one,
-with all its doorways.
+A stairwell is one more doorway, between the hallways below and above: what is seen through it lies straight on, too.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import final
 
@@ -24,7 +24,7 @@ _CLOSE_M = 0.35
 
 @final
 class Portals:
-    """Doorways of a house, by room."""
+    """Doorways of a house, and its stairwell, by room."""
 
     def __init__(self, house: House) -> None:
         self._plan = house.plan
@@ -38,7 +38,12 @@ class Portals:
                     self._open[here].append((there, ends))
         self._low = np.array([(r.rect.x0, r.rect.y0, r.base_m) for r in house.rooms])
         self._high = np.array([(r.rect.x1, r.rect.y1, r.base_m + STOREY_M) for r in house.rooms])
-        self._halls = [r.room_id for r in house.rooms if r.kind == "hallway"] if house.plan.stairs is not None else []
+        if house.plan.stairs is not None:
+            g = house.plan.stairs.ground
+            well = np.array([[x, y] for x in (g.x0, g.x1) for y in (g.y0, g.y1)])
+            halls = [r.room_id for r in house.rooms if r.kind == "hallway" and r.rect.contains(g)]
+            for here, there in itertools.permutations(halls, 2):
+                self._open[here].append((there, well))
 
     def seen_from(self, world_from_camera: NDArray[np.float64], camera: Camera) -> set[int] | None:
         """Ids of the rooms that may be seen; None where the camera is in no room, or looks up or down too far."""
@@ -70,12 +75,6 @@ class Portals:
         self, room: int, eye: tuple[float, float], view: tuple[float, float], seen: set[int], way: frozenset[int]
     ) -> None:
         seen.add(room)
-        if room in self._halls:
-            for other in self._halls:
-                if other not in way and other != room:
-                    seen.add(other)
-                    for there, _ in self._open[other]:
-                        seen.add(there)
         for there, ends in self._open[room]:
             if there in way:
                 continue

@@ -186,11 +186,17 @@ def _crowded(inventory: Inventory, support: SceneObject) -> bool:
 def door_state(inventory: Inventory) -> Iterator[Draft]:
     """Is the door between the kitchen and the hallway open or closed? Of worlds that say so of their doors."""
     inner = [d for d in inventory.doors if d.attributes.get("joins")]
+    pairs = [_pair_of_rooms(d) for d in inner]
     for door in inner:
         state, joins = door.attributes.get("state", ""), door.attributes["joins"]
-        if state in ("open", "closed") and [d.attributes["joins"] for d in inner].count(joins) == 1:
+        if state in ("open", "closed") and pairs.count(_pair_of_rooms(door)) == 1:
             right = ("open", "opened", "ajar") if state == "open" else ("closed", "shut")
             yield from draft(
                 "door_state", {"thing": f"the door between {joins}"}, right,
                 ("closed" if state == "open" else "open",), (door.object_id,), door.category,
             )  # fmt: skip
+
+
+def _pair_of_rooms(door: SceneObject) -> frozenset[str]:
+    """The kinds of rooms that a door joins, whichever is named first."""
+    return frozenset(door.attributes["joins"].split(" and "))

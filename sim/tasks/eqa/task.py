@@ -45,7 +45,9 @@ class _Eqa(Task):
         `shows_ids`: agents see which thing is where."""
         if max_steps < 1:
             raise InvalidSetting(f"max_steps must be at least 1; given {max_steps}")
-        self.max_steps, self._scorer, self._stamp_ns = max_steps, scorer, stamp_ns
+        if isinstance(stamp_ns, bool) or not isinstance(stamp_ns, (int, np.integer)) or stamp_ns < 0:
+            raise InvalidSetting(f"stamp_ns is a whole number of nanoseconds from 0; given {stamp_ns!r}")
+        self.max_steps, self._scorer, self._stamp_ns = max_steps, scorer, int(stamp_ns)
         self._config, self._shows_ids = SceneConfig(width, height, hfov_deg, Motion(turn_deg=turn_deg)), shows_ids
 
     @staticmethod
