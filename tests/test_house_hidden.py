@@ -6,7 +6,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from house_cases import RENDERERS, box_room, camera, poses, renderer, small_house, tall_house
+from house_cases import RENDERERS, box_room, camera, pose_at, poses, renderer, small_house, tall_house
 
 from sim.house import RasterRenderer, Thing, look_at
 from sim.house.category import make
@@ -63,6 +63,26 @@ def test_leaving_out_what_is_hidden_changes_no_picture(which):
         assert same.mean() > 0.9999  # where surfaces touch, either may be shown
         assert (p.depth_m != q.depth_m)[same].mean() < 1e-4  # likewise where a front and a back meet
         assert (p.rgb != q.rgb)[same].mean() < 1e-4
+
+
+def test_what_no_doorway_and_no_stairwell_shows_is_left_out_and_nothing_else(monkeypatch):
+    house, subject, rng = tall_house(), RasterRenderer(tall_house(), light=False), np.random.default_rng(8)
+    stairs = house.plan.stairs
+    assert stairs is not None
+    n, floor_of = house.navigation, np.array([0, *(house.rooms[t.room_id].floor for t in house.things)])
+    points = n.points_of(*np.nonzero(n.reachable))
+    near = points[[stairs.ground.grown(0.4).holds(x, y) for x, y in points[:, :2]]]
+    views = [pose_at(near[int(rng.integers(len(near)))] + (0.0, 0.0, 1.25), float(rng.uniform(-3.1, 3.1)), pitch)
+             for pitch in np.linspace(-0.7, 0.7, 24)]  # fmt: skip
+    usual = [subject.render(pose, camera(), colour=False).thing_ids for pose in views]
+    rooms = [subject._portals.seen_from(pose, camera()) or set() for pose in views]
+    monkeypatch.setattr(subject._portals, "seen_from", lambda *_: None)
+    both = 0
+    for ids, pose in zip(usual, views, strict=True):
+        np.testing.assert_array_equal(ids, subject.render(pose, camera(), colour=False).thing_ids)
+        both += len(set(floor_of[np.unique(ids)[1:]])) == 2
+    assert both >= 5  # views through the stairwell
+    assert np.mean([len(r) for r in rooms]) < 0.6 * len(house.rooms)
 
 
 def test_hidden_things_are_not_set_up(monkeypatch):

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from sim.house import House, InvalidHouse
 from sim.house.layout.plan import STOREY_M
+from sim.house.navigation import CELL_M
 from sim.house.paths import distances_from, pulled_path
 
 
@@ -121,3 +122,13 @@ def test_places_that_are_taken_snap_to_free_ones_or_are_refused():
         navigation.cell_of(np.array([50.0, 0.0, 0.0]))
     with pytest.raises(InvalidHouse, match="cannot stand"):
         navigation.distance_m(corner, np.array([2.0, 2.0, 0.0]))
+
+
+def test_at_the_edge_of_a_cell_the_body_is_where_walks_say():
+    """(0.85 + 0.2) / 0.05 is 21, but (0.85 + 0.2) // 0.05 is 20."""
+    navigation = tall_house().navigation
+    for n in range(20, 120):
+        x, y = (origin + n * CELL_M for origin in navigation.origin_m)
+        for at in ((x, y), (round(x, 3), round(y, 3))):
+            _, row, column = navigation.cell_of(np.array([*at, 0.0]))
+            assert (row, column) == tuple(math.floor((at[i] - navigation.origin_m[i]) / CELL_M) for i in (1, 0))
