@@ -51,7 +51,7 @@ def test_rows_read_a_few_at_a_time_are_those_read_at_once(path):
     keeper = Keeper.open(path, "r")
     try:
         file = keeper.on_file()
-        each, listed = file.each_keyframe(), file.keyframes()
+        each, listed = (rec.keyframe_row(*logged) for logged in file.logged()), file.keyframes()
         for one, other in zip(each, listed, strict=True):
             assert rec.keyframe_values(one, 1) == rec.keyframe_values(other, 1) and one.camera == other.camera
     finally:

@@ -227,7 +227,7 @@ def test_a_file_opened_beside_its_writer_is_a_whole_number_of_frames(tmp_path, a
         assert hashed == alone["hash"][count] and found == alone["query"][count]
 
 
-READS = ["meta", "anchors", "each_keyframe", "base_lsn", "surface_blocks", "free_blocks", "all_cells", "departed"]
+READS = ["meta", "anchors", "logged", "base_lsn", "surface_blocks", "free_blocks", "all_cells", "departed"]
 
 
 @pytest.mark.parametrize("after", READS)

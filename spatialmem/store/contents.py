@@ -71,21 +71,14 @@ class Contents(ABC):
         """Rows of the log with lsn > `after_lsn`, in log order."""
         return self.read(lambda connection: queries.keyframes(connection, after_lsn))
 
-    def each_keyframe(self) -> Iterator[KeyframeRow]:
-        """`keyframes`, a few hundred at a time: a long log never stands in RAM as objects."""
-        known: dict[int, Camera] = {}
-        for values in self._in_chunks(sch.KEYFRAMES):
-            if values[5] not in known:  # asked after the row: a live writer adds a camera with its first frame
-                known = self.read(queries.cameras)
-            yield rec.keyframe_row(values, queries.camera_of(values, known))
-
     def logged(self) -> Iterator[tuple[Sequence[Any], Camera]]:
-        """`each_keyframe`, as the columns of `keyframes`, checked, and the camera: for who keeps them in arrays."""
+        """The columns of `keyframes`, checked, and the camera, a few hundred at a time: a long log never stands in RAM
+        as objects."""
         known: dict[int, Camera] = {}
         for chunk in self._chunks(sch.KEYFRAMES):
             rec.require_poses(chunk)
             for values in chunk:
-                if values[5] not in known:  # as above
+                if values[5] not in known:  # asked after the row: a live writer adds a camera with its first frame
                     known = self.read(queries.cameras)
                 yield values, queries.camera_of(values, known)
 
