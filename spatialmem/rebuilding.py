@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, final
 
+import numpy as np
+
 from spatialmem.checkpoint import WholeRound
 from spatialmem.correction import cell_keys
 from spatialmem.errors import MemoryFileError
@@ -22,10 +24,12 @@ from spatialmem.sightings import FileSightings
 from spatialmem.store import queries
 from spatialmem.store import records as rec
 from spatialmem.store import schema as sch
+from spatialmem.store.astray import astray
 from spatialmem.store.block_store import Spilled
 from spatialmem.store.failures import needed
 from spatialmem.store.file import MemoryFile
 from spatialmem.store.rows import BlockRow, KeyframeRow
+from spatialmem.voxels.change import blocks_of
 
 if TYPE_CHECKING:
     from spatialmem.keeper import Keeper
@@ -52,6 +56,7 @@ def rebuilt(keeper: Keeper, old: Layers | None = None) -> Layers:
             logged = keeper.logged(row)
         layers.apply(layers.prepare(logged))
         left.note(row.lsn, logged.examined)
+    left.require_remade(layers)
     left.put_departed_into(layers)
     layers.publish()
     with unsettled(old):
@@ -72,6 +77,8 @@ class _Left:
         """last frame that each surface block from the file contains"""
         self._settled = {row.lsn for row in rows}
         """frames whose departed regions are those of the file"""
+        self._unsure: dict[str, list[int]] = {}
+        """keys of damaged rows that evicted frames left nothing in, if the keys are right"""
 
     def put_into(self, layers: Layers) -> None:
         """Blocks and sightings; `MemoryFileError` when the file has them no longer, or damaged."""
@@ -84,6 +91,17 @@ class _Left:
             free = {int(key) for blob in cells.values() for key in cell_keys(blob)}
             take_in(layers, self._blocks(sch.SURFACE_BLOCKS, surface), self._blocks(sch.FREE_BLOCKS, free))
         layers.cells = cells
+
+    def require_remade(self, layers: Layers) -> None:
+        """`MemoryFileError` where a damaged row is not of a block that was made anew: then it may be of any."""
+        assert layers.residence is not None
+        grids, shelves = (layers.surface, layers.free), layers.residence.shelves
+        with _irreplaceable(self._file, len(self._evicted)):
+            for table, grid, shelf in zip((sch.SURFACE_BLOCKS, sch.FREE_BLOCKS), grids, shelves, strict=True):
+                keys = np.array(self._unsure.get(table.name, []), np.int64)
+                missing = keys[(blocks_of(grid.pools, keys) < 0) & ~np.isin(keys, shelf.away_keys)]
+                if len(missing):
+                    raise MemoryFileError(f"row {missing[0]} of table {table.name} is of no block that can be found")
 
     def note(self, lsn: int, examined: Iterable[int]) -> None:
         """A frame that is left has been replayed; where blocks contained it already, it found nothing to clear."""
@@ -113,13 +131,21 @@ class _Left:
         )
         if there != written:
             raise MemoryFileError(f"{table.name} has {there} rows, but {written} were written")
-        for key in sorted(keys):
-            where = partial(queries.rows, table=table, where="WHERE key = ?", params=(key,))
-            for values in self._file.read(where):
-                row = rec.block_row(values)
-                if table is sch.SURFACE_BLOCKS:
-                    self._tags[key] = row.lsn
-                yield row
+        wanted = set(keys)
+        absent = set(wanted)
+        for key in sorted(wanted):
+            for values in self._file.read(partial(queries.rows, table=table, where="WHERE key = ?", params=(key,))):
+                absent.discard(key)
+                yield self._tagged(table, rec.block_row(values))
+        if absent:
+            found, unsure = self._file.read(partial(astray, table=table, wanted=wanted, absent=absent))
+            self._unsure[table.name] = unsure
+            yield from (self._tagged(table, rec.block_row(values)) for values in found)
+
+    def _tagged(self, table: sch.Table, row: BlockRow) -> BlockRow:
+        if table is sch.SURFACE_BLOCKS:
+            self._tags[row.key] = row.lsn
+        return row
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -218,5 +219,8 @@ class Contents(ABC):
         """Rows by ascending integer key, a few hundred at a time."""
         name = table.names[0]
         while chunk := self._rows(table, f"WHERE {name} > ? ORDER BY {name} LIMIT {queries.CHUNK}", (after,)):
+            if any(one >= other for one, other in pairwise([after, *(values[0] for values in chunk)])):
+                advice = sch.REBUILD_ADVICE if table in sch.DERIVED else sch.LOG_ADVICE
+                raise MemoryFileError(f"{self.path}: rows of table {table.name} stand out of order; {advice}")
             yield chunk
             after = chunk[-1][0]

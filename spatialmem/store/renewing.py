@@ -36,6 +36,8 @@ def _renew(
 ) -> int:
     """Write the rows that the table lacks or has otherwise, delete all others; returns how many it then has."""
     key, wanted = table.names[0], set()
+    if not _finds_its_rows(connection, table):
+        connection.execute(f"DELETE FROM {table.name}")
     for values in rows:
         found = connection.execute(table.select(f"WHERE {key} = ?"), (values[0],)).fetchone()
         if found is None or not _same(table, found, values):
@@ -45,6 +47,11 @@ def _renew(
     others = [(ident,) for (ident,) in connection.execute(f"SELECT {key} FROM {table.name}") if ident not in wanted]
     connection.executemany(f"DELETE FROM {table.name} WHERE {key} = ?", others)
     return len(wanted)
+
+
+def _finds_its_rows(connection: sqlite3.Connection, table: sch.Table) -> bool:
+    """Whether every row stands where SQLite looks for it: else one could neither be found nor deleted by its key."""
+    return connection.execute(f"PRAGMA quick_check({table.name})").fetchall() == [("ok",)]
 
 
 def _same(table: sch.Table, found: Sequence, values: Sequence) -> bool:
