@@ -36,6 +36,8 @@ def astray(
                 found.append((mine, *others))
             elif mine is None:
                 if key in wanted or key in unsure:
-                    raise MemoryFileError(f"row {key} of table {table.name} is damaged, and of no block that can be found")
+                    raise MemoryFileError(
+                        f"row {key} of table {table.name} is damaged, and nobody knows of which block"
+                    )
                 unsure.append(key)
     return found, unsure
