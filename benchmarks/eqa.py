@@ -115,7 +115,8 @@ def runs(bench: Bench, episodes: int) -> None:
     for task in TASKS:
         for agent in AGENTS:
             run = played(bench, task, agent, episodes)
-            correct = clustered_interval([r["metrics"]["correct"] for r in run.rows], [r["house"] for r in run.rows])
+            right = [r["metrics"].get("correct", 0.0) if r["status"] != "crash" else 0.0 for r in run.rows]
+            correct = clustered_interval(right, [r["house"] for r in run.rows])
             rows.append([agent, task, len(run.rows), shown(correct), 60.0 * len(run.rows) / run.seconds])
             if agent == "eqa_oracle":
                 note = f"{correct.episodes} episodes in {correct.clusters} houses"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import multiprocessing
 import os
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -238,6 +239,29 @@ class Wanderer(Agent):
 
     def usage(self):
         return {"bytes": 10.0 * self._step, "images": self._step}
+
+
+class Haunted(Wanderer):
+    """Starts something that never ends, and lets it hold a file."""
+
+    def __init__(self, held: str, trouble: str = "") -> None:
+        super().__init__(trouble, every=1)
+        self._held = held
+
+    def reset(self, brief: Brief) -> None:
+        super().reset(brief)
+        with Path(self._held).open("w") as file:
+            subprocess.Popen(["sh", "-c", "echo here; exec sleep 600"], stdout=file)
+
+
+class Once(Wanderer):
+    """Can be made once."""
+
+    def __init__(self, made: str) -> None:
+        super().__init__("exit", every=1)
+        if Path(made).exists():
+            raise RuntimeError("the port is still held")
+        Path(made).touch()
 
 
 class Homing(Agent):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -209,6 +210,24 @@ def test_what_is_not_an_episodes_fault_ends_the_run(tmp_path):
     assert not (tmp_path / "new").exists()
 
 
+@pytest.mark.parametrize(("trouble", "status"), [("", None), ("stall", "crash"), ("exit", "crash")])
+def test_what_an_agent_starts_ends_with_its_worker(tmp_path, trouble, status):
+    os.mkfifo(tmp_path / "held")
+    reader = os.open(tmp_path / "held", os.O_RDONLY | os.O_NONBLOCK)
+    kwargs = {"held": str(tmp_path / "held"), "trouble": trouble}
+    run = evaluate(plan("Haunted", count=1, kwargs=kwargs, act_timeout_s=1.0), tmp_path / "run")
+    assert [row["status"] for row in run.rows] == [status or run.rows[0]["status"]]
+    assert os.read(reader, 100) == b"here\n"
+    assert select.select([reader], [], [], 10.0)[0] and os.read(reader, 100) == b"", "it still holds the file"
+    os.close(reader)
+
+
+def test_an_agent_that_cannot_be_made_again_costs_episodes_and_not_the_run(tmp_path):
+    run = evaluate(plan("Once", count=3, kwargs={"made": str(tmp_path / "made")}), tmp_path / "run")
+    assert [row["status"] for row in run.rows] == ["crash"] * 3 and len(run.rows) == 3
+    assert "exit code 3" in run.rows[0]["reason"] and "the port is still held" in run.rows[1]["reason"]
+
+
 # names
 
 
@@ -224,6 +243,10 @@ def test_whoever_marks_answers_is_named_as_agents_are():
     task = make_task("eqa-v1", {"scorer": "eqa_cases:Generous"})
     assert task.identity()["scorer"] == "Generous" and task.identity()["scorer.model"] == "none"
     assert len(task.identity()["scorer_code"]) == 64 and "scorer" not in make_task("eqa-v1", {}).identity()
+    with pytest.raises(UnknownName, match="there is no such file"):
+        make_task("eqa-v1", {"scorer": "missing.py:Mine"})
+    with pytest.raises(InvalidSetting, match="given 5"):
+        make_task("eqa-v1", {"scorer": 5})
     with pytest.raises(UnknownName, match=r"'Generos'; did you mean 'Generous'\?"):
         make_task("eqa-v1", {"scorer": "eqa_cases:Generos"})
     with pytest.raises(InvalidSetting, match="is a HandWorld; expected an AnswerScorer"):

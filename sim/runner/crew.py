@@ -43,13 +43,14 @@ class Stopped(Exception):
 class _Hand:
     """One worker process."""
 
-    def __init__(self, plan: Plan, out: Path, threads: int) -> None:
+    def __init__(self, plan: Plan, out: Path, threads: int, replaces: bool) -> None:
+        """replaces: another worker of this run that had made its agent."""
         context = multiprocessing.get_context("spawn")
         self._link, theirs = context.Pipe()
         self._cells = RawArray("d", 2)
         self.index: int | None = None
         self._entered, self._started = False, 0.0
-        arguments = (plan.as_json(), str(out), theirs, self._cells)
+        arguments = (plan.as_json(), str(out), theirs, self._cells, not replaces)
         self._process = context.Process(target=work, args=arguments)  # agents may start processes
         with _inherited(threads):
             self._process.start()
@@ -101,16 +102,18 @@ class _Hand:
         return f"in step {int(self._cells[1])}" if self._entered else "while its scene was opened"
 
     def kill(self) -> None:
-        """End the process whatever it does."""
+        """End the process whatever it does, and those that its agent has started."""
+        assert self._process.pid is not None
+        with contextlib.suppress(ProcessLookupError, PermissionError):  # all are gone, or it does not lead a group yet
+            os.killpg(self._process.pid, signal.SIGKILL)
         self._process.kill()
         self._process.join()
         self._link.close()
 
     def leave(self) -> None:
-        """End it after what it is doing, or kill it when that takes too long."""
+        """Let it end after what it is doing, unless that takes too long."""
         self.ask(do="end")
         self._process.join(_GOODBYE_S)
-        self.kill()
 
 
 @final
@@ -130,11 +133,15 @@ class Crew:
         return self
 
     def __exit__(self, kind: object, *exception: object) -> None:
-        for hand in self._hands:
-            hand.leave() if kind is None else hand.kill()
+        try:
+            for hand in self._hands if kind is None else ():
+                hand.leave()
+        finally:
+            for hand in self._hands:
+                hand.kill()
 
-    def _hand(self) -> _Hand:
-        return _Hand(self._plan, self._out, self._threads)
+    def _hand(self, replaces: bool = False) -> _Hand:
+        return _Hand(self._plan, self._out, self._threads, replaces)
 
     def plan(self, episodes: int) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         """The manifest, and so many episodes; the first worker makes them."""
@@ -176,7 +183,7 @@ class Crew:
             hand.kill()
             self._hands.remove(hand)
             if todo:
-                hand = self._hand()
+                hand = self._hand(replaces=True)
                 self._hands.append(hand)
         if todo:
             _give(hand, todo)

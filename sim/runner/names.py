@@ -127,6 +127,8 @@ def loaded(kind: str, entry: str, wanted: type = object) -> Any:
     where, _, name = entry.rpartition(":")
     if not where:
         raise UnknownName(f"{kind} {entry!r} is no entry; expected module:Class")
+    if where.endswith(".py") and not Path(where).is_file():
+        raise UnknownName(f"{kind} {entry!r}: there is no such file in {Path.cwd()}")
     try:
         module = _file_module(Path(where)) if where.endswith(".py") else importlib.import_module(where)
     except ModuleNotFoundError as error:

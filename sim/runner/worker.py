@@ -21,7 +21,7 @@ THREADS = (
 """what tells libraries how many threads to use; set before the process begins, as some read it at once"""
 
 
-def work(plan_json: str, out: str, link: Any, cells: Any) -> None:
+def work(plan_json: str, out: str, link: Any, cells: Any, at_once: bool = True) -> None:
     """The process: plays what it is asked to until it is told to end.
 
     Args:
@@ -29,12 +29,14 @@ def work(plan_json: str, out: str, link: Any, cells: Any) -> None:
         out: folder of the run, for recordings.
         link: connection to whoever started it.
         cells: see Watch.
+        at_once: the agent is made before the first episode, and not being able to ends the run; else that costs one.
     """
+    os.setsid()  # what agents start belongs to this group, and ends with it
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; who started this one decides
     os.dup2(2, 1)  # standard output belongs to the run's results, whatever agents print
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
-        _Worker(plan_json, Path(out), link, cells).serve()
+        _Worker(plan_json, Path(out), link, cells, at_once).serve()
     except (EOFError, BrokenPipeError):
         return  # nobody listens any more
 
@@ -43,16 +45,17 @@ def _end_with_parent() -> None:
     parent = parent_process()
     if parent is not None:
         connection.wait([parent.sentinel])
-        os._exit(1)  # it was killed: nobody wants the episode under way
+        os.killpg(0, signal.SIGKILL)  # it was killed: nobody wants the episode under way
 
 
 @final
 class _Worker:
-    def __init__(self, plan_json: str, out: Path, link: Any, cells: Any) -> None:
+    def __init__(self, plan_json: str, out: Path, link: Any, cells: Any, at_once: bool) -> None:
         from sim.runner.plan import Plan
 
         self._plan, self._out, self._link, self._cells = Plan.of_json(plan_json), out, link, cells
         self._agent: Any = None
+        self._at_once = at_once
 
     def serve(self) -> None:
         """Make what is needed, then do as asked until told to end; what is no episode's fault is told as "failed"."""
@@ -85,7 +88,8 @@ class _Worker:
         task = make_task(plan.task, plan.task_settings)
         self._stage = Stage(plan, task, make_world(plan.world, plan.world_settings), self._out)
         self._watch = Watch(self._cells)
-        self._agent = plan.agent.make()
+        if self._at_once:
+            self._agent = plan.agent.make()
         self._tell({"ready": os.getpid()})
 
     def _planned(self, asked: dict[str, Any]) -> dict[str, Any]:

@@ -98,7 +98,7 @@ class Record:
             raise WrongUsage(f"--frames must be at least 2; given {self.frames}")
         if not 10.0 <= self.hfov <= 150.0:
             raise WrongUsage(f"--hfov must lie within 10 to 150 degrees; given {self.hfov:g}")
-        above = next(p for p in self.out.absolute().parents if p.exists())
+        above = next((p for p in self.out.absolute().parents if p.exists()), self.out)
         if not above.is_dir():
             raise WrongUsage(f"{above} is a file; --out takes a folder in a folder")
         if self.out.exists() and (not self.out.is_dir() or any(self.out.iterdir())):

@@ -15,6 +15,8 @@ import hashlib
 import inspect
 import math
 from collections.abc import Mapping, Sequence
+from numbers import Integral
+from pathlib import Path
 
 from sim.errors import InvalidSetting
 
@@ -34,9 +36,9 @@ class AnswerScorer(abc.ABC):
 
 
 def identity_of(scorer: AnswerScorer) -> dict[str, str]:
-    """Class, hash of its source and `identity` of a scorer, for manifests."""
+    """Class, hash of the file it stands in and `identity` of a scorer, for manifests."""
     try:
-        source = hashlib.sha256(inspect.getsource(type(scorer)).encode()).hexdigest()
+        source = hashlib.sha256(Path(inspect.getfile(type(scorer))).read_bytes()).hexdigest()
     except (OSError, TypeError):  # made where nobody wrote it down
         source = ""
     told = {f"scorer.{name}": value for name, value in scorer.identity().items()}
@@ -45,9 +47,9 @@ def identity_of(scorer: AnswerScorer) -> dict[str, str]:
 
 def llm_match(mark: int) -> float:
     """A mark on OpenEQA's scale of 0 to 1."""
-    if isinstance(mark, bool) or not isinstance(mark, int):
+    if isinstance(mark, bool) or not isinstance(mark, Integral):
         raise InvalidSetting(f"a scorer must give a whole number from {LOWEST} to {HIGHEST}; given {mark!r}")
-    return (min(max(mark, LOWEST), HIGHEST) - LOWEST) / (HIGHEST - LOWEST)
+    return (min(max(int(mark), LOWEST), HIGHEST) - LOWEST) / (HIGHEST - LOWEST)
 
 
 def marked(scorer: AnswerScorer, question: str, answers: Sequence[str], prediction: str) -> float:

@@ -45,6 +45,8 @@ class _Eqa(Task):
         `shows_ids`: agents see which thing is where."""
         if max_steps < 1:
             raise InvalidSetting(f"max_steps must be at least 1; given {max_steps}")
+        if scorer is not None and not isinstance(scorer, AnswerScorer):
+            raise InvalidSetting(f"scorer must be an AnswerScorer, or name one as module:Class; given {scorer!r:.80}")
         if isinstance(stamp_ns, bool) or not isinstance(stamp_ns, (int, np.integer)) or stamp_ns < 0:
             raise InvalidSetting(f"stamp_ns is a whole number of nanoseconds from 0; given {stamp_ns!r}")
         self.max_steps, self._scorer, self._stamp_ns = max_steps, scorer, int(stamp_ns)
