@@ -28,7 +28,6 @@ _KNOWN = 9
 """numbers that say where a ray stands (`raycast.march`)"""
 _AT_ONCE_BYTES = 4 << 20
 """of what is known of the rays of some rows"""
-_CORNERS = np.array(list(np.ndindex(3, 3, 3)), np.int64)
 
 
 class Away(NamedTuple):
@@ -152,6 +151,7 @@ class FarView:
         self._lens = self._lens_from(0)
         self._rays = Rays(np.zeros((0, shape[1]), np.int64), np.zeros((0, shape[1], _KNOWN)))
         self._pixels, self._starts = np.zeros((0, 2), np.int64), np.zeros(1, np.int64)
+        self._corners = np.zeros((0, 2), np.int64)
 
     def parts(self) -> Iterator[None]:
         """Take up some rows of pixels after the other."""
@@ -180,9 +180,8 @@ class FarView:
         limits[first : first + len(self._rays.waits)] = np.where(self._rays.waits >= 0, cast.FAR_M, 0.0)
         return limits
 
-    def met(self) -> NDArray[np.int64]:
-        """(N, 27) keys of the blocks that have a say in what the rays have met, some of them several times: of each set
-        of such blocks, of which there are N; some stand nowhere. For `paint`."""
+    def met(self) -> int:
+        """How many different sets of blocks have a say in what the rays have met."""
         pixels = np.argwhere(~np.isnan(self._rays.stand[..., 7]))
         corners = np.empty((len(pixels), 2), np.int64)
         DISPATCHER.run(
@@ -194,11 +193,17 @@ class FarView:
         fresh = np.ones(len(corners), np.bool_)
         fresh[1:] = (corners[1:] != corners[:-1]).any(1)
         self._starts = np.append(np.flatnonzero(fresh), len(corners))
-        low, high = (unpack_keys(corners[fresh, end]) for end in (0, 1))
-        return keys_of(np.minimum(low[:, None] + _CORNERS, high[:, None]))
+        self._corners = corners[fresh]
+        return len(self._corners)
+
+    def around(self, start: int, stop: int) -> NDArray[np.int64]:
+        """(stop - start, K) keys of the blocks of each of these sets, some several times; some stand nowhere."""
+        low, high = (unpack_keys(self._corners[start:stop, end]) for end in (0, 1))
+        steps = np.array(list(np.ndindex(*((high - low).max(axis=0) + 1))), np.int64)
+        return keys_of(np.minimum(low[:, None] + steps, high[:, None]))
 
     def paint(self, pools: Pools, some: NDArray[np.int64]) -> None:
-        """Place and paint what was met around these of the N, ascending, whose blocks are at hand now."""
+        """Place and paint what was met around these sets, ascending, whose blocks are at hand now."""
         pixels = np.concatenate([self._pixels[self._starts[n] : self._starts[n + 1]] for n in some])
         DISPATCHER.run(
             paint_pixels, len(pixels), pixels, pools, self._lens, cast.MIN_WEIGHT, self._rays.stand, self._depth,

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 Fetch = Callable[[NDArray[np.int64]], Iterator[tuple[int, BlockArrays]]]
 """ascending keys of blocks on file alone -> the key and content of each"""
 T = TypeVar("T")
+_SETS_AT_ONCE = 2048  # of blocks around what a view shows: small blocks far away are as many sets as pixels
 _SLACK = 1e-3  # of a cosine: in a scan it is squared and rounded
 _AROUND = np.array([(x, y, z) for x in (-1, 0, 1) for y in (-1, 0, 1) for z in (-1, 0, 1)], np.int64)
 
@@ -125,12 +126,14 @@ class ShelvedSurface:
         pools = self._here.pools
         while len(waited := view.march(pools)):
             pools = self._with(self._next(view, self._places(waited))).pools
-        keys = view.met()
-        for some in self._fitting_groups(np.arange(len(keys)), keys) if len(keys) else ():
-            places = self._places(np.unique(keys[some]))
-            if not self._fits(places):
-                raise self._too_many(places)
-            view.paint(self._with(places).pools, some)
+        number = view.met()
+        for start in range(0, number, _SETS_AT_ONCE):
+            keys = view.around(start, min(start + _SETS_AT_ONCE, number))
+            for some in self._fitting_groups(np.arange(len(keys)), keys):
+                places = self._places(np.unique(keys[some]))
+                if not self._fits(places):
+                    raise self._too_many(places)
+                view.paint(self._with(places).pools, start + some)
 
     def _next(self, view: FarView, waited: NDArray[np.int64]) -> NDArray[np.int64]:
         """Ascending places of the blocks that rays wait for, the nearest where they are more than fit; beside them
