@@ -264,6 +264,16 @@ class Once(Wanderer):
         Path(made).touch()
 
 
+class Stuck(Wanderer):
+    """Is never made, or can be made once where a file says so."""
+
+    def __init__(self, made: str) -> None:
+        super().__init__("exit", every=1)
+        if not made or Path(made).exists():
+            time.sleep(3600)
+        Path(made).touch()
+
+
 class Homing(Agent):
     """Is told where the post is, and goes there."""
 

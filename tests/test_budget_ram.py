@@ -196,6 +196,20 @@ def test_views_through_a_few_blocks_at_a_time_are_the_same(coarse, tmp_path, mon
     assert len(marches) > 2 * len(set(marches)) > 2, "through more than fit at once"
 
 
+def test_views_of_a_wide_band_are_the_same(tmp_path, frames, monkeypatch):
+    """Where what a ray meets hangs on more than three blocks along an axis, and sets of blocks come in parts."""
+    monkeypatch.setattr(shelved_surface, "_SETS_AT_ONCE", 50)
+    wide, around, camera = {"voxel_size_m": 0.04, "truncation_voxels": 16.0}, [], room.room_camera(80, 60)
+    given = FarView.around
+    monkeypatch.setattr(FarView, "around", lambda view, a, b: around.append(given(view, a, b)) or around[-1])
+    held = mh.create(tmp_path / "a.mem", frames[:15], **{**SMALL, **wide})
+    with held, mh.create(tmp_path / "b.mem", frames[:15], **wide, ram_bytes=LARGE) as free:
+        assert on_file_alone(held)[0] > 0
+        for n in range(3):
+            assert_equal_views(*(m.render(pose(n, n), camera, features=True) for m in (held, free)))
+    assert max(keys.shape[1] for keys in around) > 27 and max(map(len, around)) == 50
+
+
 def test_ctrl_c_at_any_line_of_a_search_leaves_what_is_set_aside_to_others(coarse):
     """Whatever line of taking and keeping the lock it strikes after, nobody has it when the question has gone."""
     lines, struck = 0, 0

@@ -301,10 +301,11 @@ def test_a_reader_that_holds_the_wal_is_named_and_no_frame_is_given_up_for_it(fu
     assert memory.check() == []
 
 
-def test_a_reader_that_stays_is_waited_for_once_and_briefly(full, monkeypatch):
-    """Not at each frame that is refused, and again only when another one has come."""
+def test_a_reader_that_stays_is_waited_for_briefly_once_a_second(full, monkeypatch):
+    """Not at each frame that is refused; sooner only when the wal was folded meanwhile."""
     memory, reader = full
-    waits, fold, refused = [], Room.fold, 0
+    waits, fold, refused, now_s = [], Room.fold, 0, 5.0
+    monkeypatch.setattr(room_module, "monotonic", lambda: now_s)
 
     def noted(room, patience_ms=None):
         waits.append(patience_ms)
@@ -319,12 +320,13 @@ def test_a_reader_that_stays_is_waited_for_once_and_briefly(full, monkeypatch):
                 memory.observe(frame)
             except OutOfRoom:
                 refused += 1
-                assert None not in waits and sum(waits) == (room_module._PATIENCE_MS if refused == 1 else 0)
-                if refused == 3:
+                assert None not in waits and sum(waits) == (room_module._PATIENCE_MS if refused in (1, 4) else 0)
+                now_s += 0.3 if refused < 3 else 0.7
+                if refused == 5:
                     break
             else:
                 assert refused == 0
-        assert refused == 3 and room_module._PATIENCE_MS < 500
+        assert refused == 5 and room_module._PATIENCE_MS < 500
         reader.execute("ROLLBACK")
         mh.observe_all(memory, [next(frames)])
         reader.execute("BEGIN")

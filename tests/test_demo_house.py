@@ -5,6 +5,11 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from contextlib import nullcontext
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from urllib import request
 
 import numpy as np
 import pytest
@@ -16,9 +21,13 @@ from sim.body import Action, Motion, Stand
 from sim.house.world import HouseWorld
 from sim.scene import SceneConfig
 from spatialmem import SpatialMemory
-from spatialmem.cli.demo_house import chosen_questions, matching, off_m, verdict
+from spatialmem.cli import view
+from spatialmem.cli.demo import Demo
+from spatialmem.cli.demo_house import HouseDemo, chosen_questions, matching, off_m, verdict
 from spatialmem.config import MemoryConfig
 from spatialmem.types import Frame
+from spatialmem.view.page import MemoryPage
+from spatialmem.voxels.free_reading import FREE, FreeSpace
 
 
 def test_demo_walks_asks_and_tells_the_truth(tmp_path, capsys):
@@ -48,6 +57,30 @@ def test_questions_are_about_what_was_seen(scene):
     assert len(questions) >= 2 and all(matching(scene.objects(), question) for question in questions[:2])
     absent = [question.split()[1] for question in questions[2:]]
     assert not any(colour in (t.look.colour, t.look.second_colour) for t in scene.house.things for colour in absent)
+
+
+def test_the_house_of_the_demo_gives_three_questions():
+    demo = HouseDemo(Path("unused"), Demo().house, None, False, True)
+    scene = demo._scene()
+    questions = chosen_questions(scene, np.full(len(scene.house.things) + 1, 2000))
+    assert len(questions) == 3 and questions[2].startswith("something ")
+    scene.close()
+
+
+def test_the_page_of_the_demo_shows_its_memory(tmp_path, monkeypatch):
+    read: list[str] = []
+
+    class Reader:
+        def wait(self) -> None:
+            read.append(request.urlopen(pages[0].url, timeout=30).read().decode())
+
+    pages: list[MemoryPage] = []
+    monkeypatch.setattr(view, "_asked_to_stop", lambda: nullcontext(Reader()))
+    monkeypatch.setattr(view.View, "_announce", lambda self, page: pages.append(page))
+    monkeypatch.setattr(view, "View", partial(view.View, port=0))
+    run("demo", "--out", tmp_path / "demo", "--max-frames", "4", "--quiet", "--page")
+    assert len(read) == 1 and "<html" in read[0] and pages[0].scene.points > 0
+    run("demo", "--page", "--json", code=2)
 
 
 def test_the_verdict_is_that_of_the_truth(scene):
@@ -106,6 +139,30 @@ def test_the_explorer_tries_narrow_gaps_last_and_not_for_ever():
         tries += 1
         assert tries < 20, "it never gives up"
     assert tries > 1
+
+
+@pytest.mark.parametrize("cell_m", [0.03, 0.05, 0.1, 0.2])
+def test_the_explorer_leaves_edges_that_looking_does_not_resolve(cell_m):
+    """A room with unseen ground all around it, which no look ever resolves."""
+    free = np.zeros((round(4.0 / cell_m), round(3.0 / cell_m)), bool)
+    free[1:-1, 1:-1] = True
+    space = FreeSpace(np.zeros(3), cell_m, np.repeat(free[:, :, None], round(2.0 / cell_m), axis=2) * np.uint8(FREE))
+    motion = Motion()
+    walk, stand = FrontierWalk(motion), Stand(1.0, 1.0, 0.0, 0.0)
+    actions = [walk.next(space, stand, False)]
+    while actions[-1] is not Action.STOP and len(actions) < 600:
+        stand = moved(stand, actions[-1], motion)
+        actions.append(walk.next(space, stand, False))
+    assert actions[-1] is Action.STOP and len(actions) > 12 and len(walk.left_m) == 0
+
+
+def moved(stand: Stand, action: Action, motion: Motion) -> Stand:
+    """Where a body that nothing stops stands after an action."""
+    if action is Action.FORWARD:
+        ahead = motion.forward_m * np.array([np.cos(stand.yaw_rad), np.sin(stand.yaw_rad)])
+        return replace(stand, x_m=stand.x_m + ahead[0], y_m=stand.y_m + ahead[1])
+    turn = np.radians(motion.turn_deg) * (1 if action is Action.LEFT else -1)
+    return replace(stand, yaw_rad=stand.yaw_rad + turn)
 
 
 def test_what_cannot_be_is_refused_before_anything_is_replaced(tmp_path, monkeypatch):

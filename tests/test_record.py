@@ -167,9 +167,19 @@ def _full_at(name: str, write):
 def test_a_disk_that_is_full_leaves_nothing_and_says_so(tmp_path, capsys, monkeypatch, short, name):
     for way in ("write_bytes", "write_text"):
         monkeypatch.setattr(Path, way, _full_at(name, getattr(Path, way)))
+    out = tmp_path / "in" / "new" / "walk"
+    said = told(capsys, *RECORD, "--quiet", "--out", out, code=1)
+    assert f"{out} cannot be written: No space left on device" in said and "nothing of the walk" in said
+    assert not list(tmp_path.iterdir()), "nor the folders made for it"
+
+
+def test_what_cannot_be_read_is_not_said_to_be_a_full_disk(tmp_path, capsys, monkeypatch, short):
+    def missing(*given):
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), "/nowhere/wood.png")
+
+    monkeypatch.setattr(sim.recording, "_frame", missing)
     said = told(capsys, *RECORD, "--quiet", "--out", tmp_path / "walk", code=1)
-    assert f"{tmp_path / 'walk'} cannot be written: No space left on device" in said and "nothing of the walk" in said
-    assert not list(tmp_path.iterdir())
+    assert "/nowhere/wood.png" in said and "cannot be written" not in said and not list(tmp_path.iterdir())
 
 
 def test_a_folder_that_cannot_be_written_is_told_before_a_house_is_made(tmp_path, capsys, monkeypatch):

@@ -13,10 +13,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from runner_cases import plan, timeless
+from runner_cases import Wanderer, plan, timeless
 
 from sim.errors import InvalidSetting, MissingScene, SimError, UnknownName
-from sim.runner import AgentSpec, BadRun, agent_spec, evaluate
+from sim.runner import AgentSpec, BadRun, agent_spec, crew, evaluate
 from sim.runner.crew import RunFailed
 from sim.runner.folder import ROWS, RunFolder, read_manifest, read_rows
 from sim.runner.frozen import episode_of, episode_values
@@ -228,6 +228,16 @@ def test_an_agent_that_cannot_be_made_again_costs_episodes_and_not_the_run(tmp_p
     assert "exit code 3" in run.rows[0]["reason"] and "the port is still held" in run.rows[1]["reason"]
 
 
+def test_an_agent_that_takes_for_ever_to_be_made_is_given_up(tmp_path, monkeypatch):
+    monkeypatch.setattr(crew, "_MAKING_S", 0.5)
+    with pytest.raises(RunFailed, match=r"the agent was not made within 0.5 s; nothing can be played with it"):
+        evaluate(plan("Stuck", kwargs={"made": ""}, act_timeout_s=0.5), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+    run = evaluate(plan("Stuck", count=3, kwargs={"made": str(tmp_path / "made")}, act_timeout_s=0.4), tmp_path / "run")
+    assert [row["status"] for row in run.rows] == ["crash"] * 3
+    assert "exit code 3" in run.rows[0]["reason"] and "was not made within 0.5 s" in run.rows[1]["reason"]
+
+
 # names
 
 
@@ -269,6 +279,21 @@ def test_names_that_are_not_known_suggest_the_nearest(tmp_path, monkeypatch):
     with pytest.raises(UnknownName, match="name the class in it too"):
         agent_spec("mine.py")
     assert agent_spec("mine.py:Mine").entry == f"{tmp_path / 'mine.py'}:Mine"
+
+
+def test_agents_of_other_packages_are_known_by_their_names(tmp_path, monkeypatch):
+    package = tmp_path / "their_robots-1.0.dist-info"
+    package.mkdir()
+    (package / "METADATA").write_text("Metadata-Version: 2.1\nName: their-robots\nVersion: 1.0\n")
+    (package / "entry_points.txt").write_text("[spatialmem.agents]\nwanders = runner_cases:Wanderer\n")
+    with pytest.raises(UnknownName, match="unknown agent 'wanders'"):
+        agent_spec("wanders")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert isinstance(agent_spec("wanders", {"every": 7}).make(), Wanderer)
+    with pytest.raises(UnknownName, match=r"'wander'; did you mean 'wanders'\?"):
+        agent_spec("wander")
+    for name in ("random", "oracle", "frontier", "blind", "majority", "eqa_oracle"):
+        agent_spec(name).make().close()
 
 
 def test_an_agent_from_a_folder_is_a_checkpoint(tmp_path):

@@ -46,6 +46,10 @@ class Ground:
         """(2,) x, y of the middle of a cell."""
         return self.origin_m + (np.array(cell) + 0.5) * self.cell_m
 
+    def middles_m(self, cells: NDArray[np.bool_]) -> NDArray[np.float64]:
+        """(N, 2) x, y of the middles of marked cells."""
+        return self.origin_m + (np.argwhere(cells) + 0.5) * self.cell_m
+
     @property
     def frontiers(self) -> NDArray[np.bool_]:
         """(X, Y) free cells with a neighbour of which nothing is known, in groups of some size."""
@@ -98,7 +102,7 @@ class FrontierWalk:
             self._bump(stand.ground_m[:2] + ahead * (RADIUS_M + 0.1))
         ground = ground_of(space, stand.z_m)
         edges = self._wanted(ground)
-        self.left_m = ground.origin_m + (np.argwhere(edges) + 0.5) * ground.cell_m
+        self.left_m = ground.middles_m(edges)
         while (way := self._found(ground, stand, edges)) is not None:
             if len(way) * ground.cell_m >= RADIUS_M * 2:
                 return self._towards(ground.middle_m(way[min(len(way) - 1, 5)]), stand)
@@ -108,6 +112,7 @@ class FrontierWalk:
                 return action
             self._given_up.append(before)  # it stands before it and looks there: not to be resolved
             edges = self._wanted(ground)
+            self.left_m = ground.middles_m(edges)
         return Action.STOP
 
     def _bump(self, point_m: NDArray[np.float64]) -> None:
@@ -132,8 +137,7 @@ class FrontierWalk:
 
     def _wanted(self, ground: Ground) -> NDArray[np.bool_]:
         edges = ground.frontiers.copy()
-        cells = np.argwhere(edges)
-        middles = ground.origin_m + (cells + 0.5) * ground.cell_m
+        cells, middles = np.argwhere(edges), ground.middles_m(edges)
         for point in self._given_up:
             near = np.linalg.norm(middles - point, axis=1) < _LOOKED_M
             edges[tuple(cells[near].T)] = False

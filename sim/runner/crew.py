@@ -22,11 +22,12 @@ from typing import Any, final
 from sim import errors
 from sim.errors import SimError
 from sim.runner.plan import Plan
-from sim.runner.play import outcome
+from sim.runner.play import CELLS, outcome
 from sim.runner.worker import THREADS, work
 
 _LOOK_EVERY_S = 0.2
 _GOODBYE_S = 5.0
+_MAKING_S = 600.0  # an agent that loads a large model takes longer than one that answers; for ever it must not
 Job = tuple[int, Mapping[str, Any]]
 """index and values of an episode"""
 
@@ -47,7 +48,7 @@ class _Hand:
         """replaces: another worker of this run that had made its agent."""
         context = multiprocessing.get_context("spawn")
         self._link, theirs = context.Pipe()
-        self._cells = RawArray("d", 2)
+        self._cells = RawArray("d", CELLS)
         self.index: int | None = None
         self._entered, self._started = False, 0.0
         arguments = (plan.as_json(), str(out), theirs, self._cells, not replaces)
@@ -85,10 +86,15 @@ class _Hand:
         if not alive:
             yield {"dead": _ending(self._process.exitcode)}
 
-    def stalled(self, limit_s: float) -> bool:
-        """Whether its agent has not answered for so long."""
-        since = self._cells[0]
-        return since > 0.0 and time.monotonic() - since > limit_s
+    def stalled(self, act_timeout_s: float) -> str:
+        """That its agent has not answered for so long, or cannot be made; empty while that may still come."""
+        since, _, making = self._cells
+        limit_s = max(_MAKING_S, act_timeout_s) if making else act_timeout_s
+        if since == 0.0 or time.monotonic() - since <= limit_s:
+            return ""
+        if making:
+            return f"stalled: the agent was not made within {limit_s:g} s"
+        return f"stalled: the agent did not answer within {limit_s:g} s {self.where}"
 
     def lost(self, reason: str) -> dict[str, Any]:
         """What is left of a row when the process did not live to write it."""
@@ -171,8 +177,7 @@ class Crew:
                 if row is not None and hand.index is not None:
                     yield self._done(hand, row, "dead" in said, todo)
             for hand in list(self._hands):
-                if hand.index is not None and hand.stalled(self._plan.act_timeout_s):
-                    reason = f"stalled: the agent did not answer within {self._plan.act_timeout_s:g} s {hand.where}"
+                if hand.index is not None and (reason := hand.stalled(self._plan.act_timeout_s)):
                     yield self._done(hand, hand.lost(reason), True, todo)
 
     def _done(self, hand: _Hand, row: dict[str, Any], gone: bool, todo: deque[Job]) -> tuple[int, dict[str, Any]]:
@@ -196,6 +201,8 @@ class Crew:
         if self._stopping():
             raise Stopped
         for hand in list(self._hands):
+            if not hand.ready and (stalled := hand.stalled(self._plan.act_timeout_s)):
+                raise RunFailed(f"{stalled}; nothing can be played with it")
             for said in hand.heard():
                 hand.ready |= "ready" in said
                 if "dead" in said and not hand.ready:

@@ -29,6 +29,10 @@ _COUNTS = ("bytes", "images", "tokens")
 _Value = TypeVar("_Value")
 
 
+CELLS = 3
+"""numbers that tell how an agent is doing; see Watch"""
+
+
 class AgentFailed(Exception):
     """An agent raised; the message is the end of its traceback."""
 
@@ -37,7 +41,8 @@ class AgentFailed(Exception):
 class Watch:
     """Tells who watches from outside when the agent was last called, and how many steps were done.
 
-    `cells`: two numbers of shared memory: seconds of the monotonic clock, 0 while the agent does not act, and steps.
+    `cells`: `CELLS` numbers of shared memory: seconds of the monotonic clock, 0 while the agent does not act; steps;
+    and whether it is being made.
     """
 
     def __init__(self, cells: Any) -> None:
@@ -53,6 +58,15 @@ class Watch:
         self._cells[1] += 1.0
 
     @contextmanager
+    def making(self) -> Iterator[None]:
+        """While the agent is made, which may take longer than an answer. What it raises comes out as it is."""
+        self._cells[2], self._cells[0] = 1.0, time.monotonic()
+        try:
+            yield
+        finally:
+            self._cells[0], self._cells[2] = 0.0, 0.0
+
+    @contextmanager
     def agent(self) -> Iterator[None]:
         """While the agent acts. Whatever it raises comes out as `AgentFailed`, `SystemExit` too."""
         started = time.monotonic()
@@ -60,11 +74,15 @@ class Watch:
         try:
             yield
         except (Exception, SystemExit) as error:  # whatever an agent raises costs its episode alone
-            lines = "".join(traceback.format_exception(error)).strip().splitlines()
-            raise AgentFailed("\n".join(lines[-_LAST_LINES:])) from error
+            raise AgentFailed(last_lines(error)) from error
         finally:
             self._cells[0] = 0.0
             self.agent_s += time.monotonic() - started
+
+
+def last_lines(error: BaseException) -> str:
+    """The end of its traceback, as rows hold it."""
+    return "\n".join("".join(traceback.format_exception(error)).strip().splitlines()[-_LAST_LINES:])
 
 
 @dataclass(frozen=True)

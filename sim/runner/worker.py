@@ -89,7 +89,8 @@ class _Worker:
         self._stage = Stage(plan, task, make_world(plan.world, plan.world_settings), self._out)
         self._watch = Watch(self._cells)
         if self._at_once:
-            self._agent = plan.agent.make()
+            with self._watch.making():
+                self._agent = plan.agent.make()
         self._tell({"ready": os.getpid()})
 
     def _planned(self, asked: dict[str, Any]) -> dict[str, Any]:
@@ -106,15 +107,15 @@ class _Worker:
 
     def _row(self, asked: dict[str, Any]) -> dict[str, Any]:
         from sim.runner.frozen import episode_of
-        from sim.runner.play import AgentFailed, play, unplayed
+        from sim.runner.play import last_lines, play, unplayed
 
         self._tell({"begun": asked["index"]})
         try:
             if self._agent is None:
-                with self._watch.agent():  # as what it does in an episode: its own fault, and not for ever
+                with self._watch.making():
                     self._agent = self._plan.agent.make()
-        except AgentFailed as failure:
-            return {"row": unplayed(f"it could not be made again after a crash:\n{failure}")}
+        except (Exception, SystemExit) as error:  # noqa: BLE001  as what it does in an episode: its own fault
+            return {"row": unplayed(f"it could not be made again after a crash:\n{last_lines(error)}")}
         row = play(self._stage, self._agent, asked["index"], episode_of(asked["episode"]), self._watch)
         if row["status"] == "crash":  # what it holds after an error is anybody's guess
             self._drop_agent()

@@ -8,7 +8,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -159,11 +159,12 @@ class Record:
 
 @contextmanager
 def _beside(out: Path) -> Iterator[Path]:
-    """A folder to be made beside `out`, which takes its name only when everything is there; else it goes.
+    """A folder to be made beside `out`, which takes its name only when everything is there; else it goes, and those
+    around it that were made for it.
 
     Raises `ExportError` when something cannot be written.
     """
-    aside = None
+    aside, made = None, [p for p in out.parents if not p.exists()]
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         aside = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
@@ -171,6 +172,8 @@ def _beside(out: Path) -> Iterator[Path]:
     except BrokenPipeError:  # nobody reads what is said: no matter of files
         raise
     except OSError as error:
+        if isinstance(error.filename, str) and not Path(error.filename).resolve().is_relative_to(out.parent):
+            raise  # something that is read
         from spatialmem.io.export_file import ExportError
 
         raise ExportError(
@@ -180,6 +183,10 @@ def _beside(out: Path) -> Iterator[Path]:
     finally:
         if aside is not None:
             shutil.rmtree(aside, ignore_errors=True)
+        if not out.exists():
+            for folder in made:
+                with suppress(OSError):
+                    folder.rmdir()
 
 
 def _counted(frames: Iterable[Frame], progress: Any, stop: Interrupt) -> Iterator[Frame]:

@@ -13,6 +13,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from time import monotonic
 from typing import final
 
 from spatialmem.errors import OutOfRoom
@@ -24,7 +25,8 @@ _SHM_STEP, _SHM_FRAMES = 32768, 4062  # sqlite.org/walformat.html: an index of 3
 _CACHE_PAGES = 16  # changed pages that SQLite holds back from the wal until it commits
 _SPARE_PAGES = 8  # what one statement may change beyond the cache before the next look; longer rows are told before
 _HELD = (_CACHE_PAGES + _SPARE_PAGES) * WAL_PAGE  # bytes that may come into the wal after the last look
-_PATIENCE_MS = 250  # for a reader that holds the wal; one that takes longer has changes refused, at once from then on
+_PATIENCE_MS = 250  # for a reader that holds the wal; one that takes longer has changes refused
+_AGAIN_S = 1.0  # after which one is waited for once more: it may be another, and to be missed each time is bad luck
 _STEPS = 50  # instructions between two looks
 _FULL = "SQLITE_FULL"
 _DISK_IS_FULL = 16 << 20  # with less free than this, it was the disk that had no room
@@ -49,8 +51,8 @@ class Room:
         """size of the wal at which the transaction that runs is broken off"""
         self._stopped, self._expected = False, 0
         self._raised: BaseException | None = None
-        self._held = False
-        """whether a reader was waited for in vain, and has not let the wal be folded since"""
+        self._waits_again_s = 0.0
+        """time of the monotonic clock before which no reader is waited for: one was, in vain"""
         self.lacks_wal = False
         """whether it was the wal that had no room when a transaction was refused or broken off"""
         for pragma in (
@@ -96,15 +98,17 @@ class Room:
         """Before a transaction that appends up to `wal_bytes`: see to it that wal and file have the room.
 
         Raises `OutOfRoom` when they have not, even without the file's free pages; `HeldByReader` when a reader that
-        keeps the wal from being folded did not end within a quarter of a second, or did not then and has not since.
+        keeps the wal from being folded did not end within a quarter of a second, or did not less than a second ago.
         """
         self.lacks_wal = True
         need = max(max(wal_bytes, self._expected) + _HELD, self.wal_bytes // 2)
         if _size(self._wal) + need > self.wal_bytes:
             self.fold(0)
         if self._file_bytes() > self._ceiling(max(self.wal_bytes, _size(self._wal) + need)):
-            self.give_back(self._ceiling(max(self.wal_bytes, need)), 0 if self._held else _PATIENCE_MS)
-            self._held = _size(self._wal) > 0
+            patience_ms = 0 if monotonic() < self._waits_again_s else _PATIENCE_MS
+            self.give_back(self._ceiling(max(self.wal_bytes, need)), patience_ms)
+            if patience_ms and _size(self._wal):
+                self._waits_again_s = monotonic() + _AGAIN_S
         wal = max(self.wal_bytes, _size(self._wal) + need)
         if self._file_bytes() > self._ceiling(wal):
             if _size(self._wal):
@@ -169,7 +173,8 @@ class Room:
         self._connection.execute(f"PRAGMA busy_timeout = {before if patience_ms is None else patience_ms}").fetchall()
         try:
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-            self._held &= _size(self._wal) > 0
+            if not _size(self._wal):
+                self._waits_again_s = 0.0
         finally:
             self._connection.execute(f"PRAGMA busy_timeout = {before}").fetchall()
 
