@@ -41,7 +41,13 @@ def main() -> None:
                 bench.progress(f"run {number + 1}, {kind}: {seconds:.0f} s")
     bench.claim("cold, from command to pictures", taken["cold"], "s", Wanted(must=120.0))
     bench.table("the demo", ["", "s"], [[kind, cell(found)] for kind, found in taken.items()])
-    bench.detail("told", told)
+    rows = [
+        [answer["text"], ", ".join(answer["true_things"]), len(answer["hits"]), answer["off_m"]]
+        for answer in told["answers"]
+    ]
+    bench.table("what it was asked", ["question", "things meant, by the truth", "hits", "best hit off its box, m"], rows)
+    bench.claim("questions", len(rows), "", Wanted(must=3.0, sense="at least"))
+    bench.detail("walk", {name: told[name] for name in ("house", "frames", "stored")})
     bench.finish()
 
 
