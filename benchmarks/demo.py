@@ -45,7 +45,8 @@ def main() -> None:
         [answer["text"], ", ".join(answer["true_things"]), len(answer["hits"]), answer["off_m"]]
         for answer in told["answers"]
     ]
-    bench.table("what it was asked", ["question", "things meant, by the truth", "hits", "best hit off its box, m"], rows)
+    columns = ["question", "things meant, by the truth", "hits", "best hit off its box, m"]
+    bench.table("what it was asked", columns, rows)
     bench.claim("questions", len(rows), "", Wanted(must=3.0, sense="at least"))
     bench.detail("walk", {name: told[name] for name in ("house", "frames", "stored")})
     bench.finish()
