@@ -41,7 +41,7 @@ import synthetic
 
 RAM, FILE = 64 << 20, 155 << 20
 QUICK_RAM, QUICK_FILE = 64 << 20, 26 << 20
-WARM_FILE = 8 << 20
+WARM_FILE, LEAST_RAM = 8 << 20, 16 << 20
 ROOMS, STEPS, QUICK_ROOMS = 62, 8, 8
 SIZE = (400, 300)
 VOXEL_M = 0.03
@@ -310,6 +310,10 @@ def warm_up(images: Images, folder: Path) -> None:
         for n in range(len(First())):
             memory.observe(images[n])
     correct_ever_more(folder / "b.mem")
+    with SpatialMemory.create(folder / "c.mem", config=config(LEAST_RAM)) as memory:  # a view through more than fits
+        for n in range(len(First())):
+            memory.observe(images[n])
+        memory.render(ALONG, synthetic.room_camera(*SIZE))
 
 
 def compared(told: Told, wanted: Told) -> tuple[float, float]:
