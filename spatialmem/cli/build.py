@@ -12,9 +12,9 @@ from spatialmem.budget import ByteBudget
 from spatialmem.cli.codes import INTERRUPTED, OK
 from spatialmem.cli.interrupt import Interrupt
 from spatialmem.cli.output import pairs_table, say, write_json
-from spatialmem.cli.replace import Replacement, remove_memory
 from spatialmem.config import GateConfig, MemoryConfig
 from spatialmem.errors import EncoderMismatch, InvalidValue, MemoryFileError, ReadError
+from spatialmem.store.replacing import Replacement, remove_memory
 from spatialmem.view.words import size
 
 if TYPE_CHECKING:
