@@ -1,11 +1,11 @@
 """Moving a memory to another encoder: its keyframes encoded anew, and every layer made of them (docs/encoders.md).
 
-A new file takes over the log row by row, and the layers grow in it as they do in a memory that observes, within the same
-budget. Until it is complete nobody sees it, and the old one stays as it is; then it takes the name. So whatever happens,
-there is the old memory or the new one, whole.
+A new file takes over the log row by row, and the layers grow in it as they do in a memory that observes, within the
+same budget. Until it is complete nobody sees it, and the old one stays as it is; then it takes the name. So whatever
+happens, there is the old memory or the new one, whole.
 
-Images that were given up cannot be encoded. What only their frames saw keeps its shape and colour, from the blocks of the
-old file; the features of such blocks are those of a map made of the frames that are left.
+Images that were given up cannot be encoded. What only their frames saw keeps its shape and colour, from the blocks of
+the old file; the features of such blocks are those of a map made of the frames that are left.
 """
 
 from __future__ import annotations
@@ -104,10 +104,11 @@ def _refusal(source: Keeper, gone: Set[int]) -> Evicted:
     touched = every_key(file.left_by(lsn) for lsn in sorted(gone))
     keys = sizes(file, "surface")[0]
     return Evicted(
-        f"{file.path}: images of {len(gone)} of {len(source.rows)} frames were given up to keep within the file budget, "
-        f"and cannot be encoded anew. In {int(np.isin(keys, touched).sum())} of {len(keys)} surface blocks, what no other "
-        "frame shows would keep its shape and colour, but no question about things would find it; nor would these frames "
-        "help to localise. Nothing was changed. To move the memory all the same: --accept-loss, or accept_loss=True"
+        f"{file.path}: images of {len(gone)} of {len(source.rows)} frames were given up to keep within the file "
+        f"budget, and cannot be encoded anew. In {int(np.isin(keys, touched).sum())} of {len(keys)} surface blocks, "
+        "what no other frame shows would keep its shape and colour, but no question about things would find it; nor "
+        "would these frames help to localise. Nothing was changed. To move the memory all the same: --accept-loss, or "
+        "accept_loss=True"
     )
 
 
@@ -118,8 +119,8 @@ def _told(source: Keeper, encoder: Encoder) -> Iterator[None]:
         yield
     except OutOfRoom as error:
         raise OutOfRoom(
-            f"{source.on_file().path} stays with encoder {source.encoder_name!r}: with {encoder.name!r}, whose features are "
-            f"{encoder.dim} wide (before: {source.feature_width}), it does not fit. {error}"
+            f"{source.on_file().path} stays with encoder {source.encoder_name!r}: with {encoder.name!r}, whose "
+            f"features are {encoder.dim} wide (before: {source.feature_width}), it does not fit. {error}"
         ) from error
 
 
@@ -212,9 +213,8 @@ class _Move:
         entry = self._entry(row)
         assert entry.blobs is not None
         prepared = self._layers.prepare(entry.logged)
-        write = partial(
-            self._keeper.on_file().append_contents, row.lsn, entry.blobs, entry.vector, prepared.cells, prepared.departed
-        )
+        append = self._keeper.on_file().append_contents
+        write = partial(append, row.lsn, entry.blobs, entry.vector, prepared.cells, prepared.departed)
         thinning = self._keeper.thinning
         write() if thinning is None else thinning.store(entry, prepared, self._layers, 0, write)
         self._layers.apply(prepared)
@@ -268,8 +268,8 @@ class _Move:
         self._within(lambda: self._keeper.on_file().change("rebuilding", put), [256 * len(rows)])
 
     def _give_features(self, features: Layers) -> int:
-        """Those that the frames which are left give, to blocks that others touched too; returns how many voxels of these
-        have none. From here on the layers in RAM are no longer those of the file."""
+        """Those that the frames which are left give, to blocks that others touched too; returns how many voxels of
+        these have none. From here on the layers in RAM are no longer those of the file."""
         assert features.residence is not None and self._layers.residence is not None
         store, width, without = self._layers.residence.store, self._encoder.dim, 0
         features.residence.give_up_all()
@@ -299,8 +299,8 @@ class _Move:
 
 
 def _with_features(block: SurfaceBlock, other: SurfaceBlock) -> SurfaceBlock:
-    """A block with the features of another one, of the same place, made of some of the frames: where both have a row, and
-    the other has seen there nothing that was gone before what stands there came."""
+    """A block with the features of another one, of the same place, made of some of the frames: where both have a row,
+    and the other has seen there nothing that was gone before what stands there came."""
     both = block.has_row & other.has_row
     mine, theirs = (_row_numbers(one.has_row)[both] for one in (block, other))
     right = (other.first[theirs] >= block.first[mine]) & (other.feature_weight[theirs] > 0)

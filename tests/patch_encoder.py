@@ -53,7 +53,7 @@ class Patches(Encoder):
         height, width = checked_rgb(rgb).shape[:2]
         dense = self._features(_means(rgb, max(1, height // _PATCH), max(1, width // _PATCH)))
         whole = self._features(_means(rgb, _GRID, _GRID)).ravel()
-        return Encoding(dense, whole / np.linalg.norm(whole))
+        return Encoding(dense, (whole / np.linalg.norm(whole)).astype(np.float32))
 
     def encode_crop(self, rgb):
         return self._features(_means(checked_rgb(rgb), 1, 1))[0, 0]
@@ -75,7 +75,7 @@ class Patches(Encoder):
 
 
 def _means(rgb: np.ndarray, rows: int, columns: int) -> np.ndarray:
-    """(rows, columns, 3) mean colours in [0, 1] of the parts of an image; one thinner than a pixel is of the nearest."""
+    """(rows, columns, 3) mean colours in [0, 1] of the parts of an image; one thinner than a pixel is the nearest."""
     tops, lefts = (
         np.linspace(0, n, parts + 1).astype(int) for n, parts in zip(rgb.shape[:2], (rows, columns), strict=True)
     )

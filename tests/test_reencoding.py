@@ -5,13 +5,14 @@ from __future__ import annotations
 import dataclasses
 import shutil
 from pathlib import Path
+from typing import Literal
 
 import memory_helpers as mh
 import numpy as np
 import pytest
 import synthetic as room
 from patch_encoder import Patches
-from test_correction import assert_equals_its_rebuild, corrections
+from test_correction import corrections
 from test_equality import walk
 from test_repair import change
 
@@ -25,7 +26,8 @@ from spatialmem.errors import (
     UnknownName,
 )
 from spatialmem.memory import SpatialMemory
-from spatialmem.perception import check_encoder, load_encoder
+from spatialmem.perception import Encoder, check_encoder, load_encoder
+from spatialmem.reencoding import Reencoded
 from spatialmem.store.codec import decode_colour, encode_colour
 from spatialmem.types import Frame
 
@@ -54,13 +56,20 @@ def frames() -> list[Frame]:
     return settled(walk(14))
 
 
-def made_with(path: Path, frames: list[Frame], encoder="colours", **options) -> SpatialMemory:
+def made_with(path: Path, frames: list[Frame], encoder: str | Encoder = "colours", **options) -> SpatialMemory:
     memory = SpatialMemory.create(path, encoder, mh.config(**options))
     mh.observe_all(memory, frames)
     return memory
 
 
-def opened(path: Path, mode="r", encoder=ENCODER) -> SpatialMemory:
+def reencoded(path: Path, encoder: str | Encoder = ENCODER, **options) -> Reencoded:
+    """What was done: it was another encoder."""
+    done = SpatialMemory.reencode(path, encoder, **options)
+    assert done is not None
+    return done
+
+
+def opened(path: Path, mode: Literal["r", "a"] = "r", encoder: Encoder = ENCODER) -> SpatialMemory:
     return SpatialMemory.open(path, mode, encoder)
 
 
@@ -93,8 +102,7 @@ def test_it_is_as_if_it_had_been_made_with_that_encoder(tmp_path, frames, option
     made_with(path, frames, **options).close()
     made_with(other, frames, ENCODER, **options).close()
     seen = []
-    done = SpatialMemory.reencode(path, ENCODER, progress=lambda *told: seen.append(told))
-    assert done is not None
+    done = reencoded(path, progress=lambda *told: seen.append(told))
     encoded = sum(1 for lsn in range(14) if lsn % options.get("encode_every", 1) == 0)
     assert (done.frames, done.without_images, done.given_up, done.voxels_without_feature) == (14, 0, 0, 0)
     assert (done.width, done.width_before, done.encoder_before) == (24, 16, "colours") and done.voxels > 1000
@@ -111,8 +119,7 @@ def test_there_and_back_again(tmp_path, frames):
     with SpatialMemory.open(path) as memory:
         before = memory.canonical_hash(), {name: mh.tables(memory)[name] for name in SAME}
     for encoder in (Patches(64), "colours"):
-        done = SpatialMemory.reencode(path, encoder)
-        assert done is not None and done.encoded == 14
+        assert reencoded(path, encoder).encoded == 14
     with SpatialMemory.open(path) as memory:
         assert before == (memory.canonical_hash(), {name: mh.tables(memory)[name] for name in SAME})
 
@@ -144,7 +151,7 @@ def test_a_memory_with_a_past_goes_on_as_one_that_was_made_with_that_encoder(tmp
     with made_with(path, []) as memory, made_with(other, [], ENCODER) as second:
         lived(memory, frames)
         lived(second, frames)
-    assert SpatialMemory.reencode(path, ENCODER).frames == 9
+    assert reencoded(path, ENCODER).frames == 9
     assert_alike(path, other)
     with opened(path, "a") as memory, opened(other, "a") as second:
         lives_on(memory, frames)
@@ -160,21 +167,21 @@ def test_a_memory_with_a_past_goes_on_as_one_that_was_made_with_that_encoder(tmp
 
 def test_blocks_that_do_not_fit_into_ram_change_nothing(tmp_path):
     path, other = pair(tmp_path)
-    options = {"voxel_size_m": 0.03, "max_depth_m": 1.5, "ram_bytes": 16 << 20, "checkpoint_frames": 5}
+    options = {"voxel_size_m": 0.02, "max_depth_m": 2.0, "ram_bytes": 16 << 20, "checkpoint_frames": 5}
     frames = settled([room.room_frame(i, 16) for i in range(16)])
     wide = Patches(64)
     made_with(path, frames, **options).close()
     made_with(other, frames, wide, **options).close()
     with opened(other, "a", wide) as memory:
         assert memory.info()["surface_blocks_on_file_alone"] > 0
-    assert SpatialMemory.reencode(path, wide).width == 64
+    assert reencoded(path, wide).width == 64
     assert_alike(path, other, wide)
 
 
 def test_an_empty_memory_moves_too(tmp_path, frames):
     path = tmp_path / "a.mem"
     made_with(path, []).close()
-    assert SpatialMemory.reencode(path, ENCODER).frames == 0
+    assert reencoded(path, ENCODER).frames == 0
     with opened(path, "a") as memory:
         mh.observe_all(memory, frames[:2])
         assert memory.encoder is ENCODER and memory.check() == []
@@ -185,7 +192,7 @@ def test_a_killed_writers_frames_come_along(tmp_path, frames):
     with made_with(path, frames[:5], checkpoint_frames=2):
         copy = mh.as_a_crash_leaves_it(path, tmp_path / "killed" / "a.mem")
     made_with(other, frames[:5], ENCODER, checkpoint_frames=2).close()
-    assert SpatialMemory.reencode(copy, ENCODER).frames == 5
+    assert reencoded(copy, ENCODER).frames == 5
     assert_alike(copy, other)
 
 
@@ -229,7 +236,7 @@ def test_its_own_encoder_makes_the_layers_anew(path, plain):
 def test_another_version_of_the_same_name_is_another_encoder(path):
     first, second = Patches(version=1), Patches(version=2)
     for encoder in (first, second):
-        assert SpatialMemory.reencode(path, encoder).encoded == 6
+        assert reencoded(path, encoder).encoded == 6
     assert SpatialMemory.reencode(path, second) is None
     with pytest.raises(EncoderMismatch, match="spatialmem rebuild FILE --encoder"):
         opened(path, encoder=first)
@@ -251,7 +258,7 @@ def test_encoders_that_are_none(path, plain, wrong, error, words):
 
 def test_a_memory_without_a_file_is_refused():
     with pytest.raises(InvalidValue, match="one made without a path has no file"):
-        SpatialMemory.reencode(None, ENCODER)
+        SpatialMemory.reencode(None, ENCODER)  # type: ignore[arg-type]
     with SpatialMemory.create(None) as memory, pytest.raises(SpatialMemError, match="ephemeral memory has no file"):
         memory.rebuild()
 

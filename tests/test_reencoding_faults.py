@@ -1,4 +1,4 @@
-"""Killed, interrupted or out of disk while it moves to another encoder, a memory is the old one or the new one, whole."""
+"""Killed, interrupted or out of disk on its way to another encoder, a memory is the old one or the new one, whole."""
 
 from __future__ import annotations
 

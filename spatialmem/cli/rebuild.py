@@ -26,7 +26,7 @@ class Rebuild:
     memory: tyro.conf.Positional[Path]
     """the memory file"""
     encoder: str | None = None
-    """move the memory to this encoder: every picture in the log is encoded anew (default: its own, nothing is encoded)"""
+    """move the memory to this encoder: every picture in the log is encoded anew (default: its own, and none is)"""
     accept_loss: bool = False
     """with --encoder: go on where images of frames were given up; what only these saw keeps shape and colour, but no
     question about things finds it"""
@@ -128,9 +128,12 @@ def _said(done: Reencoded, seconds: float) -> list[tuple[str, str]]:
         ("encoded", f"{done.encoded} frames, in {seconds:.1f} s"),
     ]  # fmt: skip
     if done.without_images:
-        lines.append(("lost", f"{done.without_images} frames had no images any more: {done.voxels_without_feature:,} of "
-                              f"{done.voxels:,} voxels at surfaces keep shape and colour without a feature, so questions "
-                              "about things do not find them; the image vectors of these frames are gone"))  # fmt: skip
+        lost = (
+            f"{done.without_images} frames had no images any more: {done.voxels_without_feature:,} of {done.voxels:,} "
+            "voxels at surfaces keep shape and colour without a feature, so questions about things do not find them; "
+            "the image vectors of these frames are gone"
+        )
+        lines.append(("lost", lost))
     if done.given_up:
         lines.append(("given up", f"images of {done.given_up} frames once they were encoded, for the file budget"))
     return lines

@@ -160,8 +160,9 @@ class MemoryFile(Contents):
             self._last_lsn = self._lsn_on_disk()
 
     def append_contents(
-        self, lsn: int, blobs: FrameBlobs, vector: bytes | None, cells: bytes | None, departed: Sequence[DepartedRow] = ()
-    ) -> None:
+        self, lsn: int, blobs: FrameBlobs, vector: bytes | None, cells: bytes | None,
+        departed: Sequence[DepartedRow] = (),
+    ) -> None:  # fmt: skip
         """What `append_frame` writes of a frame whose row in `keyframes` is there already, in one transaction."""
         writer = self._for_writing()
         with writer.transaction(f"storing frame {lsn} in") as connection:

@@ -53,7 +53,8 @@ def _insert(connection: sqlite3.Connection, table: sch.Table, rows: Sequence[Seq
 
 def _pages(source: MemoryFile, table: sch.Table) -> Iterator[list[Sequence]]:
     """Rows in the order they stand in, checked, a few hundred at a time."""
-    query = f"SELECT rowid, {', '.join(table.names)}, crc FROM {table.name} WHERE rowid > ? ORDER BY rowid LIMIT {CHUNK}"
+    columns = ", ".join(("rowid", *table.names, "crc"))
+    query = f"SELECT {columns} FROM {table.name} WHERE rowid > ? ORDER BY rowid LIMIT {CHUNK}"
     after = _FIRST
     while found := source.read(partial(_found, query=query, after=after)):
         if found[-1][0] <= after:

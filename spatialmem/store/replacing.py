@@ -50,7 +50,9 @@ class Replacement:
         try:
             os.replace(self.path, self._out)
         except OSError as error:
-            raise MemoryFileError(f"{self._out} cannot be replaced ({error}); it stays as it was: check the folder") from error
+            raise MemoryFileError(
+                f"{self._out} cannot be replaced ({error}); it is as it was: check the folder"
+            ) from error
         folder = os.open(self._out.parent, os.O_RDONLY)
         try:
             os.fsync(folder)
