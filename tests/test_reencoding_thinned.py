@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from patch_encoder import Patches
 from test_correction import assert_equals_its_rebuild, corrections
-from test_reencoding import reencoded
+from test_reencoding import pair, reencoded
 
 from spatialmem.errors import Evicted, OutOfRoom
 from spatialmem.memory import SpatialMemory
@@ -258,19 +258,21 @@ def test_the_file_budget_holds_while_it_moves_and_afterwards(day, tmp_path, monk
         assert memory.check() == [] and len(memory.trajectory()) == 126
 
 
-def test_images_are_given_up_for_wider_features(tmp_path):
-    """Nothing was given up with narrow ones; with wider ones the same budget holds fewer images."""
-    path, count = tmp_path / "a.mem", 0
-    with bh.create(path) as memory:
-        while memory.info()["file_bytes"] < 0.6 * bh.LIMIT:
-            mh.observe_all(memory, bh.stream(count, 4))
-            count += 4
-        assert not bh.evicted(memory)
-    done = reencoded(path, Patches(256))
-    assert done.without_images == 0 and done.encoded == count and done.given_up > 0
-    with SpatialMemory.open(path, "a", Patches(256)) as memory:
-        assert len(bh.evicted(memory)) == done.given_up and memory.check() == []
+def test_images_are_given_up_for_wider_features_and_nothing_of_the_map(tmp_path):
+    """Nothing was given up with narrow ones; with wider ones the same budget holds fewer images. The map is that of a
+    memory that has all the room it wants."""
+    (path, other), frames, wide = pair(tmp_path), list(bh.stream(0, 16)), Patches(256)
+    for memory in (bh.create(path), bh.create(other, None)):
+        with memory:
+            mh.observe_all(memory, frames)
+    assert reencoded(other, wide).given_up == 0
+    with SpatialMemory.open(other) as memory:
         hashed = memory.canonical_hash()
+    done = reencoded(path, wide)
+    assert (done.without_images, done.encoded, done.voxels_without_feature) == (0, 16, 0) and done.given_up > 0
+    with SpatialMemory.open(path, "a", wide) as memory:
+        assert len(bh.evicted(memory)) == done.given_up and memory.check() == []
+        assert memory.canonical_hash() == hashed
         memory.rebuild()
         assert memory.canonical_hash() == hashed
 
