@@ -96,7 +96,7 @@ def test_the_second_encoder_is_one():
     assert check_encoder(ENCODER) == check_encoder(Patches(64)) == []
 
 
-@pytest.mark.parametrize("options", [{}, {"encode_every": 3}, {"checkpoint_frames": 3}], ids=str)
+@pytest.mark.parametrize("options", [{}, {"encode_every": 3}, {"checkpoint_frames": 3, "refine_poses": True}], ids=str)
 def test_it_is_as_if_it_had_been_made_with_that_encoder(tmp_path, frames, options):
     path, other = pair(tmp_path)
     made_with(path, frames, **options).close()

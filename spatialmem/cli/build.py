@@ -124,7 +124,10 @@ class Build:
         own = memory.encoder.name
         if self.encoder not in (None, own):
             memory.close()
-            raise EncoderMismatch(f"{self.out} was made with encoder {own}; given {self.encoder}; leave --encoder out")
+            raise EncoderMismatch(
+                f"{self.out} was made with encoder {own}; given {self.encoder}; leave --encoder out, or move the "
+                f"memory first: spatialmem rebuild {self.out} --encoder {self.encoder}"
+            )
         return memory
 
     def _make(self, reader: Reader, stop: Interrupt) -> int:
