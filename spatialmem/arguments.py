@@ -24,13 +24,19 @@ def checked_creation(path: Any, encoder: Any, config: Any) -> MemoryConfig:
     """What `create` is given; the configuration with its default filled in."""
     if path is not None and (not isinstance(path, (str, Path)) or not str(path).strip()):
         raise InvalidValue(f"path must name the file to make; given {described(path)}; None makes an ephemeral memory")
-    if not isinstance(encoder, (str, Encoder)):
-        raise InvalidValue(f'encoder must be a name or an Encoder; given {described(encoder)}; use "colours", say')
+    checked_encoder(encoder)
     if config is None:
         return MemoryConfig()
     if not isinstance(config, MemoryConfig):
         raise InvalidValue(f"config must be a MemoryConfig; given {described(config)}; use MemoryConfig(...)")
     return config
+
+
+def checked_encoder(encoder: Any) -> str | Encoder:
+    """The encoder that a memory is made with or moved to."""
+    if not isinstance(encoder, (str, Encoder)):
+        raise InvalidValue(f'encoder must be a name or an Encoder; given {described(encoder)}; use "colours", say')
+    return encoder
 
 
 def checked_opening(path: Any, encoder: Any = None) -> str | Path:

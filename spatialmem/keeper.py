@@ -87,7 +87,8 @@ class Keeper:
             raise
         return keeper
 
-    def _restore_rows(self, path: Path) -> None:
+    def restore_rows(self, path: Path) -> None:
+        """Read the log of the file."""
         file = self.on_file()
         for values, camera in file.logged():
             self.rows.add_stored(values, camera)
@@ -302,7 +303,7 @@ class Keeper:
         assert layers.residence is not None
         self._round.base_lsn = file.base_lsn
         newest = max(load_blocks(layers, layers.residence, file), self._round.base_lsn)
-        self._restore_rows(file.path)
+        self.restore_rows(file.path)
         if newest > self.last_lsn:
             raise MemoryFileError(
                 f"{file.path}: the log ends with frame {self.last_lsn}, but its layers contain frame {newest}; "
@@ -338,7 +339,7 @@ class Keeper:
         """The layers made anew from the log, and put into the file in place of what it had (rebuilding.py); `old` are
         still read until they are there."""
         if not self.rows:
-            self._restore_rows(self.on_file().path)
+            self.restore_rows(self.on_file().path)
         layers = rebuilt(self, old)
         self._round = self._new_round(layers.last_lsn)
         return layers

@@ -6,7 +6,7 @@ query:    text or image -> scan of the surface -> connected regions -> hits with
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, final
@@ -28,7 +28,8 @@ from spatialmem.keeper import Keeper
 from spatialmem.layers import Layers, Prepared
 from spatialmem.log_entry import Keyframe, LogEntry
 from spatialmem.map_epoch import MapEpoch
-from spatialmem.perception import Encoder
+from spatialmem.perception import Encoder, load_encoder
+from spatialmem.reencoding import Reencoded, fingerprint_of, reencode
 from spatialmem.report import described_memory
 from spatialmem.revisions import PoseCorrection, correct_poses, poses_at
 from spatialmem.travelling import Pasts, Travelling
@@ -105,6 +106,30 @@ class SpatialMemory(Joining, Travelling):
             keeper.rebuilt_layers()
         finally:
             keeper.finish(None)
+
+    @classmethod
+    def reencode(
+        cls, path: str | Path, encoder: str | Encoder, *, accept_loss: bool = False,
+        progress: Callable[[int, int], object] | None = None,
+    ) -> Reencoded | None:  # fmt: skip
+        """Move a memory file to another encoder: every picture in its log encoded anew, and all layers made of that.
+
+        Args:
+            path: the file; it must not be open for appending.
+            encoder: name or instance. The memory's own makes every layer anew, as `repair` does; then None is returned.
+            accept_loss: go on where images of frames were given up for the file budget, which cannot be encoded. What
+                only these saw keeps shape and colour without a feature; without it, that is refused (`Evicted`).
+            progress: called after each frame with how many have been looked at, and how many of them were encoded.
+
+        It is made beside the file, within the same budget, and takes its name when it is complete: interrupted, it
+        leaves the old memory as it was. Who reads that is told to open the file again. `OutOfRoom` when the wider
+        features do not fit.
+        """
+        given, new = arguments.checked_opening(path), load_encoder(arguments.checked_encoder(encoder))
+        if fingerprint_of(given) == new.fingerprint:
+            cls.repair(given)
+            return None
+        return reencode(given, new, accept_loss, progress or (lambda looked_at, encoded: None))
 
     def close(self) -> None:
         """Write what the file does not hold yet and leave exactly one file. A second call does nothing."""

@@ -224,6 +224,6 @@ def _check_encoders(keeper: Keeper, other: Keeper) -> None:
     if mine != theirs:
         raise EncoderMismatch(
             f"the other memory was made with encoder {other.encoder_name!r} (fingerprint {str(theirs)[:12]}), this one "
-            f"with {keeper.encoder_name!r} ({str(mine)[:12]}); their features cannot be compared. Build the other one "
-            "from its recording with this encoder, then merge"
+            f"with {keeper.encoder_name!r} ({str(mine)[:12]}); their features cannot be compared. Move the "
+            "other one to this encoder first: spatialmem rebuild OTHER --encoder NAME"
         )

@@ -25,13 +25,18 @@ def meta_of(config: MemoryConfig, encoder: Encoder) -> dict[str, str | None]:
     """The rows of a new memory."""
     return {
         "config": config.to_json(),
-        "encoder_name": encoder.name,
-        "encoder_fingerprint": encoder.fingerprint,
-        "encoder_dim": str(encoder.dim),
+        **encoder_rows(encoder),
         "up_in_map": None,
         "map_frame": MAP_FRAME,
         "created_with": f"spatialmem {spatialmem.__version__}",
     }
+
+
+def encoder_rows(encoder: Encoder) -> dict[str, str | None]:
+    """Those of them that say which encoder it has."""
+    return {
+        "encoder_name": encoder.name, "encoder_fingerprint": encoder.fingerprint, "encoder_dim": str(encoder.dim),
+    }  # fmt: skip
 
 
 def config_of(meta: Meta, path: str | Path) -> MemoryConfig:

@@ -34,7 +34,8 @@ class OwnEncoder:
             raise EncoderMismatch(
                 f"this memory was made with encoder {self._file.get_meta('encoder_name')!r}, fingerprint "
                 f"{str(wanted)[:12]}; {encoder.name!r} here has fingerprint {encoder.fingerprint[:12]}, so features "
-                "cannot be compared. Install the encoder it was made with, or make a new memory from the recording"
+                "cannot be compared. Install the encoder it was made with, or move the memory to another: "
+                "spatialmem rebuild FILE --encoder NAME"
             )
         self._encoder = encoder
         return encoder

@@ -7,7 +7,7 @@ file is changed only by the frames it does not contain yet.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, final
@@ -28,7 +28,7 @@ from spatialmem.store.astray import astray
 from spatialmem.store.block_store import Spilled
 from spatialmem.store.failures import needed
 from spatialmem.store.file import MemoryFile
-from spatialmem.store.rows import BlockRow, KeyframeRow
+from spatialmem.store.rows import BlockRow, DepartedRow, KeyframeRow
 from spatialmem.voxels.change import blocks_of
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def rebuilt(keeper: Keeper, old: Layers | None = None) -> Layers:
     assert layers.residence is not None
     rows = list(keeper.rows.values())
     gone = evicted(keeper)
-    left = _Left(file, [row for row in rows if row.lsn in gone])
+    left = Left(file, [row for row in rows if row.lsn in gone])
     left.put_into(layers)
     for row in rows:
         if row.lsn in gone:
@@ -57,7 +57,8 @@ def rebuilt(keeper: Keeper, old: Layers | None = None) -> Layers:
         layers.apply(layers.prepare(logged))
         left.note(row.lsn, logged.examined)
     left.require_remade(layers)
-    left.put_departed_into(layers)
+    if left.settled:
+        layers.take({}, left.departed(), left.settled)
     layers.publish()
     with unsettled(old):
         WholeRound(layers).put_into(file, layers.residence)
@@ -68,14 +69,14 @@ def rebuilt(keeper: Keeper, old: Layers | None = None) -> Layers:
 
 
 @final
-class _Left:
+class Left:
     """What evicted frames left in the layers on file."""
 
-    def __init__(self, file: MemoryFile, rows: list[KeyframeRow]) -> None:
-        self._file, self._evicted = file, rows
-        self._tags: dict[int, int] = {}
+    def __init__(self, file: MemoryFile, evicted: list[KeyframeRow]) -> None:
+        self._file, self._evicted = file, evicted
+        self.tags: dict[int, int] = {}
         """last frame that each surface block from the file contains"""
-        self._settled = {row.lsn for row in rows}
+        self.settled = {row.lsn for row in evicted}
         """frames whose departed regions are those of the file"""
         self._unsure: dict[str, list[int]] = {}
         """keys of damaged rows that evicted frames left nothing in, if the keys are right"""
@@ -84,19 +85,32 @@ class _Left:
         """Blocks and sightings; `MemoryFileError` when the file has them no longer, or damaged."""
         if not self._evicted:
             return
-        with _irreplaceable(self._file, len(self._evicted)):
-            read = {row.lsn: self._cells(row) for row in self._evicted}
-            cells = {lsn: blob for lsn, blob in read.items() if blob is not None}
-            surface = {int(key) for row in self._evicted for key in self._file.left_by(row.lsn)}
-            free = {int(key) for blob in cells.values() for key in cell_keys(blob)}
-            take_in(layers, self._blocks(sch.SURFACE_BLOCKS, surface), self._blocks(sch.FREE_BLOCKS, free))
+        with self.irreplaceable():
+            cells = self.cells()
+            take_in(layers, self.surface(), self.free(cells))
         layers.cells = cells
+
+    def cells(self) -> dict[int, bytes]:
+        """Sightings of the evicted frames that have any, by lsn."""
+        read = {row.lsn: self._cells(row) for row in self._evicted}
+        return {lsn: blob for lsn, blob in read.items() if blob is not None}
+
+    def surface(self) -> Iterator[BlockRow]:
+        """Surface blocks that the evicted frames touched or examined; one that is damaged says so when it is read."""
+        keys = {int(key) for row in self._evicted for key in self._file.left_by(row.lsn)}
+        for row in self._blocks(sch.SURFACE_BLOCKS, keys):
+            self.tags[row.key] = row.lsn
+            yield row
+
+    def free(self, cells: Mapping[int, bytes]) -> Iterator[BlockRow]:
+        """Free-space blocks that frames with these sightings saw."""
+        return self._blocks(sch.FREE_BLOCKS, {int(key) for blob in cells.values() for key in cell_keys(blob)})
 
     def require_remade(self, layers: Layers) -> None:
         """`MemoryFileError` where a damaged row is not of a block that was made anew: then it may be of any."""
         assert layers.residence is not None
         grids, shelves = (layers.surface, layers.free), layers.residence.shelves
-        with _irreplaceable(self._file, len(self._evicted)):
+        with self.irreplaceable():
             for table, grid, shelf in zip((sch.SURFACE_BLOCKS, sch.FREE_BLOCKS), grids, shelves, strict=True):
                 keys = np.array(self._unsure.get(table.name, []), np.int64)
                 missing = keys[(blocks_of(grid.pools, keys) < 0) & ~np.isin(keys, shelf.away_keys)]
@@ -105,15 +119,13 @@ class _Left:
 
     def note(self, lsn: int, examined: Iterable[int]) -> None:
         """A frame that is left has been replayed; where blocks contained it already, it found nothing to clear."""
-        if self._tags and any(self._tags.get(int(key), 0) >= lsn for key in examined):
-            self._settled.add(lsn)
+        if self.tags and any(self.tags.get(int(key), 0) >= lsn for key in examined):
+            self.settled.add(lsn)
 
-    def put_departed_into(self, layers: Layers) -> None:
-        """Departed regions that cannot be found again."""
-        if self._settled:
-            with _irreplaceable(self._file, len(self._evicted)):
-                departed = [row for row in self._file.departed() if row.valid_from in self._settled]
-            layers.take({}, departed, self._settled)
+    def departed(self) -> list[DepartedRow]:
+        """Departed regions that cannot be found again: those of `settled`."""
+        with self.irreplaceable():
+            return [row for row in self._file.departed() if row.valid_from in self.settled]
 
     def _cells(self, row: KeyframeRow) -> bytes | None:
         blob = self._file.cells(row.lsn)
@@ -136,25 +148,20 @@ class _Left:
         for key in sorted(wanted):
             for values in self._file.read(partial(queries.rows, table=table, where="WHERE key = ?", params=(key,))):
                 absent.discard(key)
-                yield self._tagged(table, rec.block_row(values))
+                yield rec.block_row(values)
         if absent:
             found, unsure = self._file.read(partial(astray, table=table, wanted=wanted, absent=absent))
             self._unsure[table.name] = unsure
-            yield from (self._tagged(table, rec.block_row(values)) for values in found)
+            yield from (rec.block_row(values) for values in found)
 
-    def _tagged(self, table: sch.Table, row: BlockRow) -> BlockRow:
-        if table is sch.SURFACE_BLOCKS:
-            self._tags[row.key] = row.lsn
-        return row
-
-
-@contextmanager
-def _irreplaceable(file: MemoryFile, count: int) -> Iterator[None]:
-    try:
-        yield
-    except MemoryFileError as error:
-        raise MemoryFileError(
-            f"{file.path}: the layers cannot be made anew: images of {count} frames were given up to keep within the "
-            f"file budget, and what these left in the map is damaged ({error}); the file was left as it is: restore it "
-            "from a copy, or build a memory from the recording"
-        ) from error
+    @contextmanager
+    def irreplaceable(self) -> Iterator[None]:
+        """What is found to be damaged in the block cannot be made anew, which the error then says."""
+        try:
+            yield
+        except MemoryFileError as error:
+            raise MemoryFileError(
+                f"{self._file.path}: the layers cannot be made anew: images of {len(self._evicted)} frames were given "
+                f"up to keep within the file budget, and what these left in the map is damaged ({error}); the file was "
+                "left as it was: restore it from a copy, or build a memory from the recording"
+            ) from error

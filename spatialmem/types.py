@@ -230,7 +230,7 @@ def checked_transform(matrix: NDArray[np.floating]) -> NDArray[np.float64]:
         raise InvalidFrame(f"rotation of the pose is not orthonormal (error {error:.2g}); remove scale and shear")
     if np.linalg.det(rotation) < 0:
         raise InvalidFrame("rotation of the pose is a reflection (determinant -1); convert the axes by a rotation")
-    return np.ascontiguousarray(given)
+    return np.array(given, order="C")  # a copy: whoever gave it may go on and change it
 
 
 class Stored(NamedTuple):

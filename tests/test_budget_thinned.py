@@ -159,7 +159,7 @@ def test_a_reader_opens_while_the_tail_it_is_reading_is_thinned(tmp_path, monkey
     path = tmp_path / "a.mem"
     with bh.create(path, bh.LARGE, checkpoint_frames=100) as writer:
         mh.observe_all(writer, bh.stream(0, 12))
-        restore, thinned = Keeper._restore_rows, []
+        restore, thinned = Keeper.restore_rows, []
 
         def thin_first(keeper, *given):
             restore(keeper, *given)
@@ -168,7 +168,7 @@ def test_a_reader_opens_while_the_tail_it_is_reading_is_thinned(tmp_path, monkey
                 writer._keeper.complete_round(writer._layers)
                 writer._keeper.thinning._evict(thinned)
 
-        monkeypatch.setattr(Keeper, "_restore_rows", thin_first)
+        monkeypatch.setattr(Keeper, "restore_rows", thin_first)
         with SpatialMemory.open(path) as reader:
             assert thinned and reader.canonical_hash() == writer.canonical_hash()
             assert reader.info()["base_lsn"] == 12 and reader.keyframe(7).seq == 6

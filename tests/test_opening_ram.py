@@ -38,7 +38,7 @@ def test_opening_takes_little_more_ram_than_the_rows(path):
     keeper = Keeper.open(path, "r")
     try:
         tracemalloc.start()
-        keeper._restore_rows(path)
+        keeper.restore_rows(path)
         kept, peak = tracemalloc.get_traced_memory()
         tracemalloc.stop()
         assert len(keeper.rows) == keeper.last_lsn == COUNT
@@ -66,4 +66,4 @@ def test_a_camera_that_is_missing_is_named(path, tmp_path):
     connection.commit()
     connection.close()
     with pytest.raises(MemoryFileError, match="frame 1 names camera 1, which the file lacks"):
-        Keeper.open(copy, "r")._restore_rows(copy)
+        Keeper.open(copy, "r").restore_rows(copy)

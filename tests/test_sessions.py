@@ -331,3 +331,22 @@ def test_a_stream_is_named_by_its_first_frame_without_looking_ahead():
 def test_frames_without_a_reader_of_their_own_keep_what_they_say():
     mixed = [frames(1)[0], dataclasses.replace(frames(2)[1], recording_id="a")]
     assert [frame.recording_id for frame in FramesReader(mixed)] == [None, "a"]
+
+
+def test_a_place_that_is_changed_after_it_was_given_changes_nothing(tmp_path):
+    path, place = tmp_path / "a.mem", np.eye(4)
+    with mh.create(path, frames(2)) as memory:
+        memory.add_session("second", place)
+        given = dataclasses.replace(
+            frames(1, 2)[0], session_id="second", world_from_camera=np.array(frames(1, 2)[0].pose)
+        )
+        mh.observe_all(memory, [given])
+        hashed, place[:3, 3] = memory.canonical_hash(), 1.0
+        memory.forget(frames=[3])
+        assert memory.canonical_hash() != hashed
+        mh.observe_all(memory, [mh.at(given, 3)])
+        hashed = memory.canonical_hash()
+        memory.rebuild()
+        assert memory.canonical_hash() == hashed
+    with SpatialMemory.open(path) as memory:
+        assert memory.canonical_hash() == hashed and memory.check() == []

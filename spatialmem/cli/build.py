@@ -12,9 +12,9 @@ from spatialmem.budget import ByteBudget
 from spatialmem.cli.codes import INTERRUPTED, OK
 from spatialmem.cli.interrupt import Interrupt
 from spatialmem.cli.output import pairs_table, say, write_json
-from spatialmem.cli.replace import Replacement, remove_memory
 from spatialmem.config import GateConfig, MemoryConfig
 from spatialmem.errors import EncoderMismatch, InvalidValue, MemoryFileError, ReadError
+from spatialmem.store.replacing import Replacement, remove_memory
 from spatialmem.view.words import size
 
 if TYPE_CHECKING:
@@ -124,7 +124,10 @@ class Build:
         own = memory.encoder.name
         if self.encoder not in (None, own):
             memory.close()
-            raise EncoderMismatch(f"{self.out} was made with encoder {own}; given {self.encoder}; leave --encoder out")
+            raise EncoderMismatch(
+                f"{self.out} was made with encoder {own}; given {self.encoder}; leave --encoder out, or move the "
+                f"memory first: spatialmem rebuild {self.out} --encoder {self.encoder}"
+            )
         return memory
 
     def _make(self, reader: Reader, stop: Interrupt) -> int:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from spatialmem.cli.codes import INTERRUPTED, OK, WrongUsage
 from spatialmem.cli.interrupt import Interrupt
 from spatialmem.cli.output import answer_table, answer_values, pairs_table, say, write_json
-from spatialmem.cli.replace import remove_memory
 from spatialmem.errors import ReadError
+from spatialmem.store.replacing import remove_memory
 
 if TYPE_CHECKING:
     from spatialmem.memory import SpatialMemory

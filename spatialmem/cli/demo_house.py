@@ -15,7 +15,7 @@ from spatialmem.cli.interrupt import Interrupt
 from spatialmem.cli.output import answer_table, answer_values, pairs_table, say, write_json
 from spatialmem.cli.progress import progress_for
 from spatialmem.cli.remember import Tally
-from spatialmem.cli.replace import remove_memory
+from spatialmem.store.replacing import remove_memory
 
 if TYPE_CHECKING:
     from sim.house.world import HouseScene

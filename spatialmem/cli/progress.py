@@ -40,7 +40,7 @@ class Progress(ABC):
 
     @abstractmethod
     def step(self, frames: int, stored: int) -> None:
-        """`frames` have been looked at, `stored` of them kept."""
+        """`frames` have been looked at, `stored` of them kept, say."""
 
 
 @final
@@ -55,7 +55,8 @@ class Silent(Progress):
 class Lines(Progress):
     """The first frame, then a line every two seconds."""
 
-    def __init__(self, total: int | None) -> None:
+    def __init__(self, total: int | None, done: str) -> None:
+        self._done = done
         self._of = f" of {total}" if total else ""
         self._started = time.monotonic()
         self._next = 0.0
@@ -66,14 +67,14 @@ class Lines(Progress):
             return
         self._next = elapsed + _LINE_EVERY_S
         rate = f"{frames / max(elapsed, 1e-9):.1f} frames/s"
-        say(f"frame {frames}{self._of}: {stored} stored, {rate}, {size(resident_bytes())} of memory")
+        say(f"frame {frames}{self._of}: {stored} {self._done}, {rate}, {size(resident_bytes())} of memory")
 
 
 @final
 class Bar(Progress):
     """A bar that rich draws."""
 
-    def __init__(self, total: int | None) -> None:
+    def __init__(self, total: int | None, done: str) -> None:
         from rich import progress
         from rich.console import Console
 
@@ -83,7 +84,7 @@ class Bar(Progress):
         )  # fmt: skip
         self._bar = progress.Progress(*columns, console=Console(stderr=True), transient=True)
         self._task = self._bar.add_task("frames", total=total, text="starting")
-        self._started = time.monotonic()
+        self._started, self._done = time.monotonic(), done
 
     def __enter__(self) -> Progress:
         self._bar.start()
@@ -94,12 +95,12 @@ class Bar(Progress):
 
     def step(self, frames: int, stored: int) -> None:
         rate = frames / max(time.monotonic() - self._started, 1e-9)
-        text = f"{stored} stored, {rate:.1f} frames/s, {size(resident_bytes())}"
+        text = f"{stored} {self._done}, {rate:.1f} frames/s, {size(resident_bytes())}"
         self._bar.update(self._task, completed=frames, text=text)
 
 
-def progress_for(total: int | None, quiet: bool) -> Progress:
-    """The kind that suits standard error."""
+def progress_for(total: int | None, quiet: bool, done: str = "stored") -> Progress:
+    """The kind that suits standard error; done: what is counted of the frames."""
     if quiet:
         return Silent()
-    return Bar(total) if sys.stderr.isatty() else Lines(total)
+    return Bar(total, done) if sys.stderr.isatty() else Lines(total, done)

@@ -159,6 +159,17 @@ class MemoryFile(Contents):
         finally:
             self._last_lsn = self._lsn_on_disk()
 
+    def append_contents(
+        self, lsn: int, blobs: FrameBlobs, vector: bytes | None, cells: bytes | None,
+        departed: Sequence[DepartedRow] = (),
+    ) -> None:  # fmt: skip
+        """What `append_frame` writes of a frame whose row in `keyframes` is there already, in one transaction."""
+        writer = self._for_writing()
+        with writer.transaction(f"storing frame {lsn} in") as connection:
+            writer.look(sum(len(blob) for blob in rec.frame_values(lsn, blobs) if isinstance(blob, bytes)))
+            maintenance.insert_contents(connection, lsn, blobs, vector, cells)
+            maintenance.insert_departed(connection, departed)
+
     def write_checkpoint(
         self, surface: Iterable[BlockRow] = (), free: Iterable[BlockRow] = (), checkpoint: CheckpointRow | None = None
     ) -> None:

@@ -42,12 +42,19 @@ def insert_frame(
             f"frame {row.seq} of camera {row.camera_id!r} in session {row.session_id!r} cannot be stored as lsn "
             f"{row.lsn}: {error}; a frame is stored once"
         ) from error
-    connection.execute(sch.FRAMES.insert, sch.with_crc(rec.frame_values(row.lsn, blobs)))
-    for table, data in ((sch.VECTORS, vector), (sch.SIGHTINGS, cells)):
-        if data is not None:
-            connection.execute(table.insert, sch.with_crc((row.lsn, data)))
+    insert_contents(connection, row.lsn, blobs, vector, cells)
     if pose is not None:
         insert_poses(connection, (pose,))
+
+
+def insert_contents(
+    connection: sqlite3.Connection, lsn: int, blobs: FrameBlobs, vector: bytes | None, cells: bytes | None
+) -> None:
+    """What a frame has beside its row in `keyframes`."""
+    connection.execute(sch.FRAMES.insert, sch.with_crc(rec.frame_values(lsn, blobs)))
+    for table, data in ((sch.VECTORS, vector), (sch.SIGHTINGS, cells)):
+        if data is not None:
+            connection.execute(table.insert, sch.with_crc((lsn, data)))
 
 
 def insert_departed(connection: sqlite3.Connection, departed: Sequence[DepartedRow]) -> None:

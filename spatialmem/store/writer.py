@@ -45,7 +45,7 @@ class Writer:
                 _build(path, new_with)
             with explained(path, "opening"):
                 version = check_header(path)
-                _refuse_unwritable(path)
+                refuse_unwritable(path)
                 if version != FORMAT_VERSION:
                     fold_log(path)
                     kept = migrate_in_place(path, version)
@@ -226,7 +226,7 @@ def _refuse_existing(path: Path) -> None:
             )
 
 
-def _refuse_unwritable(path: Path) -> None:
+def refuse_unwritable(path: Path) -> None:
     """Notice now, not at the first frame; SQLite would quietly open it for reading."""
     try:
         with open(path, "r+b"):

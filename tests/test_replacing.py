@@ -9,10 +9,10 @@ import memory_helpers as mh
 import pytest
 import synthetic as room
 
-from spatialmem.cli.replace import Replacement
 from spatialmem.errors import MemoryFileError
 from spatialmem.memory import SpatialMemory
 from spatialmem.store import access
+from spatialmem.store.replacing import Replacement
 
 HOUR_NS = 3600 * 10**9
 

@@ -47,7 +47,12 @@ class Replacement:
     def complete(self) -> None:
         """The new memory takes the name; the old one is gone."""
         _unlink(self._out, _BESIDE)  # the log of a killed writer must not be taken for one of the new file
-        os.replace(self.path, self._out)
+        try:
+            os.replace(self.path, self._out)
+        except OSError as error:
+            raise MemoryFileError(
+                f"{self._out} cannot be replaced ({error}); it is as it was: check the folder"
+            ) from error
         folder = os.open(self._out.parent, os.O_RDONLY)
         try:
             os.fsync(folder)
