@@ -6,6 +6,7 @@ query:    text or image -> scan of the surface -> connected regions -> hits with
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -50,7 +51,8 @@ class SpatialMemory(Joining, Travelling):
         """For `create` and `open`."""
         self._keeper = keeper
         self._layers = layers
-        self._observing = Turn(lambda: self._layers.epochs)
+        own = weakref.proxy(self)  # with a cycle the pools would stay after `close` until Python looks for such
+        self._observing = Turn(lambda: own._layers.epochs)
         self._answering = Answering(keeper)
         self._pasts = Pasts()
         self._in_doubt = False  # True when storing was interrupted: the file may hold a frame that the layers do not

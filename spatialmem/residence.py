@@ -9,6 +9,7 @@ of an epoch that holds the block keep it until they have left.
 from __future__ import annotations
 
 import threading
+import weakref
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, final
@@ -60,7 +61,7 @@ class Residence:
         """False while the file may hold what no epoch shows yet"""
         self.surface_table, self.free_table = threading.Lock(), threading.Lock()
         """who reads blocks into what is set aside for that has these"""
-        self._layers = layers
+        self._layers: Layers = weakref.proxy(layers)  # whose it is: what has a residence goes when nobody has it
 
     @property
     def shelves(self) -> Shelves:

@@ -7,6 +7,7 @@ given up is recorded in the same transaction (docs/format.md, section 9).
 from __future__ import annotations
 
 import logging
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -55,7 +56,8 @@ class Thinning:
     """The file budget of one memory that is open for appending."""
 
     def __init__(self, keeper: Keeper, file: MemoryFile, limit: int) -> None:
-        self._keeper, self._file, self._limit = keeper, file, limit
+        self._keeper: Keeper = weakref.proxy(keeper)  # whose it is
+        self._file, self._limit = file, limit
         self._room = file.keep_within(limit)
         self.frames: set[int] = set()
         """frames whose images and depth were given up"""
@@ -67,7 +69,7 @@ class Thinning:
         self._stored: list[int] = []
         self._known_lsn = 0
         self._next: list[int] = []
-        self._footprint = Footprint(keeper)
+        self._footprint = Footprint(self._keeper)
         self._mean = _FIRST_GUESS
         self._measured = (-1, 0)
         self._sparing = False
@@ -126,9 +128,11 @@ class Thinning:
     def within(self, layers: Layers) -> Within:
         """How blocks of these layers that leave RAM are written; `make_room` has kept the room for them."""
 
+        own: Layers = weakref.proxy(layers)  # they have what comes back
+
         def carry_out(write: Callable[[], object], sizes: Sequence[int]) -> None:
             spared = (lambda lsn: True) if self._sparing else None
-            self.carry_out(write, 0, wal_bytes_of(sizes), layers, spared)
+            self.carry_out(write, 0, wal_bytes_of(sizes), own, spared)
 
         return Within(blocks_at_once(self._limit) or 1, carry_out)
 

@@ -26,7 +26,7 @@ from spatialmem.voxels.views import Pinhole, pinhole
 
 _KNOWN = 9
 """numbers that say where a ray stands (`raycast.march`)"""
-_AT_ONCE_BYTES = 4 << 20
+_AT_ONCE_BYTES = 2 << 20
 """of what is known of the rays of some rows"""
 
 

@@ -23,6 +23,7 @@ from spatialmem.voxels import cast, look, reach, search
 from spatialmem.voxels.blocks import BlockArrays, keys_in_order, write_block
 from spatialmem.voxels.change import distinct_blocks
 from spatialmem.voxels.far_view import FarView
+from spatialmem.voxels.heap import give_back
 from spatialmem.voxels.keys import BLOCK, keys_of, unpack_keys
 from spatialmem.voxels.pools import PAGE, beside
 from spatialmem.voxels.raycast import TILE
@@ -115,11 +116,16 @@ class ShelvedSurface:
             if self._fits(places):
                 reading = self._with(places)
                 return cast.render(reading.pools, reading.grid, map_from_camera, camera, features)
-            here = self._here
-            view = FarView(here.pools, self._keys, here.grid, map_from_camera, camera, features)
-            for _ in view.parts():
-                self._see(view)
-            return view.view()
+            return self._far(map_from_camera, camera, features)
+
+    def _far(self, map_from_camera: NDArray[np.float64], camera: Camera, features: bool) -> View:
+        """A view through more than fits. It takes much beside the blocks; what others have freed before goes first."""
+        give_back()
+        view = FarView(self._here.pools, self._keys, self._here.grid, map_from_camera, camera, features)
+        for _ in view.parts():
+            self._see(view)
+        give_back()
+        return view.view()
 
     def _see(self, view: FarView) -> None:
         """A part of a view: what its rays wait for, until none does; then the blocks around what they have met."""
