@@ -8,8 +8,8 @@ from spatialmem.config import MemoryConfig
 from spatialmem.errors import InvalidValue
 
 LEAST_BUDGET = 64 << 20
-"""bytes below which a budget for RAM is refused: half of it is for the map"""
-_LEAST_REST = 32 << 20
+"""bytes below which a budget for RAM is refused: three eighths of it are for the map"""
+_LEAST_REST = 40 << 20
 """bytes of a budget that are not for pools, whatever it is: frames in work, codecs, caches of the file, parts of a mesh
 or a view, and what the heap loses between them; `benchmarks/budget.py` measures them"""
 
@@ -33,14 +33,14 @@ class Shares:
 
     @classmethod
     def with_file(cls, config: MemoryConfig) -> Shares:
-        """With a budget, a quarter of it, or 32 MiB, is left for the rest: rows, sightings, frames in work, codecs,
+        """With a budget, a quarter of it, or 40 MiB, is left for the rest: rows, sightings, frames in work, codecs,
         exports. Without one the pools are those without a file, and what serves blocks on file alone comes on top: it
         is touched only when the pools were full."""
         ram = config.ram_bytes
         if not config.has_budget:
             alone = cls.without_file(config)
             return cls(alone.surface, alone.free, ram // 8, ram // 64, ram // 16)
-        pools = ram - max(ram // 4, min(_LEAST_REST, ram // 2))
+        pools = ram - max(ram // 4, min(_LEAST_REST, ram * 5 // 8))
         free, free_aside, surface_aside, summaries = pools // 6, pools // 48, pools // 6, pools // 12
         return cls(pools - free - surface_aside - summaries, free - free_aside, surface_aside, free_aside, summaries)
 
