@@ -1,0 +1,220 @@
+"""The training run: step n is a function of the seed, n and the weights, so a run that was cut off goes on the same."""
+
+from __future__ import annotations
+
+import json
+import math
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal, final
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from policies.training.encoder import captions, checkpoint, held_out, losses
+from policies.training.encoder.augment import as_a_camera_sees, compressed
+from policies.training.encoder.batches import Batch, BatchConfig, Batches
+from policies.training.encoder.shards import Shard
+from sim.errors import InvalidSetting
+from spatialmem.perception.tiny.towers import Architecture, ImageTower, TextTower, pooled
+from spatialmem.perception.tiny.words import Vocabulary
+
+MEAN, STD = (0.48, 0.45, 0.42), (0.25, 0.25, 0.25)
+_WARM_UP = 200
+_SAVE_EVERY_S = 180.0
+_LOG_EVERY = 20
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """What a run is; two runs of the same config and data are the same."""
+
+    seed: int = 0
+    steps: int = 5000
+    """the learning rate falls to nothing over these"""
+    dense: Literal["regions", "none"] = "regions"
+    """none: only whole images against captions, for comparison"""
+    learning_rate: float = 2e-3
+    weight_decay: float = 0.03
+    architecture: Architecture = Architecture()
+    batch: BatchConfig = BatchConfig()
+
+    def values(self) -> dict[str, Any]:
+        """As JSON holds it."""
+        return json.loads(json.dumps(asdict(self)))
+
+
+@final
+class Model(nn.Module):
+    """All that is learnt."""
+
+    def __init__(self, architecture: Architecture) -> None:
+        super().__init__()
+        self.image, self.text = ImageTower(architecture, norm=True), TextTower(architecture)
+        self.scales = losses.Scales()
+
+    def losses(self, batch: Batch, pixels: Tensor, crops: Tensor, dense: bool) -> tuple[Tensor, dict[str, float]]:
+        """The sum, and its parts by name."""
+        device = pixels.device
+
+        def given(array: np.ndarray) -> Tensor:
+            return torch.from_numpy(array).to(device)
+
+        features, logits = self.image(pixels)
+        image, _ = pooled(features, logits)
+        said = self.text(given(batch.view_tokens))
+        parts = {"view": losses.contrast(self.scales.text_logits(image, said), given(batch.view_truth))}
+        measures = {}
+        if dense:
+            texts, truth = self.text(given(batch.tokens)), given(batch.truth)
+            rows, region = self._rows(features, batch, given)
+            crop = pooled(*self.image(crops))[1]
+            whose = torch.cat([region, given(batch.crop_region)])
+            known = truth[whose]
+            found = torch.cat([rows, crop])
+            parts["text"] = losses.contrast(self.scales.text_logits(found, texts), known)
+            parts["decision"] = 0.2 * losses.decisions(self.scales.decision_logits(found, texts), known)
+            regions = rows[: len(batch.shares)]
+            parts["same"] = 0.5 * losses.contrast(self.scales.view_logits(crop, regions), given(batch.same))
+            measures["recall"] = losses.recall_at_1((regions @ texts.T).detach(), truth)
+        total = torch.stack(list(parts.values())).sum()
+        return total, {**{k: float(v.detach()) for k, v in parts.items()}, **measures}
+
+    def _rows(self, features: Tensor, batch: Batch, given: Callable[[np.ndarray], Tensor]) -> tuple[Tensor, Tensor]:
+        """Pooled regions, then single patches, as unit rows; and the region of each."""
+        flat = features.flatten(2).transpose(1, 2)
+        image = given(batch.region_image)
+        mean = torch.bmm(given(batch.shares)[:, None, :], flat[image])[:, 0]
+        patch_region = given(batch.patch_region)
+        patches = flat[image[patch_region], given(batch.patch_at)]
+        own = torch.arange(len(image), device=image.device)
+        return torch.cat([functional.normalize(mean, dim=1), patches]), torch.cat([own, patch_region])
+
+
+@final
+class Trainer:
+    """Takes the steps of a run."""
+
+    def __init__(self, config: TrainConfig, shards: list[Shard], device: str | None = None) -> None:
+        words = Vocabulary(captions.vocabulary(), captions.function_words())
+        self.config, self.vocabulary = config, words
+        self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        architecture = Architecture(**{**config.architecture.__dict__, "words": len(words)})
+        self.architecture = architecture
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(config.seed)
+            self.model = Model(architecture).to(self.device)
+        self.model.image.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        heavy = [p for p in self.model.parameters() if p.ndim > 1]
+        light = [p for p in self.model.parameters() if p.ndim <= 1]
+        groups = [{"params": heavy, "weight_decay": config.weight_decay}, {"params": light, "weight_decay": 0.0}]
+        self.optimizer = torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, 0.98))
+        self.batches = Batches(shards, words, config.seed, config.batch)
+        self.step, self.seconds = 0, 0.0
+
+    def resume(self, folder: Path) -> None:
+        """Go on from a checkpoint; `InvalidSetting` when it is that of another config."""
+        facts = checkpoint.load(folder, self.model, self.optimizer)
+        if facts["config"] != self.config.values() or facts["held_out"] != held_out.SHA256:
+            raise InvalidSetting(f"the checkpoint in {folder} was made with another config: {facts['config']}")
+        self.step, self.seconds = facts["step"], facts["seconds"]
+
+    def save(self, folder: Path) -> None:
+        """Write a checkpoint."""
+        facts = {
+            "config": self.config.values(), "held_out": held_out.SHA256, "step": self.step, "seconds": self.seconds,
+            "architecture": self.architecture.values(), "houses": [shard.seed for shard in self.batches.shards],
+            "views": sum(len(shard) for shard in self.batches.shards),
+        }  # fmt: skip
+        checkpoint.save(folder, self.model, self.optimizer, facts)
+
+    def run(self, folder: Path, minutes: float, tell: Callable[[str], None]) -> bool:
+        """Take steps until the last or until the time is over; True when the last was taken. Checkpoints on the way."""
+        started = saved = time.monotonic()
+        before = self.seconds
+        try:
+            for batch in self._ahead(self.step):
+                measures = self.take(batch)
+                now = time.monotonic()
+                self.seconds = before + now - started
+                if self.step % _LOG_EVERY == 0 or self.step == self.config.steps:
+                    self._log(folder, measures, tell)
+                if now - saved > _SAVE_EVERY_S:
+                    self.save(folder)
+                    saved = time.monotonic()
+                if now - started > 60.0 * minutes:
+                    break
+        finally:
+            self.save(folder)
+        return self.step >= self.config.steps
+
+    def take(self, batch: Batch) -> dict[str, float]:
+        """One step."""
+        rng, random = np.random.default_rng([self.config.seed, self.step, 1]), checkpoint.generator(self.config.seed, self.step)
+        self.model.train()
+        for group in self.optimizer.param_groups:
+            group["lr"] = self._rate()
+        pixels, crops = (self._seen(images, rng, random) for images in (batch.pixels, batch.crops))
+        total, measures = self.model.losses(batch, pixels, crops, self.config.dense == "regions")
+        self.optimizer.zero_grad(set_to_none=True)
+        total.backward()
+        nn.utils.clip_grad_norm_(self.model.parameters(), 5.0)
+        self.optimizer.step()
+        self.step += 1
+        return {"loss": float(total.detach()), **measures}
+
+    def _seen(self, images: np.ndarray, rng: np.random.Generator, random: torch.Generator) -> Tensor:
+        raw = torch.from_numpy(compressed(images, rng)).permute(0, 3, 1, 2).float().to(self.device) / 255.0
+        mean, std = (torch.tensor(v, device=self.device)[:, None, None] for v in (MEAN, STD))
+        return ((as_a_camera_sees(raw, random) - mean) / std).contiguous(memory_format=torch.channels_last)
+
+    def _rate(self) -> float:
+        """Rises over the first steps, then falls as a cosine."""
+        rising = min(1.0, (self.step + 1) / _WARM_UP)
+        done = min(1.0, self.step / max(1, self.config.steps))
+        return self.config.learning_rate * rising * (0.01 + 0.99 * (1.0 + math.cos(math.pi * done)) / 2.0)
+
+    def _ahead(self, first: int) -> Iterator[Batch]:
+        """Batches from a step on, the next one made while the current one is learnt from."""
+        ready: queue.Queue[Batch | BaseException] = queue.Queue(maxsize=2)
+        over = threading.Event()
+
+        def work() -> None:
+            try:
+                for step in range(first, self.config.steps):
+                    batch = self.batches.make(step)
+                    while not over.is_set():
+                        try:
+                            ready.put(batch, timeout=0.2)
+                            break
+                        except queue.Full:
+                            continue
+                    if over.is_set():
+                        return
+            except BaseException as error:  # handed over: whoever waits for a batch raises it
+                ready.put(error)
+
+        thread = threading.Thread(target=work, name="batches", daemon=True)
+        thread.start()
+        try:
+            for _ in range(first, self.config.steps):
+                batch = ready.get()
+                if isinstance(batch, BaseException):
+                    raise batch
+                yield batch
+        finally:
+            over.set()
+            thread.join()
+
+    def _log(self, folder: Path, measures: dict[str, float], tell: Callable[[str], None]) -> None:
+        row = {"step": self.step, "seconds": round(self.seconds, 1), **{k: round(v, 4) for k, v in measures.items()}}
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / "log.jsonl").open("a", encoding="utf-8") as file:
+            file.write(json.dumps(row) + "\n")
+        tell("  ".join(f"{name} {value:g}" for name, value in row.items()))
