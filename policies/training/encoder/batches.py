@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 from policies.training.encoder import captions, claims
 from policies.training.encoder.shards import Shard
 from sim.house.thing import CATEGORIES, GROUPS
+from spatialmem.perception.tiny.artefact import STRIDE
 from spatialmem.perception.tiny.words import LONGEST, Vocabulary
 
-PATCH = 8
+PATCH = STRIDE
 _BUILDING = np.array([GROUPS.get(name) == "structure" for name in CATEGORIES])
 _LOOKS = [claims.NOUN, claims.COLOUR, claims.SECOND, claims.DECOR, claims.MATERIAL]
 """codes by which two things cannot be told apart from a picture of one"""

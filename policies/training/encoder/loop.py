@@ -134,8 +134,11 @@ class Trainer:
         }  # fmt: skip
         checkpoint.save(folder, self.model, self.optimizer, facts)
 
-    def run(self, folder: Path, minutes: float, tell: Callable[[str], None]) -> bool:
-        """Take steps until the last or until the time is over; True when the last was taken. Checkpoints on the way."""
+    def run(
+        self, folder: Path, minutes: float, tell: Callable[[str], None], stopping: Callable[[], bool] = lambda: False
+    ) -> bool:
+        """Take steps until the last, until the time is over or somebody wants it to stop; True when the last was taken.
+        Checkpoints on the way."""
         started = saved = time.monotonic()
         before = self.seconds
         try:
@@ -148,7 +151,7 @@ class Trainer:
                 if now - saved > _SAVE_EVERY_S:
                     self.save(folder)
                     saved = time.monotonic()
-                if now - started > 60.0 * minutes:
+                if now - started > 60.0 * minutes or stopping():
                     break
         finally:
             self.save(folder)

@@ -11,13 +11,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spatialmem.errors import InvalidValue, require
+from spatialmem.errors import InvalidValue
 from spatialmem.perception.tiny.words import Vocabulary
 
 NAME = "tiny"
 FORMAT = 1
+STRIDE = 8
+"""pixels of an edge of a patch"""
 WEIGHTS, DESCRIPTION, CARD = "weights.safetensors", "tiny.json", "MODEL_CARD.md"
-_KEYS = ("architecture", "preprocess", "dense_rule", "projection", "vocabulary", "function_words", "score")
+_KEYS = ("format", "architecture", "preprocess", "dense_rule", "projection", "vocabulary", "function_words", "score")
 
 
 @dataclass(frozen=True)
@@ -32,11 +34,21 @@ class Preprocess:
     """larger images are made smaller, their aspect kept"""
     least_px: int
     """an image is made at least this long on both sides"""
+    crop_px: int
+    """the longer side of an image of a thing is made this long"""
 
-    def size_for(self, height: int, width: int, multiple: int) -> tuple[int, int]:
+    def image_size(self, height: int, width: int, multiple: int) -> tuple[int, int]:
         """(height, width) that an image is resized to: multiples of a patch."""
         scale = min(1.0, math.sqrt(self.most_pixels / (height * width)))
-        return tuple(max(round(n * scale / multiple) * multiple, self.least_px) for n in (height, width))  # type: ignore[return-value]
+        return self._rounded(height * scale, multiple), self._rounded(width * scale, multiple)
+
+    def crop_size(self, height: int, width: int, multiple: int) -> tuple[int, int]:
+        """The same of an image of a thing."""
+        scale = self.crop_px / max(height, width)
+        return self._rounded(height * scale, multiple), self._rounded(width * scale, multiple)
+
+    def _rounded(self, length: float, multiple: int) -> int:
+        return max(round(length / multiple) * multiple, self.least_px)
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,8 +85,9 @@ def load_artefact(folder: Path) -> Artefact:
     try:
         given = description["preprocess"]
         preprocess = Preprocess(
-            _three(given["mean"]), _three(given["std"]), int(given["most_pixels"]), int(given["least_px"])
-        )
+            _three(given["mean"]), _three(given["std"]), int(given["most_pixels"]), int(given["least_px"]),
+            int(given["crop_px"]),
+        )  # fmt: skip
         vocabulary = Vocabulary(description["vocabulary"], description["function_words"])
         scale, bias = float(description["score"]["scale"]), float(description["score"]["bias"])
     except (KeyError, TypeError, ValueError) as error:
@@ -94,21 +107,22 @@ def _description(path: Path) -> dict[str, Any]:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise InvalidValue(f"cannot read {path}: {error}; expected the folder of an encoder 'tiny'") from error
-    missing = [key for key in _KEYS if not isinstance(found, dict) or key not in found]
-    if missing or found.get("format") != FORMAT:
+    found = found if isinstance(found, dict) else {}
+    missing = [key for key in _KEYS if key not in found]
+    if missing or found["format"] != FORMAT:
         raise InvalidValue(
-            f"{path} lacks {', '.join(missing) or 'nothing'} and has format {found.get('format') if isinstance(found, dict) else None}; "
-            f"expected format {FORMAT}"
+            f"{path} lacks {', '.join(missing) or 'nothing'} and has format {found.get('format')}; expected format {FORMAT}"
         )
     return found
 
 
 def _weights(path: Path) -> dict[str, NDArray[np.floating]]:
-    numpy_files = require("safetensors.numpy", "all")
-    damaged = require("safetensors", "all").SafetensorError
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
     try:
-        tensors = numpy_files.load_file(path)
-    except (damaged, OSError) as error:
+        tensors = load_file(path)
+    except (SafetensorError, OSError) as error:
         raise InvalidValue(f"cannot read the weights {path}: {error}; copy or export them again") from error
     bad = [name for name, tensor in tensors.items() if not np.isfinite(tensor.astype(np.float32)).all()]
     if bad:

@@ -16,7 +16,7 @@ from spatialmem.perception.encoder import Encoder, Encoding, TextQuery, checked_
 from spatialmem.perception.fingerprint import fingerprint
 from spatialmem.perception.products import products
 from spatialmem.perception.projection import unit_rows
-from spatialmem.perception.tiny.artefact import Artefact, load_artefact, shipped_folder
+from spatialmem.perception.tiny.artefact import STRIDE, Artefact, load_artefact, shipped_folder
 
 _HIT_SCORE = 0.5
 _ROOM = 0.05
@@ -78,39 +78,41 @@ class Tiny(Encoder):
     def encode(self, rgb: NDArray[np.uint8]) -> Encoding:
         """A patch is 8 x 8 pixels of the image after it was made no larger than the artefact says (256 x 256, or as many
         pixels in its own aspect) and stretched to multiples of 8."""
-        dense, vector, _ = self._forward(checked_rgb(rgb))
+        image = checked_rgb(rgb)
+        dense, vector, _ = self._forward(image, self._artefact.preprocess.image_size(*image.shape[:2], STRIDE))
         return Encoding(dense, vector)
 
     def encode_crop(self, rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Its patch features, weighted by what the tower takes for the thing in the middle."""
-        return self._forward(checked_rgb(rgb))[2]
+        """Its patch features, weighted by what the tower takes for the thing in the middle. The image should show little
+        else than the thing, as the box of a detection does."""
+        image = checked_rgb(rgb)
+        return self._forward(image, self._artefact.preprocess.crop_size(*image.shape[:2], STRIDE))[2]
 
-    def _forward(self, rgb: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+    def _forward(
+        self, rgb: NDArray[np.uint8], size_hw: tuple[int, int]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
         """(h, w, D) unit rows, and the vectors (D,) of the image and of its middle."""
         import torch
 
         from spatialmem.perception.tiny.towers import pooled
 
         with torch.inference_mode():
-            dense, logits = self._image(self._pixels(rgb))
+            dense, logits = self._image(self._pixels(rgb, size_hw))
             image, middle = pooled(dense, logits)
             rows = dense[0].permute(1, 2, 0).contiguous().numpy()
         return unit_rows(rows), unit_rows(image[0].numpy()), unit_rows(middle[0].numpy())
 
-    def _pixels(self, rgb: NDArray[np.uint8]) -> Any:
-        """(1, 3, H, W) float32, normalised, sides multiples of 8."""
+    def _pixels(self, rgb: NDArray[np.uint8], size_hw: tuple[int, int]) -> Any:
+        """(1, 3, H, W) float32, normalised; its memory is that of (H, W, 3), which the convolutions like best."""
         import torch
 
-        from spatialmem.perception.tiny.towers import STRIDE
-
         preprocess = self._artefact.preprocess
-        height, width = preprocess.size_for(rgb.shape[0], rgb.shape[1], STRIDE)
-        if (height, width) != rgb.shape[:2]:
-            smaller = height * width < rgb.shape[0] * rgb.shape[1]
-            rgb = cv2.resize(rgb, (width, height), interpolation=cv2.INTER_AREA if smaller else cv2.INTER_LINEAR)
-        mean, std = (torch.tensor(v, dtype=torch.float32)[:, None, None] for v in (preprocess.mean, preprocess.std))
-        image = torch.from_numpy(np.ascontiguousarray(rgb)).permute(2, 0, 1).float()
-        return ((image / 255.0 - mean) / std)[None].contiguous(memory_format=torch.channels_last)
+        if size_hw != rgb.shape[:2]:
+            smaller = size_hw[0] * size_hw[1] < rgb.shape[0] * rgb.shape[1]
+            way = cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
+            rgb = cv2.resize(rgb, (size_hw[1], size_hw[0]), interpolation=way)
+        mean, std = (np.array(v, np.float32) * np.float32(255.0) for v in (preprocess.mean, preprocess.std))
+        return torch.from_numpy((rgb - mean) / std).permute(2, 0, 1)[None]
 
     def encode_text(self, text: str) -> TextQuery:
         """Words it does not know are named and have no say; a phrase that names nothing it knows has no vector."""

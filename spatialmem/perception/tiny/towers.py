@@ -17,8 +17,6 @@ from torch.nn import functional
 
 from spatialmem.perception.tiny.words import LONGEST
 
-STRIDE = 8
-"""pixels of an edge of a patch"""
 CENTRE = 3.0
 """how strongly the pooling of a crop prefers its middle: logits fall by this from there to the middle of an edge"""
 
