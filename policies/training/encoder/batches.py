@@ -40,6 +40,8 @@ class BatchConfig:
     things: int = 8
     """regions of an image that are supervised, besides the building's"""
     building: int = 2
+    texts: int = 480
+    """captions of regions"""
     least_share: float = 0.003
     """of the image that a region must cover"""
     clear_share: float = 0.008
@@ -56,6 +58,8 @@ class Batch:
     """(C, s, s, 3)"""
     region_image: NDArray[np.int64]
     """(R,)"""
+    region_slot: NDArray[np.int64]
+    """(R,) which of its image's regions it is"""
     shares: NDArray[np.float32]
     """(R, patches) share of each patch that the region covers"""
     patch_region: NDArray[np.int64]
@@ -93,6 +97,7 @@ class _Cut:
 @dataclass(frozen=True, eq=False)
 class _Region:
     image: int
+    slot: int
     local: int
     thing: int
     seed: int
@@ -119,8 +124,8 @@ class Batches:
         crops, crop_region = self._crops(cuts, regions, rng)
         view_said, view_truth = self._views(cuts, words)
         return Batch(
-            np.stack([cut.rgb for cut in cuts]), crops, np.array([r.image for r in regions], np.int64), shares,
-            patch_region, patch_at, crop_region, self._tokens([c.text for c in said]),
+            np.stack([cut.rgb for cut in cuts]), crops, np.array([r.image for r in regions], np.int64),
+            np.array([r.slot for r in regions], np.int64), shares, patch_region, patch_at, crop_region, self._tokens([c.text for c in said]),
             claims.judge(codes, np.array([c.row for c in said], np.int16)), _same(regions, crop_region),
             self._tokens(view_said), view_truth,
         )  # fmt: skip
@@ -158,19 +163,24 @@ class Batches:
         kept = [n for n in order if not building[n]][: self.config.things]
         kept += [n for n in order if building[n]][: self.config.building]
         codes, seed = cut.shard.codes, cut.shard.seed
-        return [_Region(image, int(seen[n]) + 1, int(things[n]), seed, np.asarray(codes[things[n]])) for n in kept]
+        return [
+            _Region(image, slot, int(seen[n]) + 1, int(things[n]), seed, np.asarray(codes[things[n]]))
+            for slot, n in enumerate(kept)
+        ]
 
     def _captions(self, codes: NDArray[np.int16], words: Random) -> list[captions.Caption]:
-        """True ones of every region, and some that are nearly true; each text once."""
+        """True ones of regions in mixed order, some nearly true ones beside them, until there are enough; each text once."""
         found: dict[str, captions.Caption] = {}
-        for row in codes:
-            true = captions.caption_of(row, words)
+        for n in words.sample(range(len(codes)), len(codes)):
+            if len(found) >= self.config.texts:
+                break
+            true = captions.caption_of(codes[n], words)
             rows = [true.row]
-            if words.random() < 0.6:
+            if words.random() < 0.5:
                 rows.append(captions.nearly_true(true.row, words))
-            for n, claimed in enumerate(rows):
+            for claimed in rows:
                 if not captions.is_held_out(claimed):
-                    text = true.text if n == 0 else captions.say(claimed, words)
+                    text = true.text if claimed is true.row else captions.say(claimed, words)
                     found.setdefault(text, captions.Caption(text, claimed))
         return list(found.values())
 

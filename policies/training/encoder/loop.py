@@ -59,8 +59,8 @@ class Model(nn.Module):
         self.image, self.text = ImageTower(architecture, norm=True), TextTower(architecture)
         self.scales = losses.Scales()
 
-    def losses(self, batch: Batch, pixels: Tensor, crops: Tensor, dense: bool) -> tuple[Tensor, dict[str, float]]:
-        """The sum, and its parts by name."""
+    def losses(self, batch: Batch, pixels: Tensor, crops: Tensor | None) -> tuple[Tensor, dict[str, float]]:
+        """The sum, and its parts by name; without crops, those of whole images alone."""
         device = pixels.device
 
         def given(array: np.ndarray) -> Tensor:
@@ -71,7 +71,7 @@ class Model(nn.Module):
         said = self.text(given(batch.view_tokens))
         parts = {"view": losses.contrast(self.scales.text_logits(image, said), given(batch.view_truth))}
         measures = {}
-        if dense:
+        if crops is not None:
             texts, truth = self.text(given(batch.tokens)), given(batch.truth)
             rows, region = self._rows(features, batch, given)
             crop = pooled(*self.image(crops))[1]
@@ -89,8 +89,10 @@ class Model(nn.Module):
     def _rows(self, features: Tensor, batch: Batch, given: Callable[[np.ndarray], Tensor]) -> tuple[Tensor, Tensor]:
         """Pooled regions, then single patches, as unit rows; and the region of each."""
         flat = features.flatten(2).transpose(1, 2)
-        image = given(batch.region_image)
-        mean = torch.bmm(given(batch.shares)[:, None, :], flat[image])[:, 0]
+        image, slot = given(batch.region_image), given(batch.region_slot)
+        shares = torch.zeros(len(flat), int(batch.region_slot.max()) + 1, flat.shape[1], device=flat.device)
+        shares[image, slot] = given(batch.shares)
+        mean = torch.bmm(shares, flat)[image, slot]
         patch_region = given(batch.patch_region)
         patches = flat[image[patch_region], given(batch.patch_at)]
         own = torch.arange(len(image), device=image.device)
@@ -163,8 +165,9 @@ class Trainer:
         self.model.train()
         for group in self.optimizer.param_groups:
             group["lr"] = self._rate()
-        pixels, crops = (self._seen(images, rng, random) for images in (batch.pixels, batch.crops))
-        total, measures = self.model.losses(batch, pixels, crops, self.config.dense == "regions")
+        pixels = self._seen(batch.pixels, rng, random)
+        crops = self._seen(batch.crops, rng, random) if self.config.dense == "regions" else None
+        total, measures = self.model.losses(batch, pixels, crops)
         self.optimizer.zero_grad(set_to_none=True)
         total.backward()
         nn.utils.clip_grad_norm_(self.model.parameters(), 5.0)

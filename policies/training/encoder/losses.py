@@ -33,9 +33,10 @@ def contrast(logits: Tensor, truth: Tensor) -> Tensor:
 
 
 def decisions(logits: Tensor, truth: Tensor) -> Tensor:
-    """Sigmoid loss, summed over columns, mean over rows."""
-    sign = torch.where(truth == 1, 1.0, -1.0)
-    return (functional.softplus(-sign * logits) * (truth >= 0)).sum() / max(1, len(logits))
+    """Sigmoid loss, summed over all pairs that are true or false, by the number of true ones."""
+    right = truth == 1
+    lost = functional.softplus(torch.where(right, -logits, logits)) * (truth >= 0)
+    return lost.sum() / right.sum().clamp(min=1)
 
 
 @final

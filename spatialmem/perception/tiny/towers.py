@@ -41,7 +41,7 @@ class Architecture:
     """channels of the top-down path"""
     words: int = 1
     """size of the vocabulary"""
-    text_width: int = 96
+    text_width: int = 64
     text_layers: int = 2
     text_heads: int = 4
 
