@@ -32,17 +32,17 @@ class BatchConfig:
 
     images: int = 64
     """a multiple of 4: two pairs a house"""
-    size_px: int = 128
+    size_px: int = 96
     crop_px: int = 64
     """of pictures of one thing"""
-    zoom: tuple[float, float] = (0.6, 1.0)
+    zoom: tuple[float, float] = (0.5, 0.95)
     """side of a cut-out over that of its view"""
     things: int = 8
     """regions of an image that are supervised, besides the building's"""
     building: int = 2
-    texts: int = 480
+    texts: int = 400
     """captions of regions"""
-    least_share: float = 0.003
+    least_share: float = 0.004
     """of the image that a region must cover"""
     clear_share: float = 0.008
     """that a thing must cover for a caption of the whole image to count on it"""

@@ -38,7 +38,7 @@ def write(model: Model, out: Path, architecture: Architecture, facts: dict[str, 
         "dense_rule": "trained on regions and patches of stride 8, unit rows, version 1",
         "projection": "none: both towers end in the width of the map",
         "vocabulary": captions.vocabulary(), "function_words": captions.function_words(),
-        "score": {"scale": float(model.scales.decision.exp()), "bias": float(model.scales.bias)},
+        "score": {"scale": float(model.scales.decision.detach().exp()), "bias": float(model.scales.bias.detach())},
         "training": {key: facts[key] for key in ("config", "held_out", "step", "seconds", "views") if key in facts}
         | {"houses": len(facts.get("houses", ())), "held_out": held_out.SHA256},
     }  # fmt: skip

@@ -182,7 +182,7 @@ class Trainer:
 
     def _rate(self) -> float:
         """Rises over the first steps, then falls as a cosine."""
-        rising = min(1.0, (self.step + 1) / _WARM_UP)
+        rising = min(1.0, (self.step + 1) / min(_WARM_UP, 1 + self.config.steps // 10))
         done = min(1.0, self.step / max(1, self.config.steps))
         return self.config.learning_rate * rising * (0.01 + 0.99 * (1.0 + math.cos(math.pi * done)) / 2.0)
 

@@ -27,11 +27,11 @@ class Architecture:
 
     dim: int = 64
     """width of the joint space"""
-    stem: int = 24
+    stem: int = 16
     """channels at stride 2"""
-    widths: tuple[int, int, int, int] = (40, 80, 160, 224)
+    widths: tuple[int, int, int, int] = (32, 64, 144, 224)
     """channels at strides 4, 8, 16, 32"""
-    depths: tuple[int, int, int, int] = (1, 2, 4, 2)
+    depths: tuple[int, int, int, int] = (0, 2, 4, 2)
     """blocks there"""
     expand: int = 2
     """width of a block's middle over its ends"""

@@ -19,7 +19,7 @@ _FILLER = frozenset(
     "those to us want was we were what which who whose will with would you your".split()
 )
 """words that say nothing about what is looked for: where the vocabulary lacks them, they are passed over in silence"""
-_ENDINGS = (("ves", "f"), ("ies", "y"), ("es", ""), ("s", ""))
+_ENDINGS = (("ves", "f"), ("ves", "fe"), ("ies", "y"), ("es", ""), ("s", ""))
 
 
 def words_of(text: str) -> list[str]:
