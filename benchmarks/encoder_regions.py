@@ -1,11 +1,12 @@
-"""Held-out houses are rendered at 256 x 256: walks, views of single things, close-ups. A region is one instance in one view;
-its feature is the mean of the patches it covers. Every distinct category, colour with category, material with category,
-colour, and place that is true of some region of a house is asked in words, and all regions of that house are ranked,
-those of walls and floors too: recall at 1, mean average precision, and the recall of chance. What is neither right nor
-wrong (an armchair, when asked for a chair) does not count. A crop of a thing is asked of the regions of all other views,
-and of those of its own kind. All encoders answer the same questions; intervals are 95 % over houses drawn again. A
-question of which `colours` knows no word is answered by chance. --trained names artefacts of several training seeds,
-whose means are the runs of the claims; --without names the same network trained without dense supervision."""
+"""Held-out houses are rendered at 256 x 256: walks, views of single things, close-ups. A region is one instance in
+one view; its feature is the mean of the patches it covers. Every distinct category, colour with category,
+material with category, colour, and place that is true of some region of a house is asked in words, and all
+regions of that house are ranked, those of walls and floors too: recall at 1, mean average precision, and the
+recall of chance. What is neither right nor wrong (an armchair, when asked for a chair) does not count. A crop of
+a thing is asked of the regions of all other views, and of those of its own kind. All encoders answer the same
+questions; intervals are 95 % over houses drawn again. A question of which `colours` knows no word is answered by
+chance. --trained names artefacts of several training seeds, whose means are the runs of the claims; --without
+names the same network trained without dense supervision."""
 
 from __future__ import annotations
 
@@ -83,7 +84,9 @@ def text_tables(bench: Bench, by_encoder: dict[str, dict[str, list[list]]], titl
             count = sum(len(house) for house in first)
             chance = [f"{mean_of(column(first, 2)):.1f}"] if place == 0 else []
             rows.append([what, count, *cells, *chance])
-        bench.table(f"{title}: {measure}", ["asked for", "questions", *names, *(["chance"] if place == 0 else [])], rows)
+        bench.table(
+            f"{title}: {measure}", ["asked for", "questions", *names, *(["chance"] if place == 0 else [])], rows
+        )
 
 
 def claims_of(bench: Bench, texts: dict[str, dict[str, list[list]]], trained: list[str], without: list[str]) -> None:
@@ -121,7 +124,9 @@ def main() -> None:
     claims_of(bench, texts, trained, without)
     text_tables(bench, texts, "text to region", cases.KINDS)
     text_tables(bench, images, "image to object in other views", ("all things", "things of its kind"))
-    rows = [[what, *(interval(names[s][what]) if what in names[s] else "" for s in names)] for what in names[trained[0]]]
+    rows = [
+        [what, *(interval(names[s][what]) if what in names[s] else "" for s in names)] for what in names[trained[0]]
+    ]
     bench.table("best of all names of kinds is right, % of regions", ["regions", *names], rows)
     bench.detail("encoders", {spec: load_encoder(spec).fingerprint for spec in texts})
     bench.detail("held_out", held_out.SHA256)

@@ -20,7 +20,8 @@ LEAST_SHARE = 0.003
 """of a picture that a region covers, to be asked for"""
 KINDS = (
     "category", "colour and category", "material and category", "colour", "place and category",
-    "colour and category, never seen together", "category, wordings never seen", "colour and category, wordings never seen",
+    "colour and category, never seen together", "category, wordings never seen",
+    "colour and category, wordings never seen",
 )  # fmt: skip
 _LOOKS = [claims.NOUN, claims.COLOUR, claims.SECOND, claims.DECOR, claims.MATERIAL]
 _BUILDING = np.array([GROUPS.get(name) == "structure" for name in CATEGORIES])
@@ -61,7 +62,9 @@ class House:
 
 def make(seed: int, pairs: tuple[int, int, int]) -> House:
     """Views at 256 x 256; `pairs` of walks, looks and close-ups."""
-    source = HouseViews(seed, ViewConfig(size_px=256, hfov_deg=(60.0, 90.0), walks=pairs[0], looks=pairs[1], closes=pairs[2]))
+    source = HouseViews(
+        seed, ViewConfig(size_px=256, hfov_deg=(60.0, 90.0), walks=pairs[0], looks=pairs[1], closes=pairs[2])
+    )
     views = [view for pair in source.pairs() for view in pair]
     view_of, thing_of = [], []
     for n, view in enumerate(views):
@@ -148,7 +151,9 @@ def _pooled(dense: NDArray[np.float32], ids: NDArray[np.int32], things: NDArray[
     patch = y[:, None] * w + x[None, :]
     flat = dense.reshape(h * w, -1)
     shares = np.stack([np.bincount(patch[ids == thing], minlength=h * w) for thing in things]) if len(things) else None
-    return unit_rows(shares.astype(np.float32) @ flat) if shares is not None else np.zeros((0, flat.shape[1]), np.float32)
+    return (
+        unit_rows(shares.astype(np.float32) @ flat) if shares is not None else np.zeros((0, flat.shape[1]), np.float32)
+    )
 
 
 def crop_of(view: View, thing: int) -> NDArray[np.uint8]:
@@ -160,7 +165,9 @@ def crop_of(view: View, thing: int) -> NDArray[np.uint8]:
     return np.ascontiguousarray(view.rgb[top : rows[-1] + 1 + more, left : columns[-1] + 1 + more])
 
 
-def ranked(scores: NDArray[np.float64], truth: NDArray[np.int8], rng: np.random.Generator) -> tuple[float, float] | None:
+def ranked(
+    scores: NDArray[np.float64], truth: NDArray[np.int8], rng: np.random.Generator
+) -> tuple[float, float] | None:
     """(recall at 1, average precision) of one query; what is neither right nor wrong does not count. None: nothing is
     right. Ties are broken by chance."""
     counts = truth >= 0
@@ -173,7 +180,9 @@ def ranked(scores: NDArray[np.float64], truth: NDArray[np.int8], rng: np.random.
     return float(hits[0]), float(precision[hits].mean())
 
 
-def by_text(encoder: Encoder, house: House, features: NDArray[np.float32]) -> dict[str, list[tuple[float, float, float]]]:
+def by_text(
+    encoder: Encoder, house: House, features: NDArray[np.float32]
+) -> dict[str, list[tuple[float, float, float]]]:
     """kind -> (recall at 1, average precision, recall at 1 of chance) of every query."""
     rng = np.random.default_rng(house.seed)
     truth = claims.judge(house.codes, np.array([q.row for q in house.queries], np.int16))
@@ -188,8 +197,10 @@ def by_text(encoder: Encoder, house: House, features: NDArray[np.float32]) -> di
     return found
 
 
-def by_image(encoder: Encoder, house: House, features: NDArray[np.float32]) -> dict[str, list[tuple[float, float, float]]]:
-    """A crop of each thing that two views were aimed at, asked of all regions in other views, and of those of its kind."""
+def by_image(
+    encoder: Encoder, house: House, features: NDArray[np.float32]
+) -> dict[str, list[tuple[float, float, float]]]:
+    """A crop of each thing that a view was aimed at, asked of all regions in other views, and of those of its kind."""
     rng = np.random.default_rng(house.seed)
     found: dict[str, list[tuple[float, float, float]]] = {}
     for n, view in enumerate(house.views):
@@ -228,7 +239,9 @@ def named(encoder: Encoder, house: House, features: NDArray[np.float32]) -> dict
     return {what: (judged[chosen()] == 1).astype(float).tolist() for what, chosen in rows.items()}
 
 
-def bootstrap(by_house: Sequence[Sequence[float]], rng: np.random.Generator, draws: int = 1000) -> tuple[float, float, float]:
+def bootstrap(
+    by_house: Sequence[Sequence[float]], rng: np.random.Generator, draws: int = 1000
+) -> tuple[float, float, float]:
     """(mean, low, high) of all values; 95 % interval over houses drawn again."""
     sums = np.array([float(np.sum(values)) for values in by_house])
     counts = np.array([len(values) for values in by_house])

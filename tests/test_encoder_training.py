@@ -1,4 +1,4 @@
-"""Training of the encoder: what captions claim, what is held out, batches that repeat, steps that learn, runs that go on."""
+"""Training of the encoder: what captions claim, what is held out, batches that repeat, runs that go on."""
 
 from __future__ import annotations
 
@@ -137,7 +137,10 @@ def test_held_out_combinations_are_neither_said_nor_shown(shards):
         batch = batches.make(step)
         assert batch.truth.shape[0] == len(batch.region_image)
     assert left_out  # else this test shows nothing
-    said = [captions.Caption("", claim(noun="chair", colour="green")), captions.Caption("", claim(noun="chair", colour="red"))]
+    said = [
+        captions.Caption("", claim(noun="chair", colour="green")),
+        captions.Caption("", claim(noun="chair", colour="red")),
+    ]
     assert [captions.is_held_out(c.row) for c in said] == [True, False]
 
 

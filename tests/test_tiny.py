@@ -1,4 +1,4 @@
-"""The encoder `tiny` with random weights: sizes, words, fingerprint, refusals. What the shipped one knows: test_tiny_shipped."""
+"""The encoder `tiny` with random weights: sizes, words, fingerprint, refusals; the shipped one: test_tiny_shipped."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def test_folding_changes_nothing():
 def test_a_crop_is_pooled_towards_its_middle():
     dense = torch.nn.functional.normalize(torch.randn(1, 16, 5, 5, generator=torch.Generator().manual_seed(0)), dim=1)
     image, middle = pooled(dense, torch.zeros(1, 2, 5, 5))
-    assert float((middle[0] @ dense[0, :, 2, 2])) > float((image[0] @ dense[0, :, 2, 2]))
+    assert float(middle[0] @ dense[0, :, 2, 2]) > float(image[0] @ dense[0, :, 2, 2])
 
 
 def test_other_weights_or_rules_are_another_encoder(folder, encoder, tmp_path):

@@ -1,4 +1,4 @@
-"""What the encoder that ships can do: in a held-out house, by words and by pictures. Bounds lie well below its figures."""
+"""What the encoder that ships can do in a held-out house. Bounds lie well below its figures."""
 
 from __future__ import annotations
 
@@ -80,6 +80,8 @@ def test_a_red_wall_of_pixels_is_nearer_to_red_than_to_blue(encoder):
     scores = {}
     for colour, rgb in (("red", (180, 30, 30)), ("blue", (30, 60, 170))):
         dense = encoder.encode(np.full((64, 64, 3), rgb, np.uint8)).dense[2:6, 2:6].reshape(-1, 64)
-        scores[colour] = {word: float((dense @ encoder.encode_text(f"{word} thing").vector).mean()) for word in ("red", "blue")}
+        scores[colour] = {
+            word: float((dense @ encoder.encode_text(f"{word} thing").vector).mean()) for word in ("red", "blue")
+        }
     assert scores["red"]["red"] > scores["red"]["blue"]
     assert scores["blue"]["blue"] > scores["blue"]["red"]

@@ -108,7 +108,9 @@ class _Region:
 class Batches:
     """Makes batch number n of a training run."""
 
-    def __init__(self, shards: Sequence[Shard], vocabulary: Vocabulary, seed: int, config: BatchConfig | None = None) -> None:
+    def __init__(
+        self, shards: Sequence[Shard], vocabulary: Vocabulary, seed: int, config: BatchConfig | None = None
+    ) -> None:
         self.shards, self.vocabulary, self.seed = list(shards), vocabulary, seed
         self.config = config or BatchConfig()
 
@@ -125,14 +127,17 @@ class Batches:
         view_said, view_truth = self._views(cuts, words)
         return Batch(
             np.stack([cut.rgb for cut in cuts]), crops, np.array([r.image for r in regions], np.int64),
-            np.array([r.slot for r in regions], np.int64), shares, patch_region, patch_at, crop_region, self._tokens([c.text for c in said]),
+            np.array([r.slot for r in regions], np.int64), shares, patch_region, patch_at, crop_region,
+            self._tokens([c.text for c in said]),
             claims.judge(codes, np.array([c.row for c in said], np.int16)), _same(regions, crop_region),
             self._tokens(view_said), view_truth,
         )  # fmt: skip
 
     def _cuts(self, rng: np.random.Generator) -> list[_Cut]:
         cuts = []
-        houses = rng.choice(len(self.shards), self.config.images // 4, replace=len(self.shards) < self.config.images // 4)
+        houses = rng.choice(
+            len(self.shards), self.config.images // 4, replace=len(self.shards) < self.config.images // 4
+        )
         for house in houses:
             shard = self.shards[int(house)]
             for pair in rng.choice(len(shard) // 2, 2, replace=len(shard) < 4):
@@ -169,7 +174,7 @@ class Batches:
         ]
 
     def _captions(self, codes: NDArray[np.int16], words: Random) -> list[captions.Caption]:
-        """True ones of regions in mixed order, some nearly true ones beside them, until there are enough; each text once."""
+        """True ones of regions in mixed order, some nearly true ones beside them, until there are enough."""
         found: dict[str, captions.Caption] = {}
         for n in words.sample(range(len(codes)), len(codes)):
             if len(found) >= self.config.texts:
@@ -203,7 +208,9 @@ class Batches:
         rooms = np.array([cut.room for cut in cuts])
         claimed = np.array([c.room for c in said])
         right = ((claimed[None] < 0) | (claimed[None] == rooms[:, None])).astype(np.int8)
-        return [c.text for c in said], np.where((right == 0) | (present == 0), 0, np.minimum(right, present)).astype(np.int8)
+        return [c.text for c in said], np.where((right == 0) | (present == 0), 0, np.minimum(right, present)).astype(
+            np.int8
+        )
 
     def _crops(
         self, cuts: list[_Cut], regions: list[_Region], rng: np.random.Generator
@@ -225,7 +232,9 @@ class Batches:
     def _tokens(self, texts: list[str]) -> NDArray[np.int64]:
         read = [self.vocabulary.read(text).ids or (1,) for text in texts]
         longest = max((len(ids) for ids in read), default=1)
-        return np.array([ids + (0,) * (longest - len(ids)) for ids in read], np.int64).reshape(-1, min(longest, LONGEST))
+        return np.array([ids + (0,) * (longest - len(ids)) for ids in read], np.int64).reshape(
+            -1, min(longest, LONGEST)
+        )
 
 
 def _resized(rgb: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
 
-
 from policies.training.encoder import claims, held_out, nouns
 from policies.training.encoder.claims import COLOUR, DECOR, MATERIAL, NOUN, RELATION, ROOM, SECOND, SIZE, SUPPORT
 from sim.house.thing import CATEGORIES, GROUPS
@@ -37,15 +36,17 @@ NEAR_COLOURS = (
 )  # fmt: skip
 LIKE_SHAPES = (
     ("mug", "teacup", "drinking glass", "can", "jar", "pen holder", "toothbrushes", "candle"),
-    ("plate", "bowl", "frying pan", "hat", "wall clock"), ("wine bottle", "water bottle", "shampoo bottle", "soap dispenser", "vase"),
+    ("plate", "bowl", "frying pan", "hat", "wall clock"),
+    ("wine bottle", "water bottle", "shampoo bottle", "soap dispenser", "vase"),
     ("book", "magazine", "tablet", "cutting board", "laptop", "keyboard", "picture frame"),
     ("phone", "remote control", "wallet", "soap", "game controller", "computer mouse"),
-    ("apple", "orange", "lemon", "pear", "ball", "globe"), ("fork", "spoon", "kitchen knife", "screwdriver", "hairbrush", "scissors"),
+    ("apple", "orange", "lemon", "pear", "ball", "globe"),
+    ("fork", "spoon", "kitchen knife", "screwdriver", "hairbrush", "scissors"),
     ("cereal box", "milk carton", "tissue box", "cardboard box", "toolbox", "crate", "basket"),
     ("toaster", "microwave", "coffee machine", "kettle", "teapot", "iron", "watering can"),
     ("saucepan", "cooking pot", "frying pan"), ("backpack", "handbag", "cushion", "blanket", "towel", "teddy bear"),
     ("chair", "office chair", "armchair", "stool", "ottoman"), ("sofa", "bench", "double bed", "single bed", "bathtub"),
-    ("dining table", "round table", "coffee table", "side table", "desk", "console table", "workbench", "kitchen island"),
+    ("dining table", "round table", "coffee table", "side table", "desk", "console table", "workbench"),
     ("wardrobe", "bookshelf", "storage rack", "refrigerator", "cabinet", "chest of drawers", "piano", "fireplace"),
     ("nightstand", "cabinet", "shoe rack", "TV stand", "laundry basket", "waste bin"),
     ("stove", "dishwasher", "washing machine", "tumble dryer", "kitchen counter", "kitchen sink"),
@@ -157,9 +158,7 @@ def _other_colour(colour: int, rng: Random) -> int:
     return claims.COLOUR_NAMES.index(rng.choice(pool))
 
 
-def view_caption(
-    room: int, things: Sequence[Sequence[int]], rng: Random, part: str = "train"
-) -> ViewCaption:
+def view_caption(room: int, things: Sequence[Sequence[int]], rng: Random, part: str = "train") -> ViewCaption:
     """Something true of a picture: the code of its room (-1: none) and the codes of what it shows well."""
     options = [w for w in held_out.wordings(part)["view"] if room >= 0 or "{room}" not in w]
     options = [w for w in options if sum(f"{{{n}}}" in w for n in "abc") <= len(things)]
@@ -173,7 +172,9 @@ def view_caption(
     ]
     words = {n: _noun_phrase(row, rng, part) for n, row in zip(slots, rows, strict=True)}
     said = "{room}" in wording
-    return ViewCaption(wording.format(room=_room(room, rng) if said else "", **words), room if said else -1, tuple(rows))
+    return ViewCaption(
+        wording.format(room=_room(room, rng) if said else "", **words), room if said else -1, tuple(rows)
+    )
 
 
 def say(row: Row, rng: Random, part: str = "train") -> str:
@@ -192,13 +193,16 @@ def say(row: Row, rng: Random, part: str = "train") -> str:
 def _noun_phrase(row: Row, rng: Random, part: str) -> str:
     wordings = held_out.wordings(part)
     words = {
-        "noun": claims.word_of(NOUN, row[NOUN]), "colour": _word(COLOUR_WORDS, claims.word_of(COLOUR, row[COLOUR]), rng),
+        "noun": claims.word_of(NOUN, row[NOUN]),
+        "colour": _word(COLOUR_WORDS, claims.word_of(COLOUR, row[COLOUR]), rng),
         "second": claims.word_of(SECOND, row[SECOND]), "decor": claims.word_of(DECOR, row[DECOR]),
         "material": _word(MATERIAL_WORDS, claims.word_of(MATERIAL, row[MATERIAL]), rng),
         "size": claims.word_of(SIZE, row[SIZE]),
     }  # fmt: skip
     words["pattern"] = PATTERN_WORDS.get(words["decor"], "")
-    said = {name for name, word in words.items() if word and name != "second"} | ({"second"} if words["second"] else set())
+    said = {name for name, word in words.items() if word and name != "second"} | (
+        {"second"} if words["second"] else set()
+    )
     if not words["noun"]:
         kind = "thing" if words["colour"] else "stuff"
         return rng.choice(wordings[kind]).format(**words)
@@ -217,7 +221,9 @@ _NEEDS = (
 
 @functools.cache
 def _slots(wording: str) -> frozenset[str]:
-    return frozenset(n for n in ("noun", "colour", "second", "decor", "material", "size", "pattern") if f"{{{n}}}" in wording)
+    return frozenset(
+        n for n in ("noun", "colour", "second", "decor", "material", "size", "pattern") if f"{{{n}}}" in wording
+    )
 
 
 def _core(said: set[str]) -> set[str]:

@@ -22,7 +22,14 @@ FIELDS = ("noun", "colour", "second", "decor", "material", "size", "room", "supp
 """of things, noun and support are category ids; of claims, indices into nouns.nouns(). -1: not said, or none"""
 NOUN, COLOUR, SECOND, DECOR, MATERIAL, SIZE, ROOM, SUPPORT, RELATION = range(len(FIELDS))
 COLOUR_NAMES = (*COLOURS, *(name for name in WOODS if name not in COLOURS))
-MATERIAL_NAMES = (*(name for name in SUBSTANCES if name != "painted wood"), "tile", "carpet", "wallpaper", "plaster", "brick")
+MATERIAL_NAMES = (
+    *(name for name in SUBSTANCES if name != "painted wood"),
+    "tile",
+    "carpet",
+    "wallpaper",
+    "plaster",
+    "brick",
+)
 DECOR_NAMES = tuple(DECORS)
 SIZE_NAMES = ("small", "large")
 ROOM_NAMES = tuple(RECIPES)
@@ -31,7 +38,13 @@ _MAYBE_COLOURS = (("brown", "light brown"), ("brown", "dark brown"), ("beige", "
 """pairs of which a thing of one may be called the other"""
 _ALSO_COLOURS = (("brown", "light brown"), ("brown", "dark brown"))
 """(claim, thing): what is light brown is brown"""
-_MAYBE_MATERIALS = (("stone", "granite"), ("stone", "tile"), ("ceramic", "tile"), ("fabric", "wool"), ("stone", "brick"))
+_MAYBE_MATERIALS = (
+    ("stone", "granite"),
+    ("stone", "tile"),
+    ("ceramic", "tile"),
+    ("fabric", "wool"),
+    ("stone", "brick"),
+)
 
 Codes = NDArray[np.int16]
 

@@ -1,4 +1,4 @@
-"""What training never sees: houses, textures, colours of some kinds of things, wordings. Frozen; its hash goes along."""
+"""What training never sees: houses, textures, colours of some kinds of things, wordings. Frozen, with a hash."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def _split() -> Mapping[str, Any]:
     found = hashlib.sha256(_bytes("held_out.json")).hexdigest()
     if found != SHA256:
         raise InvalidSetting(
-            f"held_out.json has SHA-256 {found}, expected {SHA256}; put the frozen file back, or write the new hash into "
-            "policies/training/encoder/held_out.py: then encoders and results do not compare with earlier ones"
+            f"held_out.json has SHA-256 {found}, expected {SHA256}; put the frozen file back, or write the new hash "
+            "into policies/training/encoder/held_out.py: then encoders and results do not compare with earlier ones"
         )
     return json.loads(_bytes("held_out.json"))
 

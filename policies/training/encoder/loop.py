@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 import math
-import queue
-import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, final
@@ -161,7 +160,10 @@ class Trainer:
 
     def take(self, batch: Batch) -> dict[str, float]:
         """One step."""
-        rng, random = np.random.default_rng([self.config.seed, self.step, 1]), checkpoint.generator(self.config.seed, self.step)
+        rng, random = (
+            np.random.default_rng([self.config.seed, self.step, 1]),
+            checkpoint.generator(self.config.seed, self.step),
+        )
         self.model.train()
         for group in self.optimizer.param_groups:
             group["lr"] = self._rate()
@@ -188,35 +190,13 @@ class Trainer:
 
     def _ahead(self, first: int) -> Iterator[Batch]:
         """Batches from a step on, the next one made while the current one is learnt from."""
-        ready: queue.Queue[Batch | BaseException] = queue.Queue(maxsize=2)
-        over = threading.Event()
-
-        def work() -> None:
-            try:
-                for step in range(first, self.config.steps):
-                    batch = self.batches.make(step)
-                    while not over.is_set():
-                        try:
-                            ready.put(batch, timeout=0.2)
-                            break
-                        except queue.Full:
-                            continue
-                    if over.is_set():
-                        return
-            except BaseException as error:  # handed over: whoever waits for a batch raises it
-                ready.put(error)
-
-        thread = threading.Thread(target=work, name="batches", daemon=True)
-        thread.start()
-        try:
-            for _ in range(first, self.config.steps):
-                batch = ready.get()
-                if isinstance(batch, BaseException):
-                    raise batch
+        with ThreadPoolExecutor(1, thread_name_prefix="batches") as pool:
+            coming = pool.submit(self.batches.make, first)
+            for step in range(first, self.config.steps):
+                batch = coming.result()
+                if step + 1 < self.config.steps:
+                    coming = pool.submit(self.batches.make, step + 1)
                 yield batch
-        finally:
-            over.set()
-            thread.join()
 
     def _log(self, folder: Path, measures: dict[str, float], tell: Callable[[str], None]) -> None:
         row = {"step": self.step, "seconds": round(self.seconds, 1), **{k: round(v, 4) for k, v in measures.items()}}

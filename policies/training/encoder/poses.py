@@ -40,7 +40,7 @@ def towards(house: House, thing: Thing, rng: np.random.Generator) -> Pose:
 
 
 def close_to(thing: Thing, rng: np.random.Generator, azimuth_rad: float) -> Pose:
-    """A pose (4, 4) 0.2 to 0.8 m from a thing, from about an azimuth, level to steep from above, rolled as wrists are."""
+    """A pose (4, 4) 0.2 to 0.8 m from a thing, from about an azimuth, level to steep, rolled as wrists are."""
     corners = thing.corners_m()
     middle, half = corners.mean(axis=0), float(np.ptp(corners, axis=0).max()) / 2.0
     azimuth = azimuth_rad + float(rng.normal(0.0, 0.4))

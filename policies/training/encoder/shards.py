@@ -61,7 +61,10 @@ def house_shard(folder: Path, seed: int, config: ViewConfig) -> Shard:
 
 
 def load_shards(
-    root: Path, seeds: range, config: ViewConfig, tell: Callable[[int, int], None] = lambda done, of: None,
+    root: Path,
+    seeds: range,
+    config: ViewConfig,
+    tell: Callable[[int, int], None] = lambda done, of: None,
 ) -> list[Shard]:
     """Shards of several houses; `tell(done, of)` after each."""
     folder = cache_folder(root, config)

@@ -98,7 +98,9 @@ class HouseViews:
             if pair is not None:
                 yield pair
 
-    def render(self, world_from_camera: NDArray[np.float64], camera: Camera, kind: Kind = "walk", target: int = 0) -> View:
+    def render(
+        self, world_from_camera: NDArray[np.float64], camera: Camera, kind: Kind = "walk", target: int = 0
+    ) -> View:
         """The view from a pose (4, 4), OpenCV camera axes."""
         picture = self._renderer.render(world_from_camera, camera)
         room = self._room_of(picture.thing_ids)
@@ -146,9 +148,9 @@ class HouseViews:
             picture = self._renderer.render(pose, camera, colour=False)
             covered = float((picture.thing_ids == thing.thing_id).mean())
             shown = picture.thing_ids > 0
-            if covered >= _LEAST_SHARE[kind] and (~shown).mean() < _OPEN_SHARE:
-                if float(picture.depth_m[shown].min()) >= _NEAREST_M:
-                    return pose
+            seen_well = covered >= _LEAST_SHARE[kind] and (~shown).mean() < _OPEN_SHARE
+            if seen_well and float(picture.depth_m[shown].min()) >= _NEAREST_M:
+                return pose
         return None
 
     def _room_of(self, thing_ids: NDArray[np.int32]) -> str:

@@ -1,4 +1,4 @@
-"""The folder that an encoder `tiny` is made from: weights.safetensors, tiny.json, and what is fitted later beside them."""
+"""The folder that an encoder `tiny` is made from: weights.safetensors, tiny.json, and what is fitted later."""
 
 from __future__ import annotations
 
@@ -73,8 +73,8 @@ def shipped_folder() -> Path:
         if (folder / DESCRIPTION).is_file():
             return folder
     raise InvalidValue(
-        "the encoder 'tiny' is not installed with this copy of spatialmem; reinstall spatialmem, give the folder of one "
-        "as tiny:FOLDER, or train one with: spatialmem train encoder --out FOLDER"
+        "the encoder 'tiny' is not installed with this copy of spatialmem; reinstall spatialmem, give the folder of "
+        "one as tiny:FOLDER, or train one with: spatialmem train encoder --out FOLDER"
     )
 
 
@@ -91,7 +91,9 @@ def load_artefact(folder: Path) -> Artefact:
         vocabulary = Vocabulary(description["vocabulary"], description["function_words"])
         scale, bias = float(description["score"]["scale"]), float(description["score"]["bias"])
     except (KeyError, TypeError, ValueError) as error:
-        raise InvalidValue(f"{folder / DESCRIPTION} is not that of an encoder 'tiny' ({error}); export it anew") from error
+        raise InvalidValue(
+            f"{folder / DESCRIPTION} is not that of an encoder 'tiny' ({error}); export it anew"
+        ) from error
     if not (scale > 0.0 and math.isfinite(scale) and math.isfinite(bias) and min(preprocess.std) > 0.0):
         raise InvalidValue(f"{folder / DESCRIPTION} gives a scale, bias or standard deviation that cannot be")
     return Artefact(description, weights, preprocess, vocabulary, scale, bias)
@@ -111,7 +113,8 @@ def _description(path: Path) -> dict[str, Any]:
     missing = [key for key in _KEYS if key not in found]
     if missing or found["format"] != FORMAT:
         raise InvalidValue(
-            f"{path} lacks {', '.join(missing) or 'nothing'} and has format {found.get('format')}; expected format {FORMAT}"
+            f"{path} lacks {', '.join(missing) or 'nothing'} and has format {found.get('format')}; "
+            f"expected format {FORMAT}"
         )
     return found
 

@@ -76,15 +76,15 @@ class Tiny(Encoder):
         return self._artefact.vocabulary.words
 
     def encode(self, rgb: NDArray[np.uint8]) -> Encoding:
-        """A patch is 8 x 8 pixels of the image after it was made no larger than the artefact says (256 x 256, or as many
-        pixels in its own aspect) and stretched to multiples of 8."""
+        """A patch is 8 x 8 pixels of the image after it was made no larger than the artefact says (256 x 256, or as
+        many pixels in its own aspect) and stretched to multiples of 8."""
         image = checked_rgb(rgb)
         dense, vector, _ = self._forward(image, self._artefact.preprocess.image_size(*image.shape[:2], STRIDE))
         return Encoding(dense, vector)
 
     def encode_crop(self, rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Its patch features, weighted by what the tower takes for the thing in the middle. The image should show little
-        else than the thing, as the box of a detection does."""
+        """Its patch features, weighted by what the tower takes for the thing in the middle. The image should show
+        little else than the thing, as the box of a detection does."""
         image = checked_rgb(rgb)
         return self._forward(image, self._artefact.preprocess.crop_size(*image.shape[:2], STRIDE))[2]
 
@@ -150,7 +150,9 @@ def _towers(artefact: Artefact) -> tuple[Any, Any]:
             tower.load_state_dict({name: torch.from_numpy(v.astype(np.float32)) for name, v in given.items()})
     except (TypeError, ValueError, RuntimeError) as error:
         lines = " ".join(str(error).split())
-        raise InvalidValue(f"the weights do not fit the architecture of tiny.json: {lines[:300]}; export both anew") from error
+        raise InvalidValue(
+            f"the weights do not fit the architecture of tiny.json: {lines[:300]}; export both anew"
+        ) from error
     if architecture.words != len(artefact.vocabulary) or architecture.dim % 8:
         raise InvalidValue(
             f"tiny.json lists {len(artefact.vocabulary)} words for a tower of {architecture.words}, width "

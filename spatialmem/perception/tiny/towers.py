@@ -60,13 +60,11 @@ class Unit(nn.Module):
     """Convolution, batch norm while training, and ReLU where asked for."""
 
     def __init__(
-        self, channels_in: int, channels_out: int, kernel: int, *, stride: int = 1, groups: int = 1, active: bool = True,
-        norm: bool = True,
+        self, channels_in: int, channels_out: int, kernel: int, *, stride: int = 1, groups: int = 1,
+        active: bool = True, norm: bool = True,
     ) -> None:  # fmt: skip
         super().__init__()
-        self.conv = nn.Conv2d(
-            channels_in, channels_out, kernel, stride, kernel // 2, groups=groups, bias=not norm
-        )
+        self.conv = nn.Conv2d(channels_in, channels_out, kernel, stride, kernel // 2, groups=groups, bias=not norm)
         self.norm = nn.BatchNorm2d(channels_out) if norm else None
         self.active = active
 

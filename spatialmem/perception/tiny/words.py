@@ -14,9 +14,9 @@ LONGEST = 24
 """words of a phrase that the tower reads; those after them have no say"""
 _SAME = {"an": "a", "gray": "grey", "color": "colour", "colored": "coloured", "colors": "colours", "woolen": "woollen"}
 _FILLER = frozenset(
-    "am are at bring by can could did do does drive fetch for got has had have he hello hey i if it item its just kindly "
-    "let me move navigate near need now our please robot see seen she should tell thanks that their these they this "
-    "those to us want was we were what which who whose will with would you your".split()
+    "am are at bring by can could did do does drive fetch for got has had have he hello hey i if it item its just "
+    "kindly let me move navigate near need now our please robot see seen she should tell thanks that their these they "
+    "this those to us want was we were what which who whose will with would you your".split()
 )
 """words that say nothing about what is looked for: where the vocabulary lacks them, they are passed over in silence"""
 _ENDINGS = (("ves", "f"), ("ves", "fe"), ("ies", "y"), ("es", ""), ("s", ""))
