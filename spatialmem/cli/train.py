@@ -38,7 +38,7 @@ class Train:
     houses: int = 240
     """how many are rendered and trained on, of 1000"""
     steps: int = 5000
-    """the learning rate falls to nothing over these"""
+    """over the last quarter of them the learning rate falls to nothing; with --resume, it may be changed before that"""
     minutes: float = 55.0
     """training stops after these, with a checkpoint; --resume goes on"""
     resume: bool = False

@@ -35,12 +35,14 @@ class BatchConfig:
     size_px: int = 96
     crop_px: int = 64
     """of pictures of one thing"""
+    crops: int = 32
+    """of them"""
     zoom: tuple[float, float] = (0.5, 0.95)
     """side of a cut-out over that of its view"""
     things: int = 8
     """regions of an image that are supervised, besides the building's"""
     building: int = 2
-    texts: int = 400
+    texts: int = 360
     """captions of regions"""
     least_share: float = 0.004
     """of the image that a region must cover"""
@@ -221,7 +223,8 @@ class Batches:
         for n, region in enumerate(regions):
             if not _BUILDING[region.codes[claims.NOUN]]:
                 by_image.setdefault(region.image, []).append(n)
-        for image, numbers in by_image.items():
+        for image in rng.permutation(sorted(by_image))[: self.config.crops].tolist():
+            numbers = by_image[image]
             n = numbers[int(rng.integers(len(numbers)))]
             cut = cuts[image]
             crops.append(_crop(cut.source, cut.source_ids == regions[n].local, self.config.crop_px, rng))
@@ -239,7 +242,7 @@ class Batches:
 
 def _resized(rgb: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
     way = cv2.INTER_AREA if rgb.shape[0] > size else cv2.INTER_LINEAR
-    return cv2.resize(np.ascontiguousarray(rgb), (size, size), interpolation=way)
+    return np.asarray(cv2.resize(np.ascontiguousarray(rgb), (size, size), interpolation=way), np.uint8)
 
 
 def _crop(rgb: NDArray[np.uint8], mask: NDArray[np.bool_], size: int, rng: np.random.Generator) -> NDArray[np.uint8]:
@@ -268,7 +271,7 @@ def _shares(cuts: list[_Cut], regions: list[_Region], size: int) -> NDArray[np.f
         kept = which >= 0
         at = which[kept] * edge * edge + patch[kept]
         found[numbers] = np.bincount(at, minlength=len(numbers) * edge * edge).reshape(len(numbers), -1)
-    return found / (PATCH * PATCH)
+    return (found / (PATCH * PATCH)).astype(np.float32)
 
 
 def _patches(shares: NDArray[np.float32], rng: np.random.Generator) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

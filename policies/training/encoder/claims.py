@@ -69,20 +69,18 @@ def thing_codes(facts: Sequence[Facts]) -> Codes:
 
 def claim(**words: str) -> tuple[int, ...]:
     """A row of a claim from words: noun, colour, second, decor, material, size, room, support, relation."""
-    names = dict(zip(FIELDS, _NAMES, strict=True))
-    return tuple(code(names[f]() if callable(names[f]) else names[f], words.get(f, "")) for f in FIELDS)
+    return tuple(code(_NAMES[field], words.get(name, "")) for field, name in enumerate(FIELDS))
 
 
-_NAMES = (
-    nouns.nouns, COLOUR_NAMES, COLOUR_NAMES, DECOR_NAMES, MATERIAL_NAMES, SIZE_NAMES, ROOM_NAMES, nouns.nouns,
+_NAMES: tuple[tuple[str, ...], ...] = (
+    nouns.nouns(), COLOUR_NAMES, COLOUR_NAMES, DECOR_NAMES, MATERIAL_NAMES, SIZE_NAMES, ROOM_NAMES, nouns.nouns(),
     RELATION_NAMES,
 )  # fmt: skip
 
 
 def word_of(field: int, value: int) -> str:
     """The word of a code of a claim; empty for -1."""
-    names = _NAMES[field]
-    return (names() if callable(names) else names)[value] if value >= 0 else ""
+    return _NAMES[field][value] if value >= 0 else ""
 
 
 def judge(things: Codes, claimed: Codes) -> NDArray[np.int8]:

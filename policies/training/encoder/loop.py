@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -26,6 +25,8 @@ from spatialmem.perception.tiny.words import Vocabulary
 
 MEAN, STD = (0.48, 0.45, 0.42), (0.25, 0.25, 0.25)
 _WARM_UP = 200
+_FALLING = 0.25
+"""share of the steps, at the end, over which the learning rate falls"""
 _SAVE_EVERY_S = 180.0
 _LOG_EVERY = 20
 
@@ -36,10 +37,10 @@ class TrainConfig:
 
     seed: int = 0
     steps: int = 5000
-    """the learning rate falls to nothing over these"""
+    """of them, over the last quarter, the learning rate falls to nothing"""
     dense: Literal["regions", "none"] = "regions"
     """none: only whole images against captions, for comparison"""
-    learning_rate: float = 2e-3
+    learning_rate: float = 3e-3
     weight_decay: float = 0.03
     architecture: Architecture = Architecture()
     batch: BatchConfig = BatchConfig()
@@ -122,8 +123,14 @@ class Trainer:
     def resume(self, folder: Path) -> None:
         """Go on from a checkpoint; `InvalidSetting` when it is that of another config."""
         facts = checkpoint.load(folder, self.model, self.optimizer)
-        if facts["config"] != self.config.values() or facts["held_out"] != held_out.SHA256:
-            raise InvalidSetting(f"the checkpoint in {folder} was made with another config: {facts['config']}")
+        before, now = facts["config"], self.config.values()
+        if {**before, "steps": now["steps"]} != now or facts["held_out"] != held_out.SHA256:
+            raise InvalidSetting(f"the checkpoint in {folder} was made with another config: {before}")
+        if before["steps"] != now["steps"] and facts["step"] > (1.0 - _FALLING) * min(before["steps"], now["steps"]):
+            raise InvalidSetting(
+                f"the checkpoint in {folder} is at step {facts['step']}: the learning rate falls already, so the number "
+                f"of steps can no longer become {now['steps']}; go on with {before['steps']}"
+            )
         self.step, self.seconds = facts["step"], facts["seconds"]
 
     def save(self, folder: Path) -> None:
@@ -183,10 +190,11 @@ class Trainer:
         return ((as_a_camera_sees(raw, random) - mean) / std).contiguous(memory_format=torch.channels_last)
 
     def _rate(self) -> float:
-        """Rises over the first steps, then falls as a cosine."""
+        """Rises over the first steps, stays, and falls straight to nothing over the last ones, so that how long a run is
+        need not be known when it starts (as in Hu et al., MiniCPM, 2024)."""
         rising = min(1.0, (self.step + 1) / min(_WARM_UP, 1 + self.config.steps // 10))
-        done = min(1.0, self.step / max(1, self.config.steps))
-        return self.config.learning_rate * rising * (0.01 + 0.99 * (1.0 + math.cos(math.pi * done)) / 2.0)
+        falling = min(1.0, (1.0 - self.step / self.config.steps) / _FALLING)
+        return self.config.learning_rate * min(rising, max(falling, 0.01))
 
     def _ahead(self, first: int) -> Iterator[Batch]:
         """Batches from a step on, the next one made while the current one is learnt from."""

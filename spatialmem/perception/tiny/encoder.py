@@ -79,14 +79,16 @@ class Tiny(Encoder):
         """A patch is 8 x 8 pixels of the image after it was made no larger than the artefact says (256 x 256, or as
         many pixels in its own aspect) and stretched to multiples of 8."""
         image = checked_rgb(rgb)
-        dense, vector, _ = self._forward(image, self._artefact.preprocess.image_size(*image.shape[:2], STRIDE))
+        dense, vector, _ = self._forward(
+            image, self._artefact.preprocess.image_size(image.shape[0], image.shape[1], STRIDE)
+        )
         return Encoding(dense, vector)
 
     def encode_crop(self, rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Its patch features, weighted by what the tower takes for the thing in the middle. The image should show
         little else than the thing, as the box of a detection does."""
         image = checked_rgb(rgb)
-        return self._forward(image, self._artefact.preprocess.crop_size(*image.shape[:2], STRIDE))[2]
+        return self._forward(image, self._artefact.preprocess.crop_size(image.shape[0], image.shape[1], STRIDE))[2]
 
     def _forward(
         self, rgb: NDArray[np.uint8], size_hw: tuple[int, int]
@@ -110,7 +112,7 @@ class Tiny(Encoder):
         if size_hw != rgb.shape[:2]:
             smaller = size_hw[0] * size_hw[1] < rgb.shape[0] * rgb.shape[1]
             way = cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
-            rgb = cv2.resize(rgb, (size_hw[1], size_hw[0]), interpolation=way)
+            rgb = np.asarray(cv2.resize(rgb, (size_hw[1], size_hw[0]), interpolation=way), np.uint8)
         mean, std = (np.array(v, np.float32) * np.float32(255.0) for v in (preprocess.mean, preprocess.std))
         return torch.from_numpy((rgb - mean) / std).permute(2, 0, 1)[None]
 

@@ -25,7 +25,8 @@ _ENDINGS = (("ves", "f"), ("ves", "fe"), ("ies", "y"), ("es", ""), ("s", ""))
 def words_of(text: str) -> list[str]:
     """Lower-case words of a text, in one spelling."""
     plain = text.lower().replace("'s", "").replace("\u2019s", "")
-    return [_SAME.get(word, word) for word in re.findall(r"[^\W_]+", plain)]
+    words: list[str] = re.findall(r"[^\W_]+", plain)
+    return [_SAME.get(word, word) for word in words]
 
 
 @dataclass(frozen=True)
