@@ -180,7 +180,7 @@ def test_a_few_steps_lower_the_loss(shards, dense):
     trainer = Trainer(tiny_cases.small_config(dense=dense, steps=24), shards, "cpu")
     batch = trainer.batches.make(0)
     lost = [trainer.take(batch)["loss"] for _ in range(24)]
-    assert np.mean(lost[-4:]) < 0.8 * lost[0]
+    assert np.mean(lost[-4:]) < 0.9 * lost[0]
 
 
 def test_a_run_that_was_cut_off_goes_on_the_same(shards, tmp_path):
@@ -202,6 +202,10 @@ def test_a_checkpoint_of_another_run_is_refused(shards, tmp_path):
     trainer.save(tmp_path)
     with pytest.raises(InvalidSetting, match="another config"):
         Trainer(tiny_cases.small_config(seed=7), shards, "cpu").resume(tmp_path)
+    trainer.step = 11
+    trainer.save(tmp_path)
+    with pytest.raises(InvalidSetting, match="falls already"):
+        Trainer(tiny_cases.small_config(steps=20), shards, "cpu").resume(tmp_path)
     (tmp_path / "checkpoint.safetensors").write_bytes(b"\x00" * 64)
     with pytest.raises(InvalidSetting, match="start anew"):
         Trainer(tiny_cases.small_config(), shards, "cpu").resume(tmp_path)

@@ -128,8 +128,8 @@ class Trainer:
             raise InvalidSetting(f"the checkpoint in {folder} was made with another config: {before}")
         if before["steps"] != now["steps"] and facts["step"] > (1.0 - _FALLING) * min(before["steps"], now["steps"]):
             raise InvalidSetting(
-                f"the checkpoint in {folder} is at step {facts['step']}: the learning rate falls already, so the number "
-                f"of steps can no longer become {now['steps']}; go on with {before['steps']}"
+                f"the checkpoint in {folder} is at step {facts['step']}, where the learning rate falls already; the "
+                f"number of steps can no longer become {now['steps']}: go on with {before['steps']}"
             )
         self.step, self.seconds = facts["step"], facts["seconds"]
 
@@ -190,8 +190,8 @@ class Trainer:
         return ((as_a_camera_sees(raw, random) - mean) / std).contiguous(memory_format=torch.channels_last)
 
     def _rate(self) -> float:
-        """Rises over the first steps, stays, and falls straight to nothing over the last ones, so that how long a run is
-        need not be known when it starts (as in Hu et al., MiniCPM, 2024)."""
+        """Rises over the first steps, stays, and falls straight to nothing over the last ones, so that how long a run
+        is need not be known when it starts (as in Hu et al., MiniCPM, 2024)."""
         rising = min(1.0, (self.step + 1) / min(_WARM_UP, 1 + self.config.steps // 10))
         falling = min(1.0, (1.0 - self.step / self.config.steps) / _FALLING)
         return self.config.learning_rate * min(rising, max(falling, 0.01))
