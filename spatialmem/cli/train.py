@@ -35,9 +35,9 @@ class Train:
     """of the weights and of the order of things"""
     dense: Literal["regions", "none"] = "regions"
     """none: without supervision of regions and patches, for comparison"""
-    houses: int = 240
+    houses: int = 120
     """how many are rendered and trained on, of 1000"""
-    steps: int = 5000
+    steps: int = 8000
     """over the last quarter of them the learning rate falls to nothing; with --resume, it may be changed before that"""
     minutes: float = 55.0
     """training stops after these, with a checkpoint; --resume goes on"""

@@ -30,19 +30,19 @@ _LOOKS = [claims.NOUN, claims.COLOUR, claims.SECOND, claims.DECOR, claims.MATERI
 class BatchConfig:
     """How large batches are."""
 
-    images: int = 64
+    images: int = 32
     """a multiple of 4: two pairs a house"""
     size_px: int = 96
     crop_px: int = 64
     """of pictures of one thing"""
-    crops: int = 32
+    crops: int = 16
     """of them"""
     zoom: tuple[float, float] = (0.5, 0.95)
     """side of a cut-out over that of its view"""
     things: int = 8
     """regions of an image that are supervised, besides the building's"""
     building: int = 2
-    texts: int = 360
+    texts: int = 240
     """captions of regions"""
     least_share: float = 0.004
     """of the image that a region must cover"""
@@ -62,6 +62,8 @@ class Batch:
     """(R,)"""
     region_slot: NDArray[np.int64]
     """(R,) which of its image's regions it is"""
+    codes: NDArray[np.int16]
+    """(R, FIELDS) of the thing, see claims"""
     shares: NDArray[np.float32]
     """(R, patches) share of each patch that the region covers"""
     patch_region: NDArray[np.int64]
@@ -129,7 +131,7 @@ class Batches:
         view_said, view_truth = self._views(cuts, words)
         return Batch(
             np.stack([cut.rgb for cut in cuts]), crops, np.array([r.image for r in regions], np.int64),
-            np.array([r.slot for r in regions], np.int64), shares, patch_region, patch_at, crop_region,
+            np.array([r.slot for r in regions], np.int64), codes, shares, patch_region, patch_at, crop_region,
             self._tokens([c.text for c in said]),
             claims.judge(codes, np.array([c.row for c in said], np.int16)), _same(regions, crop_region),
             self._tokens(view_said), view_truth,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,15 @@ from sim.errors import InvalidSetting
 FILE = "checkpoint.safetensors"
 
 
-def save(folder: Path, model: nn.Module, optimizer: Optimizer, facts: dict[str, Any]) -> None:
+def save(folder: Path, models: Mapping[str, nn.Module], optimizer: Optimizer, facts: dict[str, Any]) -> None:
     """Write a checkpoint; one that is cut off leaves the one before."""
     from safetensors.torch import save_file
 
-    tensors = {f"model.{name}": tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    tensors = {
+        f"{which}.{name}": tensor.detach().cpu().contiguous()
+        for which, model in models.items()
+        for name, tensor in model.state_dict().items()
+    }
     for number, state in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{number}.{k}": v.detach().cpu().contiguous().clone() for k, v in state.items()}
     folder.mkdir(parents=True, exist_ok=True)
@@ -29,7 +34,7 @@ def save(folder: Path, model: nn.Module, optimizer: Optimizer, facts: dict[str, 
     os.replace(unfinished, folder / FILE)
 
 
-def load(folder: Path, model: nn.Module, optimizer: Optimizer | None) -> dict[str, Any]:
+def load(folder: Path, models: Mapping[str, nn.Module], optimizer: Optimizer | None) -> dict[str, Any]:
     """Put a checkpoint's tensors where they belong; returns its facts. `InvalidSetting` when it does not fit."""
     from safetensors import SafetensorError, safe_open
 
@@ -37,7 +42,9 @@ def load(folder: Path, model: nn.Module, optimizer: Optimizer | None) -> dict[st
         with safe_open(folder / FILE, "pt") as file:
             facts = json.loads((file.metadata() or {})["facts"])
             tensors: dict[str, Tensor] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        model.load_state_dict({k.removeprefix("model."): v for k, v in tensors.items() if k.startswith("model.")})
+        for which, model in models.items():
+            mine = {k.removeprefix(f"{which}."): v for k, v in tensors.items() if k.startswith(f"{which}.")}
+            model.load_state_dict(mine)
     except (OSError, KeyError, SafetensorError, RuntimeError) as error:
         raise InvalidSetting(f"cannot go on from {folder / FILE}: {error}; start anew in another folder") from error
     if optimizer is not None:

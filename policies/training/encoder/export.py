@@ -20,7 +20,7 @@ def export(run: Path, out: Path) -> dict[str, Any]:
     """Write the artefact of a run's checkpoint into a folder; returns what tiny.json holds."""
     facts = _facts(run)
     model = Model(Architecture.of(facts["architecture"]))
-    checkpoint.load(run, model, None)
+    checkpoint.load(run, {"average": model}, None)
     return write(model, out, Architecture.of(facts["architecture"]), facts)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import time
 from collections.abc import Callable, Iterator
@@ -15,11 +16,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from policies.training.encoder import captions, checkpoint, held_out, losses
+from policies.training.encoder import captions, checkpoint, claims, held_out, losses
 from policies.training.encoder.augment import as_a_camera_sees, compressed
 from policies.training.encoder.batches import Batch, BatchConfig, Batches
 from policies.training.encoder.shards import Shard
 from sim.errors import InvalidSetting
+from sim.house.thing import CATEGORIES
 from spatialmem.perception.tiny.towers import Architecture, ImageTower, TextTower, pooled
 from spatialmem.perception.tiny.words import Vocabulary
 
@@ -27,6 +29,8 @@ MEAN, STD = (0.48, 0.45, 0.42), (0.25, 0.25, 0.25)
 _WARM_UP = 200
 _FALLING = 0.25
 """share of the steps, at the end, over which the learning rate falls"""
+_MEMORY = 0.997
+"""of the average, a step"""
 _SAVE_EVERY_S = 180.0
 _LOG_EVERY = 20
 
@@ -36,11 +40,11 @@ class TrainConfig:
     """What a run is; two runs of the same config and data are the same."""
 
     seed: int = 0
-    steps: int = 5000
+    steps: int = 8000
     """of them, over the last quarter, the learning rate falls to nothing"""
     dense: Literal["regions", "none"] = "regions"
     """none: only whole images against captions, for comparison"""
-    learning_rate: float = 3e-3
+    learning_rate: float = 2.5e-3
     weight_decay: float = 0.03
     architecture: Architecture = Architecture()
     batch: BatchConfig = BatchConfig()
@@ -58,6 +62,8 @@ class Model(nn.Module):
         super().__init__()
         self.image, self.text = ImageTower(architecture, norm=True), TextTower(architecture)
         self.scales = losses.Scales()
+        sizes = {claims.NOUN: len(CATEGORIES), claims.COLOUR: len(claims.COLOUR_NAMES)}
+        self.names = losses.Names(architecture.dim, {**sizes, claims.MATERIAL: len(claims.MATERIAL_NAMES)})
 
     def losses(self, batch: Batch, pixels: Tensor, crops: Tensor | None) -> tuple[Tensor, dict[str, float]]:
         """The sum, and its parts by name; without crops, those of whole images alone."""
@@ -79,6 +85,7 @@ class Model(nn.Module):
             known = truth[whose]
             found = torch.cat([rows, crop])
             parts["text"] = losses.contrast(self.scales.text_logits(found, texts), known)
+            parts["names"] = self.names(found, given(batch.codes)[whose])
             parts["decision"] = 0.2 * losses.decisions(self.scales.decision_logits(found, texts), known)
             regions = rows[: len(batch.shares)]
             parts["same"] = 0.5 * losses.contrast(self.scales.view_logits(crop, regions), given(batch.same))
@@ -113,6 +120,8 @@ class Trainer:
             torch.manual_seed(config.seed)
             self.model = Model(architecture).to(self.device)
         self.model.image.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.average = copy.deepcopy(self.model).eval().requires_grad_(False)
+        """the mean of the weights of late: what is exported"""
         heavy = [p for p in self.model.parameters() if p.ndim > 1]
         light = [p for p in self.model.parameters() if p.ndim <= 1]
         groups = [{"params": heavy, "weight_decay": config.weight_decay}, {"params": light, "weight_decay": 0.0}]
@@ -122,7 +131,7 @@ class Trainer:
 
     def resume(self, folder: Path) -> None:
         """Go on from a checkpoint; `InvalidSetting` when it is that of another config."""
-        facts = checkpoint.load(folder, self.model, self.optimizer)
+        facts = checkpoint.load(folder, {"model": self.model, "average": self.average}, self.optimizer)
         before, now = facts["config"], self.config.values()
         if {**before, "steps": now["steps"]} != now or facts["held_out"] != held_out.SHA256:
             raise InvalidSetting(f"the checkpoint in {folder} was made with another config: {before}")
@@ -140,7 +149,7 @@ class Trainer:
             "architecture": self.architecture.values(), "houses": [shard.seed for shard in self.batches.shards],
             "views": sum(len(shard) for shard in self.batches.shards),
         }  # fmt: skip
-        checkpoint.save(folder, self.model, self.optimizer, facts)
+        checkpoint.save(folder, {"model": self.model, "average": self.average}, self.optimizer, facts)
 
     def run(
         self, folder: Path, minutes: float, tell: Callable[[str], None], stopping: Callable[[], bool] = lambda: False
@@ -181,8 +190,19 @@ class Trainer:
         total.backward()
         nn.utils.clip_grad_norm_(self.model.parameters(), 5.0)
         self.optimizer.step()
+        self._follow()
         self.step += 1
         return {"loss": float(total.detach()), **measures}
+
+    @torch.no_grad()
+    def _follow(self) -> None:
+        """Draw the average towards the weights (after Polyak and Juditsky 1992, with exponential forgetting)."""
+        share = 1.0 - min(_MEMORY, (1.0 + self.step) / (10.0 + self.step))
+        for mean, now in zip(self.average.state_dict().values(), self.model.state_dict().values(), strict=True):
+            if mean.is_floating_point():
+                mean.lerp_(now, share)
+            else:
+                mean.copy_(now)
 
     def _seen(self, images: np.ndarray, rng: np.random.Generator, random: torch.Generator) -> Tensor:
         raw = torch.from_numpy(compressed(images, rng)).permute(0, 3, 1, 2).float().to(self.device) / 255.0

@@ -8,6 +8,7 @@ same by column: InfoNCE (van den Oord et al. 2018) with several positives. Sigmo
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import final
 
 import torch
@@ -58,6 +59,29 @@ class Scales(nn.Module):
 
     def decision_logits(self, images: Tensor, texts: Tensor) -> Tensor:
         return images @ texts.T * self.decision.exp() + self.bias
+
+
+@final
+class Names(nn.Module):
+    """A learnt direction for every kind, colour and material. Regions find these sooner than those of the text
+    tower, which moves itself; afterwards both agree. Not part of the artefact."""
+
+    def __init__(self, dim: int, sizes: Mapping[int, int]) -> None:
+        """`sizes`: field of claims.FIELDS -> how many values it has."""
+        super().__init__()
+        self.fields = tuple(sizes)
+        self.directions = nn.ParameterList([nn.Parameter(torch.randn(sizes[f], dim) * 0.1) for f in self.fields])
+        self.scale = nn.Parameter(torch.tensor(math.log(12.0)))
+
+    def forward(self, rows: Tensor, codes: Tensor) -> Tensor:
+        """Cross entropy of unit rows (N, D) against codes (N, FIELDS); -1 does not count. Mean over fields."""
+        lost = []
+        for field, directions in zip(self.fields, self.directions, strict=True):
+            known = codes[:, field] >= 0
+            if bool(known.any()):
+                logits = rows[known] @ functional.normalize(directions, dim=1).T * self.scale.clamp(max=3.7).exp()
+                lost.append(functional.cross_entropy(logits, codes[known, field].long(), label_smoothing=0.05))
+        return torch.stack(lost).mean() if lost else rows.sum() * 0.0
 
 
 def recall_at_1(logits: Tensor, truth: Tensor) -> float:
