@@ -20,7 +20,7 @@ HIT_SCORES = (0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95)
 """probabilities from which a region may be a hit; none below one half"""
 MOST_FALSE = 0.05
 """largest share of absent things that may be answered with something"""
-FALSE_COSTS = 5.0
+FALSE_COSTS = 4.0
 """an answer to something absent is as bad as so many present things that are missed"""
 
 
