@@ -12,7 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spatialmem.errors import InvalidValue
-from spatialmem.perception.encoder import Encoder, Encoding, TextQuery, checked_features, checked_rgb
+from spatialmem.perception.calibrated import CalibratedEncoder
+from spatialmem.perception.calibration_file import FILE_NAME as CALIBRATION
+from spatialmem.perception.encoder import Encoding, TextQuery, checked_features, checked_rgb
 from spatialmem.perception.fingerprint import fingerprint
 from spatialmem.perception.products import products
 from spatialmem.perception.projection import unit_rows
@@ -24,19 +26,20 @@ _ROOM = 0.05
 
 
 @final
-class Tiny(Encoder):
+class Tiny(CalibratedEncoder):
     """Finds what its closed vocabulary names: kinds of things of a home, colours, materials, rooms, what is on what."""
 
     def __init__(self, folder: Path | None = None) -> None:
         """Load an artefact; None: the one that comes along. `InvalidValue` says what is wrong with it."""
         self._spec = "" if folder is None else str(folder)
-        self._artefact = load_artefact(shipped_folder() if folder is None else folder)
+        self._folder = shipped_folder() if folder is None else folder
+        self._artefact = load_artefact(self._folder)
         self._image, self._text = _towers(self._artefact)
         self._fingerprint = _digest(self._artefact)
         self._vector_of = functools.lru_cache(maxsize=1024)(self._encode_ids)
 
     @classmethod
-    def from_spec(cls, rest: str) -> Encoder:
+    def bare(cls, rest: str) -> Tiny:
         """From nothing, or from the folder of an artefact: "tiny:runs/encoder/seed-0"."""
         return cls(Path(rest).expanduser() if rest else None)
 
@@ -53,21 +56,21 @@ class Tiny(Encoder):
         return self.dim
 
     @property
-    def calibrated(self) -> bool:
-        return False
+    def calibration_path(self) -> Path:
+        return self._folder / CALIBRATION
 
     @property
-    def fingerprint(self) -> str:
+    def bare_fingerprint(self) -> str:
         return self._fingerprint
 
     @property
-    def min_similarity(self) -> float:
+    def bare_min_similarity(self) -> float:
         """Where the score would be that of a hit, and a little below."""
         logit = math.log(_HIT_SCORE / (1.0 - _HIT_SCORE))
         return float(np.clip((logit - self._artefact.bias) / self._artefact.scale - _ROOM, -1.0, 1.0))
 
     @property
-    def hit_score(self) -> float:
+    def bare_hit_score(self) -> float:
         return _HIT_SCORE
 
     @property
@@ -129,8 +132,8 @@ class Tiny(Encoder):
         vector.flags.writeable = False
         return vector
 
-    def score(self, features: NDArray[np.float32], query: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Logistic function of the cosine, with the slope and offset of training. Not calibrated."""
+    def bare_score(self, features: NDArray[np.float32], query: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Logistic function of the cosine, with the slope and offset of training."""
         rows, wanted = checked_features(features, query, self.dim)
         length = np.linalg.norm(rows, axis=1) * max(float(np.linalg.norm(wanted)), 1e-12)
         cosine = products(rows, wanted) / np.where(length > 0, length, 1.0)
