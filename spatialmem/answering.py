@@ -10,6 +10,7 @@ from spatialmem.question import Question
 from spatialmem.retrieval.departed import DepartedTable, departed_hits
 from spatialmem.retrieval.hits import Scene, Seen, build_hits, merge_ranked
 from spatialmem.retrieval.place import what_is_there
+from spatialmem.retrieval.sifting import sifted
 from spatialmem.types import Answer
 from spatialmem.voxels.search import Candidates, Filter
 
@@ -37,6 +38,8 @@ class Answering:
         """The best `top` hits, those that have gone last."""
         chosen, calibrated = question.filter(epoch.stamps_ns), self._calibrated(question)
         found = epoch.surface.search(question.vector, question.least, chosen)
+        if question.sifts and question.score is not None:
+            found = sifted(found, question.score, question.hit_score)
         scene = scene_of(self._keeper, epoch)
         present = build_hits(found, question.score, question.hit_score, calibrated, top, scene)
         hits = merge_ranked(present, self._gone(question, chosen, scene, epoch), top)
@@ -51,7 +54,7 @@ class Answering:
         return departed_hits(table, question.score, question.hit_score, self._calibrated(question), chosen, scene)
 
     def _calibrated(self, question: Question) -> bool:
-        return question.score is not None and self._keeper.encoder.calibrated
+        return question.score is not None and not question.by_image and self._keeper.encoder.calibrated
 
 
 def _not_searched(found: Candidates) -> str:

@@ -26,9 +26,13 @@ class Question:
     unknown_words: tuple[str, ...]
     hopeless: bool
     """nothing in the text can be known: the answer is empty"""
+    by_image: bool
+    """whether the vector is that of an image: scores are fitted for texts"""
     least: float
     """cosine to reach"""
     hit_score: float
+    sifts: bool
+    """whether each candidate of the scan must reach `hit_score` by itself"""
     score: Callable[[NDArray[np.float32]], NDArray[np.float32]] | None
     """(N, D) features -> (N,) in [0, 1]; None without a vector"""
     box_m: NDArray[np.float64] | None
@@ -72,8 +76,10 @@ def ask(
         vector=vector,
         unknown_words=unknown,
         hopeless=text is not None and not known,
+        by_image=image is not None,
         least=encoder().min_similarity if known else 0.0,
         hit_score=encoder().hit_score if known else 0.0,
+        sifts=known and not encoder().cosine_decides,
         score=_scorer(encoder(), vector) if known else None,
         box_m=box,
         centre_m=centre,

@@ -141,7 +141,7 @@ def test_query_finds_the_chair(memory, capsys):
     low, high = RED_CHAIR
     assert (np.array(hit["position_m"]) > low - 0.1).all() and (np.array(hit["position_m"]) < high + 0.1).all()
     np.testing.assert_allclose(np.subtract(hit["box_max_m"], hit["box_min_m"]), hit["extent_m"])
-    assert 0 < hit["score"] <= 1 and hit["calibrated"] is False and hit["presence"] in ("present", "not seen since")
+    assert 0 < hit["score"] <= 1 and hit["calibrated"] is True and hit["presence"] in ("present", "not seen since")
     assert out["unknown_words"] == ["chair"] and out["not_searched"] == ""
     assert hit["first_seen_ns"] <= hit["last_seen_ns"] <= LAST_NS
     evidence = hit["evidence"][0]

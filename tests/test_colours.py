@@ -125,6 +125,8 @@ def test_score_is_the_share_of_the_colour(colours):
         ("violet", {"purple"}, ()),
         ("turquoise", {"blue", "green"}, ()),
         ("bluish grey", {"grey"}, ()),
+        ("the red can", {"red"}, ("can",)),
+        ("what red things can you see", {"red"}, ()),
         ("dark turquoise", {"blue", "green"}, ()),
         ("the blue book on the white table", {"blue"}, ("book", "on", "white", "table")),
         ("something with red handles", set(), ("with", "red", "handles")),

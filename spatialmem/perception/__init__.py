@@ -2,8 +2,21 @@
 
 from __future__ import annotations
 
+from spatialmem.perception.calibrated import CalibratedEncoder, load_bare
+from spatialmem.perception.calibration import Calibration
 from spatialmem.perception.checks import check_encoder
 from spatialmem.perception.encoder import ENCODERS, Encoder, Encoding, TextQuery, load_encoder
 from spatialmem.perception.fingerprint import fingerprint
 
-__all__ = ["ENCODERS", "Encoder", "Encoding", "TextQuery", "check_encoder", "fingerprint", "load_encoder"]
+__all__ = [
+    "ENCODERS",
+    "CalibratedEncoder",
+    "Calibration",
+    "Encoder",
+    "Encoding",
+    "TextQuery",
+    "check_encoder",
+    "fingerprint",
+    "load_bare",
+    "load_encoder",
+]

@@ -58,6 +58,7 @@ _STOP_WORDS = frozenset(
     "painted please s see show some something surface that the there these thing things this those to was we were "
     "what where which who whose you your".split()
 )
+_NOUNS = frozenset(("can",))  # stop words that name a thing where they end a phrase
 _PLACES = frozenset(
     "above against at before behind below beneath beside besides between by from inside near next off on "
     "outside over towards under underneath with".split()
@@ -68,7 +69,14 @@ _SMALLEST_SHARE = 0.1  # smaller parts of a survey colour's memberships are left
 
 def definition() -> dict[str, Part]:
     """Everything above, for the fingerprint."""
-    sets = {"modifiers": _MODIFIERS, "shades": _SHADES, "stop": _STOP_WORDS, "places": _PLACES, "logic": _LOGIC}
+    sets = {
+        "modifiers": _MODIFIERS,
+        "shades": _SHADES,
+        "stop": _STOP_WORDS,
+        "places": _PLACES,
+        "logic": _LOGIC,
+        "nouns": _NOUNS,
+    }
     return {
         "names": SURVEY_NAMES, "same": _SAME, "ish": _ISH, "smallest_share": _SMALLEST_SHARE,
         **{key: sorted(words) for key, words in sets.items()},
@@ -108,7 +116,7 @@ def _read(words: list[str]) -> tuple[list[NDArray[np.float64]], list[str]]:
             vectors.append(_term_vector(_ISH.get(word, word)))
         elif word in SURVEY_NAMES:
             vectors.append(_survey_vector(word))
-        elif word not in _STOP_WORDS:
+        elif word not in _STOP_WORDS or (word in _NOUNS and vectors and not following):
             unknown.append(word)
         k += 1
     return vectors, unknown

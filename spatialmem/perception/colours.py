@@ -7,15 +7,18 @@ feature has unit length and the squared cosine with the vector of a term is the 
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from spatialmem.errors import InvalidValue
 from spatialmem.perception import colour_model, colour_words
+from spatialmem.perception.calibrated import CalibratedEncoder
 from spatialmem.perception.colour_kernel import pool_memberships
 from spatialmem.perception.colour_survey import SRGB_BY_TERM, TERMS
-from spatialmem.perception.encoder import Encoder, Encoding, TextQuery, checked_features, checked_rgb
+from spatialmem.perception.encoder import Encoding, TextQuery, checked_features, checked_rgb
 from spatialmem.perception.fingerprint import fingerprint
 from spatialmem.perception.products import products
 
@@ -23,20 +26,29 @@ PATCH = 8
 """edge of a patch in pixels, where the image size divides by it"""
 _GRID = 4  # the whole-image vector keeps where colours are on a 4 x 4 grid
 _RULE = "sqrt of mean membership over patches of 8, version 1"
-_HIT_SCORE = 0.55
-_MIN_SIMILARITY = 0.73  # squared below the hit score, with room for features kept in 8 bits
+_BARE_HIT_SCORE = 0.55
+_BARE_MIN_SIMILARITY = 0.73  # squared below the hit score, with room for features kept in 8 bits
 
 
 @final
-class Colours(Encoder):
-    """Finds things by colour alone: "red", "the dark green chair", "blue and white"."""
+class Colours(CalibratedEncoder):
+    """Finds things by colour alone: "red", "the dark green chair", "blue and white".
+
+    `load_encoder` brings its calibration along; made by hand it is bare.
+    """
 
     def __init__(self) -> None:
         self._table = colour_model.lookup_table()
         self._fingerprint = fingerprint(
             name=self.name, rule=_RULE, survey=SRGB_BY_TERM, parameters=colour_model.PARAMETERS, grid=_GRID,
-            words=colour_words.definition(), hit_score=_HIT_SCORE,
+            words=colour_words.definition(), hit_score=_BARE_HIT_SCORE,
         )  # fmt: skip
+
+    @classmethod
+    def bare(cls, rest: str) -> Colours:
+        if rest:
+            raise InvalidValue(f"encoder Colours takes nothing after its name; given {rest!r}")
+        return cls()
 
     @property
     def name(self) -> str:
@@ -51,20 +63,20 @@ class Colours(Encoder):
         return _GRID * _GRID * len(TERMS)
 
     @property
-    def calibrated(self) -> bool:
-        return False
+    def calibration_path(self) -> Path:
+        return Path(__file__).with_name("colours_calibration.json")
 
     @property
-    def fingerprint(self) -> str:
+    def bare_fingerprint(self) -> str:
         return self._fingerprint
 
     @property
-    def min_similarity(self) -> float:
-        return _MIN_SIMILARITY
+    def bare_min_similarity(self) -> float:
+        return _BARE_MIN_SIMILARITY
 
     @property
-    def hit_score(self) -> float:
-        return _HIT_SCORE
+    def bare_hit_score(self) -> float:
+        return _BARE_HIT_SCORE
 
     def encode(self, rgb: NDArray[np.uint8]) -> Encoding:
         """Patches of 8 x 8 pixels, (H // 8, W // 8) of them; stretched evenly where 8 does not divide the
@@ -90,7 +102,7 @@ class Colours(Encoder):
         """The mix of colours of the whole crop."""
         return self._pool(checked_rgb(rgb), 1, 1)[0, 0]
 
-    def score(self, features: NDArray[np.float32], query: NDArray[np.float32]) -> NDArray[np.float32]:
+    def bare_score(self, features: NDArray[np.float32], query: NDArray[np.float32]) -> NDArray[np.float32]:
         """Squared cosine: the share of a single colour; for several, 1 when they are there in the parts of
         the query, and at most the part of one when only that one is there."""
         rows, wanted = checked_features(features, query, self.dim)

@@ -15,6 +15,7 @@ from spatialmem.errors import InvalidValue, unknown_name
 ENCODERS: dict[str, str] = {
     "colours": "spatialmem.perception.colours:Colours",
     "open_clip": "spatialmem.perception.open_clip:OpenClip",
+    "tiny": "spatialmem.perception.tiny.encoder:Tiny",
 }
 """Encoders of this package, name -> "module:Class"; imported only when asked for."""
 
@@ -94,6 +95,12 @@ class Encoder(ABC):
     def hit_score(self) -> float:
         """Score from which a voxel counts as a hit."""
 
+    @property
+    def cosine_decides(self) -> bool:
+        """Whether each voxel that reaches `min_similarity` may be part of a hit; False: it must reach `hit_score` by
+        itself, as where a score hangs on more than the cosine."""
+        return True
+
     @abstractmethod
     def encode(self, rgb: NDArray[np.uint8]) -> Encoding:
         """Dense features and whole-image vector of an image, uint8 (H, W, 3), red first, any size."""
@@ -147,11 +154,12 @@ def load_encoder(spec: str | Encoder) -> Encoder:
     if isinstance(spec, Encoder):
         return spec
     name, _, rest = spec.partition(":")
-    kind = _find(name)
+    kind = find_encoder(name)
     return kind.from_spec(rest)
 
 
-def _find(name: str) -> type[Encoder]:
+def find_encoder(name: str) -> type[Encoder]:
+    """The class of an encoder's name; raises as `load_encoder`."""
     installed = {entry.name: entry for entry in entry_points(group=ENTRY_POINTS)}
     if name in ENCODERS:
         module, _, attribute = ENCODERS[name].partition(":")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+from pathlib import Path
 from typing import final
 
 import numpy as np
@@ -11,8 +12,11 @@ from numpy.typing import NDArray
 
 from spatialmem.errors import require
 from spatialmem.perception import clip_dense
+from spatialmem.perception.calibrated import CalibratedEncoder
+from spatialmem.perception.calibration import background_phrases
+from spatialmem.perception.calibration_file import FILE_NAME
 from spatialmem.perception.clip_source import ClipSource, import_open_clip, load_model, parse_source
-from spatialmem.perception.encoder import Encoder, Encoding, TextQuery, checked_features, checked_rgb
+from spatialmem.perception.encoder import Encoding, TextQuery, checked_features, checked_rgb
 from spatialmem.perception.fingerprint import fingerprint
 from spatialmem.perception.products import products
 from spatialmem.perception.projection import projection_beside, unit_rows
@@ -21,20 +25,15 @@ MAP_DIM = 64
 """width of the map's features, unless a fitted projection says otherwise"""
 TEMPLATES = ("{}", "a photo of {}.", "a photo of {} in a room.", "a close-up of {}.", "there is {} in the scene.")
 """prompts a phrase is put into; their vectors are averaged (Radford et al. 2021)"""
-BACKGROUND = (
-    "a wall", "a floor", "a ceiling", "a surface", "an object", "things", "stuff", "furniture", "a texture",
-    "a room", "a shadow", "a reflection", "a blurry photo", "a corner of a room", "nothing in particular",
-)  # fmt: skip
-"""generic phrases that a query has to beat"""
 _MAX_SCALE = 100.0
 
 
 @final
-class OpenClip(Encoder):
-    """Patch features by the value path, projected to the map's width. Scores are not calibrated.
+class OpenClip(CalibratedEncoder):
+    """Patch features by the value path, projected to the map's width.
 
-    A score is the softmax share of the query among itself and `BACKGROUND`, at the model's own
-    temperature, on projected cosines.
+    Without a calibration, a score is the softmax share of the query among itself and the shipped background phrases,
+    at the model's own temperature, on projected cosines.
     """
 
     def __init__(self, source: ClipSource, spec: str, device: str | None = None) -> None:
@@ -53,12 +52,12 @@ class OpenClip(Encoder):
         self._tokenizer = import_open_clip().get_tokenizer(source.model)
         self._projection = projection_beside(source.weights, self._full_width(), MAP_DIM)
         self._scale = np.float32(min(float(self._model.logit_scale.exp()), _MAX_SCALE))
-        self._phrase_vector = functools.lru_cache(maxsize=256)(self._encode_phrase)
-        self._bank = np.stack([self._phrase_vector(phrase) for phrase in BACKGROUND])
+        self._phrase_vector = functools.lru_cache(maxsize=1024)(self._encode_phrase)
+        self._source = source
         self._fingerprint = self._digest(source)
 
     @classmethod
-    def from_spec(cls, rest: str) -> Encoder:
+    def bare(cls, rest: str) -> OpenClip:
         """From "<model>/<weight file or tag>", "local-dir:<folder>" or "hf-hub:<repository>"."""
         return cls(parse_source(rest), rest)
 
@@ -72,7 +71,7 @@ class OpenClip(Encoder):
         structure = json.dumps(import_open_clip().get_model_config(source.model), sort_keys=True)
         return fingerprint(
             name="open_clip", weights=weights, preprocess=preprocess, structure=structure, rule=clip_dense.RULE,
-            projection=self._projection.identity, templates=TEMPLATES, background=BACKGROUND,
+            projection=self._projection.identity, templates=TEMPLATES, background=background_phrases(),
         )  # fmt: skip
 
     @property
@@ -88,19 +87,20 @@ class OpenClip(Encoder):
         return self._full_width()
 
     @property
-    def calibrated(self) -> bool:
-        return False
+    def calibration_path(self) -> Path | None:
+        weights = self._source.weights
+        return None if weights is None else (weights if weights.is_dir() else weights.parent) / FILE_NAME
 
     @property
-    def fingerprint(self) -> str:
+    def bare_fingerprint(self) -> str:
         return self._fingerprint
 
     @property
-    def min_similarity(self) -> float:
+    def bare_min_similarity(self) -> float:
         return 0.0  # the bank decides, not the cosine: only what points away from the query is ruled out
 
     @property
-    def hit_score(self) -> float:
+    def bare_hit_score(self) -> float:
         return 0.5
 
     def encode(self, rgb: NDArray[np.uint8]) -> Encoding:
@@ -136,7 +136,11 @@ class OpenClip(Encoder):
         dense, _ = self._forward(rgb)
         return self._projection(dense.reshape(-1, dense.shape[-1]).mean(axis=0))
 
-    def score(self, features: NDArray[np.float32], query: NDArray[np.float32]) -> NDArray[np.float32]:
+    @functools.cached_property
+    def _bank(self) -> NDArray[np.float32]:
+        return np.stack([self._phrase_vector(phrase) for phrase in background_phrases()])
+
+    def bare_score(self, features: NDArray[np.float32], query: NDArray[np.float32]) -> NDArray[np.float32]:
         rows, wanted = checked_features(features, query, self.dim)
         length = np.linalg.norm(rows, axis=1)
         scale = self._scale / np.where(length > 0, length, 1.0)

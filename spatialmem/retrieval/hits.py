@@ -25,6 +25,7 @@ _READ_VOXELS = 2048  # its evidence and its doubt are those of this many at most
 _DOUBTED_SHARE = 0.25
 _LOOKED_SHARE = 0.5
 _LOOKED_POINTS = 256
+_LEAST_WEIGHT = 1e-3
 _RECENT_NS = 1_000_000_000
 
 
@@ -101,7 +102,8 @@ def _describe(regions: CandidateRegions, ranked: _Ranked, calibrated: bool, scen
     first_ns, last_ns = regions.seen_between(ranked.region, (first_lsn, last_lsn), scene.stamps_ns)
     last_lsn = min(last_lsn, len(scene.stamps_ns) - 1)  # as `times_of` does
     centres = (found.voxels(ranked.places) + 0.5) * scene.voxel_size_m
-    weights = found.similarity(_some(ranked.rows, _SCORED_VOXELS)).astype(np.float64)
+    similarity = found.similarity(_some(ranked.rows, _SCORED_VOXELS)).astype(np.float64)
+    weights = np.maximum(similarity, _LEAST_WEIGHT)  # an encoder may let through what is not alike at all
     middle = np.average(_some(centres, _SCORED_VOXELS), axis=0, weights=weights)
     hit = Hit(
         position_m=centres[np.argmin(((centres - middle) ** 2).sum(1))],

@@ -1,0 +1,145 @@
+"""`spatialmem calibrate` on real walks through houses, with a small random model of open_clip and with `colours`."""
+
+from __future__ import annotations
+
+import json
+
+import encoder_cases
+import numpy as np
+import pytest
+
+from spatialmem.cli import main
+from spatialmem.cli.calibration_fitting import (
+    JudgedHit,
+    Outcome,
+    chosen_index,
+    false_share,
+    missed_share,
+    outcomes,
+)  # fmt: skip
+from spatialmem.cli.calibration_walks import Fitting, walks
+from spatialmem.errors import EncoderMismatch, InvalidValue
+from spatialmem.memory import SpatialMemory
+from spatialmem.perception import CalibratedEncoder, load_bare, load_encoder
+from spatialmem.perception.calibration_file import read_calibration
+
+SCENE = "100100"
+
+
+@pytest.fixture(scope="module")
+def walk():
+    """A short walk through one house, remembered with `colours`."""
+    encoder = Fitting(load_bare("colours"))
+    for found in walks([SCENE], encoder, frames=12):
+        yield encoder, found
+
+
+def test_places_of_a_walk_are_labelled_by_the_truth(walk):
+    encoder, found = walk
+    assert len(found.seen) == 12 and len(found.features) == len(found.thing_ids) > 2000
+    assert set(np.unique(found.thing_ids)) <= {i for frame in found.seen for i in np.unique(frame.thing_ids)}
+    labelled = found.labelled(encoder)
+    understood = [named for named, _ in found.understood(encoder)]
+    assert len(labelled) == sum(named.box_m is None for named in understood) < len(understood)
+    assert all(named.kind == "colour" for named in understood) and len(found.named) > 2 * len(understood)
+    right = wrong = 0.0
+    for entry in labelled:
+        cosine = entry.features @ entry.query / np.linalg.norm(entry.features, axis=1)
+        right += cosine[entry.truth & entry.judged].sum()
+        wrong += cosine[~entry.truth & entry.judged].mean()
+    assert right > wrong > 0  # what has the colour is more like it
+
+
+def test_hits_are_judged_where_they_are(walk):
+    encoder, found = walk
+    asked = {outcome.text: outcome for outcome in outcomes(found, encoder)}
+    present = [o for o in asked.values() if o.present and o.hits]
+    assert present
+    assert sum(any(hit.right for hit in o.hits) for o in present) >= len(present) / 2
+    assert all(0 < hit.score <= 1 and hit.voxels >= 10 for o in asked.values() for hit in o.hits)
+
+
+def test_a_map_is_asked_with_one_calibration_after_the_other(walk):
+    import calibration_cases as cases
+
+    encoder, found = walk
+    high = cases.calibration(
+        fitted_for=encoder.bare.bare_fingerprint, count=0, margin_weight=0.0, bias=-60.0, cosine_weight=10.0,
+        hit_score=0.99, min_similarity=0.99,
+    )  # fmt: skip
+    before = outcomes(found, encoder)
+    encoder.take(high)
+    assert encoder.calibrated and not any(outcome.hits for outcome in outcomes(found, encoder))
+    encoder.take(None)
+    assert outcomes(found, encoder) == before
+
+
+def outcome(present: bool, *rights: bool | None) -> Outcome:
+    return Outcome("1", "red", "colour", present, tuple(JudgedHit(0.9, 50, right) for right in rights))
+
+
+def test_shares_of_answers():
+    asked = [outcome(False), outcome(False, False), outcome(True, False, True), outcome(True), outcome(True, None)]
+    assert false_share(asked) == 0.5 and missed_share(asked) == pytest.approx(2 / 3)
+    assert [o.first_wrong for o in asked] == [False, False, True, False, False]
+    assert np.isnan(false_share([])) and np.isnan(missed_share([]))
+
+
+def test_the_hit_score_that_errs_least_within_the_limit_is_taken():
+    assert chosen_index([0.30, 0.05, 0.04, 0.0], [0.1, 0.2, 0.3, 0.5]) == 1
+    assert chosen_index([0.30, 0.05, 0.01, 0.0], [0.1, 0.2, 0.3, 0.5]) == 2
+    assert chosen_index([0.30, 0.20, 0.10, 0.1], [0.1, 0.2, 0.3, 0.4]) == 2
+    assert chosen_index([float("nan")] * 3, [0.4, 0.4, 0.5]) == 0
+
+
+def run(capsys, *arguments: str) -> dict:
+    code = main(["calibrate", *arguments, "--json", "--quiet"])
+    out = json.loads(capsys.readouterr().out)
+    assert code == 0, out
+    return out
+
+
+def test_a_model_of_open_clip_is_calibrated_and_asked(capsys, tmp_path):
+    """Fit, find the file beside the weights, ask a memory; a memory of before is refused."""
+    encoder_cases.open_clip_or_skip()
+    spec = f"open_clip:{encoder_cases.MODEL}/{encoder_cases.saved_model(tmp_path)}"
+    before = load_encoder(spec)
+    with SpatialMemory.create(tmp_path / "old.mem", encoder=before):
+        pass
+    told = run(capsys, spec, "--houses", "2", "--frames", "8")
+    path = tmp_path / "calibration.json"
+    assert told["calibration"] == str(path) and told["questions"] > 50 and told["samples"] > 1000
+    encoder = load_encoder(spec)
+    assert isinstance(encoder, CalibratedEncoder) and encoder.calibrated and not before.calibrated
+    assert encoder.fingerprint == told["fingerprint"] != before.fingerprint
+    found = read_calibration(path, encoder.bare_fingerprint, encoder.dim)
+    assert len(found.phrases) >= 30 and found.fitted_on.scenes == ("100100", "100101")
+    rng = np.random.default_rng(0)
+    scores = encoder.score(rng.normal(size=(50, 64)).astype(np.float32), encoder.encode_text("red mug").vector)
+    assert 0 < scores.min() <= scores.max() < 0.5  # random weights know nothing, and now say so
+    with SpatialMemory.create(None, encoder=encoder) as memory:
+        assert memory.query("red mug").calibrated
+    with SpatialMemory.open(tmp_path / "old.mem") as memory, pytest.raises(EncoderMismatch):
+        memory.query("red mug")
+    with pytest.raises(InvalidValue, match="spatialmem calibrate"):
+        path.write_text("{")
+        load_encoder(spec)
+    assert run(capsys, spec, "--houses", "2", "--frames", "8")["fingerprint"] == told["fingerprint"]  # not in its way
+
+
+def test_colours_are_calibrated_into_another_file(capsys, tmp_path):
+    told = run(capsys, "colours", "--houses", "2", "--frames", "12", "--out", str(tmp_path / "new" / "c.json"))
+    found = read_calibration(tmp_path / "new" / "c.json")
+    assert found.phrases == () and found.margin_weight == 0 and found.cosine_weight > 0
+    assert told["hit_score"] >= 0.5 and told["background_phrases"] == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [(["colours", "--houses", "1"], "--houses must be at least 2"), (["colurs"], "did you mean 'colours'"),
+     (["colours", "--frames", "1"], "--frames"), (["colours", "--houses", "900"], "200 houses")],
+)  # fmt: skip
+def test_wrong_usage(capsys, tmp_path, arguments, message):
+    assert main(["calibrate", *arguments, "--quiet", "--out", str(tmp_path / "c.json")]) in (1, 2)
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "c.json").exists()
