@@ -29,6 +29,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "calibrate": ("spatialmem.cli.calibrate:Calibrate", "fit what the scores of an encoder mean, on made-up houses"),
     "eval": ("spatialmem.cli.eval:Eval", "an agent in the episodes of a task, in simulated worlds"),
     "table": ("spatialmem.cli.table:Table", "runs of several agents side by side, with intervals"),
+    "train": ("spatialmem.cli.train:Train", "train the encoder tiny on rendered houses"),
     "doctor": ("spatialmem.cli.doctor:Doctor", "what is installed, what is missing, what to type"),
 }
 """verb -> "module:Class" of a frozen dataclass with `run`, and what it does"""

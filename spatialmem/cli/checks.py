@@ -68,8 +68,8 @@ def _python() -> list[Check]:
 
 def _modules() -> list[Check]:
     wanted = {
-        "numpy": "numpy", "numba": "numba", "cv2": "opencv-python", "torch": "torch", "zstandard": "zstandard",
-        "tyro": "tyro", "rich": "rich",
+        "numpy": "numpy", "numba": "numba", "cv2": "opencv-python", "torch": "torch", "safetensors": "safetensors",
+        "zstandard": "zstandard", "tyro": "tyro", "rich": "rich",
     }  # fmt: skip
     return [_import(module, wheel) for module, wheel in wanted.items()]
 

@@ -15,6 +15,7 @@ from spatialmem.errors import InvalidValue, unknown_name
 ENCODERS: dict[str, str] = {
     "colours": "spatialmem.perception.colours:Colours",
     "open_clip": "spatialmem.perception.open_clip:OpenClip",
+    "tiny": "spatialmem.perception.tiny.encoder:Tiny",
 }
 """Encoders of this package, name -> "module:Class"; imported only when asked for."""
 
