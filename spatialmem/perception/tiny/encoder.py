@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from spatialmem.errors import InvalidValue
 from spatialmem.perception.calibrated import CalibratedEncoder
-from spatialmem.perception.calibration_file import FILE_NAME
+from spatialmem.perception.calibration_file import FILE_NAME as CALIBRATION
 from spatialmem.perception.encoder import Encoding, TextQuery, checked_features, checked_rgb
 from spatialmem.perception.fingerprint import fingerprint
 from spatialmem.perception.products import products
@@ -57,7 +57,7 @@ class Tiny(CalibratedEncoder):
 
     @property
     def calibration_path(self) -> Path:
-        return self._folder / FILE_NAME
+        return self._folder / CALIBRATION
 
     @property
     def bare_fingerprint(self) -> str:
@@ -133,7 +133,7 @@ class Tiny(CalibratedEncoder):
         return vector
 
     def bare_score(self, features: NDArray[np.float32], query: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Logistic function of the cosine, with the slope and offset of training. Not calibrated."""
+        """Logistic function of the cosine, with the slope and offset of training."""
         rows, wanted = checked_features(features, query, self.dim)
         length = np.linalg.norm(rows, axis=1) * max(float(np.linalg.norm(wanted)), 1e-12)
         cosine = products(rows, wanted) / np.where(length > 0, length, 1.0)
