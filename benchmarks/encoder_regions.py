@@ -21,8 +21,8 @@ from common import SEED, Bench, Wanted
 from policies.training.encoder import held_out
 from spatialmem.perception import Encoder, load_encoder
 
-PAIRS, QUICK_PAIRS = (10, 16, 20), (3, 4, 5)
-HOUSES, QUICK_HOUSES = 24, 3
+PAIRS, QUICK_PAIRS = (6, 10, 12), (3, 4, 5)
+HOUSES, QUICK_HOUSES = 12, 3
 Found = dict[str, list[list[tuple[float, ...]]]]
 """what -> house -> figures of each question"""
 
