@@ -44,6 +44,7 @@ def write(model: Model, out: Path, architecture: Architecture, facts: dict[str, 
     }  # fmt: skip
     out.mkdir(parents=True, exist_ok=True)
     save_file({k: v.to(torch.float16).cpu().contiguous() for k, v in tensors.items()}, out / WEIGHTS)
+    (out / WEIGHTS).chmod(0o644)  # it is written for its owner alone
     (out / DESCRIPTION).write_text(json.dumps(described, indent=1) + "\n", encoding="utf-8")
     return described
 

@@ -76,7 +76,7 @@ class Model(nn.Module):
         def given(array: np.ndarray) -> Tensor:
             return torch.from_numpy(array).to(device)
 
-        features, logits = self._seen(pixels)
+        features, logits = self._dense(pixels)
         image, _ = pooled(features, logits)
         said = self.text(given(batch.view_tokens))
         parts = {"view": losses.contrast(self.scales.text_logits(image, said), given(batch.view_truth))}
@@ -84,7 +84,7 @@ class Model(nn.Module):
         if crops is not None:
             texts, truth = self.text(given(batch.tokens)), given(batch.truth)
             rows, region = self._rows(features, batch, given)
-            crop = pooled(*self._seen(crops))[1]
+            crop = pooled(*self._dense(crops))[1]
             whose = torch.cat([region, given(batch.crop_region)])
             known = truth[whose]
             found = torch.cat([rows, crop])
@@ -97,7 +97,7 @@ class Model(nn.Module):
         total = torch.stack(list(parts.values())).sum()
         return total, {**{k: float(v.detach()) for k, v in parts.items()}, **measures}
 
-    def _seen(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+    def _dense(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         with torch.autocast(pixels.device.type, torch.bfloat16, enabled=self.low_precision):
             features, logits = self.image(pixels)
         return functional.normalize(features.float(), dim=1), logits.float()
