@@ -106,7 +106,7 @@ def test_a_model_of_open_clip_is_calibrated_and_asked(capsys, tmp_path):
     before = load_encoder(spec)
     with SpatialMemory.create(tmp_path / "old.mem", encoder=before):
         pass
-    told = run(capsys, spec, "--houses", "2", "--frames", "8")
+    told = run(capsys, spec, "--houses", "2", "--frames", "5")
     path = tmp_path / "calibration.json"
     assert told["calibration"] == str(path) and told["questions"] > 50 and told["samples"] > 1000
     encoder = load_encoder(spec)
@@ -124,7 +124,7 @@ def test_a_model_of_open_clip_is_calibrated_and_asked(capsys, tmp_path):
     with pytest.raises(InvalidValue, match="spatialmem calibrate"):
         path.write_text("{")
         load_encoder(spec)
-    assert run(capsys, spec, "--houses", "2", "--frames", "8")["fingerprint"] == told["fingerprint"]  # not in its way
+    assert load_bare(spec).fingerprint == before.fingerprint  # a broken one is not in the way of a new one
 
 
 def test_colours_are_calibrated_into_another_file(capsys, tmp_path):

@@ -348,3 +348,15 @@ def test_colours_ship_with_their_calibration(bare):
     assert encoder.calibration.fitted_for == bare.bare_fingerprint
     assert on.split_sha256 == SPLIT_SHA256 and on.scenes == houses("fit", len(on.scenes))
     assert on.ece < 0.1 and on.false_answers <= 0.05
+
+
+# --- hits
+
+
+@given(st.floats(0.5, 1.0), st.integers(10, 10**6))
+def test_the_score_of_a_region_lies_between_a_bare_hit_and_its_mean(mean, voxels):
+    from spatialmem.retrieval.hits import region_score
+
+    score = region_score(mean, voxels, 0.5, calibrated=True)
+    assert 0.5 <= score <= mean + 1e-9 and region_score(mean, 2 * voxels, 0.5, calibrated=True) >= score - 1e-12
+    assert region_score(mean, voxels, 0.5, calibrated=False) == pytest.approx(mean * voxels / (voxels + 24))

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spatialmem.errors import MemoryFileError
-from spatialmem.retrieval.hits import PRIOR_VOXELS, Scene, Seen, evidence_of
+from spatialmem.retrieval.hits import PRIOR_VOXELS, Scene, Seen, evidence_of, region_score
 from spatialmem.store.rows import DepartedRow
 from spatialmem.types import Hit, Presence
 from spatialmem.voxels.region_times import seen_between
@@ -72,7 +72,7 @@ def departed_hits(
     best = np.argsort(-values, kind="stable")[:_MOST_ROWS]
     rows, values = [table.rows[n] for n in passing[best]], values[best]
     groups = _side_by_side(rows, 2 * scene.voxel_size_m)
-    return [_hit([rows[n] for n in group], values[group], calibrated, scene) for group in groups]
+    return [_hit([rows[n] for n in group], values[group], hit_score, calibrated, scene) for group in groups]
 
 
 def _passes(table: DepartedTable, chosen: Filter, scene: Scene) -> NDArray[np.bool_]:
@@ -106,7 +106,9 @@ def _side_by_side(rows: Sequence[DepartedRow], gap_m: float) -> list[NDArray[np.
     return groups
 
 
-def _hit(rows: Sequence[DepartedRow], values: NDArray[np.float64], calibrated: bool, scene: Scene) -> Seen:
+def _hit(
+    rows: Sequence[DepartedRow], values: NDArray[np.float64], hit_score: float, calibrated: bool, scene: Scene
+) -> Seen:
     voxels = np.array([row.voxels for row in rows])
     total = int(voxels.sum())
     low = np.array([row.box_min_m for row in rows]).min(0)
@@ -118,11 +120,12 @@ def _hit(rows: Sequence[DepartedRow], values: NDArray[np.float64], calibrated: b
     corners = np.array([[(low, high)[i >> a & 1][a] for a in range(3)] for i in range(8)])
     frame = scene.rows.get(last)
     evidence = () if frame is None else (evidence_of(frame, scene.map_from_camera(frame), corners),)
+    mean = float(np.average(values, weights=voxels))
     hit = Hit(
         position_m=np.average([row.position_m for row in rows], axis=0, weights=voxels),
         box_min_m=low,
         box_max_m=high,
-        score=float(np.average(values, weights=voxels)) * total / (total + PRIOR_VOXELS),
+        score=region_score(mean, total, hit_score, calibrated),
         calibrated=calibrated,
         first_seen_ns=int(first_ns.min()),
         last_seen_ns=int(last_ns.max()),
@@ -130,4 +133,4 @@ def _hit(rows: Sequence[DepartedRow], values: NDArray[np.float64], calibrated: b
         evidence=evidence,
         voxels=total,
     )
-    return Seen(hit, last)
+    return Seen(hit, last, mean * total / (total + PRIOR_VOXELS))

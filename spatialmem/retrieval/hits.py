@@ -49,10 +49,13 @@ class Seen:
 
     hit: Hit
     last_lsn: int
+    rank: float
+    """by which hits are ordered: how likely it is, and how much of it was seen"""
 
 
 @dataclass(frozen=True, eq=False)
 class _Ranked:
+    rank: float
     score: float
     region: int
     places: NDArray[np.int64]
@@ -67,8 +70,8 @@ def build_hits(
 ) -> list[Seen]:  # fmt: skip
     """Group candidates into connected regions, score them, describe the best `top`.
 
-    score maps features (N, D) to [0, 1]; None when the query had no vector, then every voxel scores 1. A
-    region's score is the mean of its voxels' scores, shrunk towards 0 as if `PRIOR_VOXELS` more had scored 0.
+    score maps features (N, D) to [0, 1]; None when the query had no vector, then every voxel scores 1. Hits are
+    ordered by the mean of their voxels' scores, shrunk towards 0; `region_score` says what their score is.
     """
     if len(found) == 0:
         return []
@@ -79,15 +82,23 @@ def build_hits(
         if size < LEAST_VOXELS:
             break
         certainty = size / (size + PRIOR_VOXELS)
-        if len(ranked) >= top and certainty < ranked[top - 1].score:
+        if len(ranked) >= top and certainty < ranked[top - 1].rank:
             break  # even a perfect region of this size would not make it into the answer
         places = regions.some(number, _READ_VOXELS)
         rows = found.rows(places)
         mean = 1.0 if score is None else float(score(found.features(_some(rows, _SCORED_VOXELS))).mean())
         if mean >= hit_score:
-            ranked.append(_Ranked(mean * certainty, number, places, rows))
-            ranked.sort(key=lambda entry: -entry.score)
+            score_of_region = region_score(mean, size, hit_score, calibrated)
+            ranked.append(_Ranked(mean * certainty, score_of_region, number, places, rows))
+            ranked.sort(key=lambda entry: -entry.rank)
     return [_describe(regions, entry, calibrated, scene) for entry in ranked[:top]]
+
+
+def region_score(mean: float, voxels: int, hit_score: float, calibrated: bool) -> float:
+    """The score of a region: the mean of its voxels' scores, drawn towards that of a hit that is just one as if
+    `PRIOR_VOXELS` more had it: a probability. Scores that are none are shrunk towards 0 instead, to be compared."""
+    certainty = voxels / (voxels + PRIOR_VOXELS)
+    return mean * certainty + (hit_score * (1.0 - certainty) if calibrated else 0.0)
 
 
 def _some(entries: NDArray, count: int) -> NDArray:
@@ -117,7 +128,7 @@ def _describe(regions: CandidateRegions, ranked: _Ranked, calibrated: bool, scen
         evidence=evidence_for(found, ranked.places, times, scene),
         voxels=regions.size(ranked.region),
     )
-    return Seen(hit, last_lsn)
+    return Seen(hit, last_lsn, ranked.rank)
 
 
 def _presence(doubted: float, seen: int, centres: NDArray, scene: Scene) -> Presence:
@@ -162,10 +173,8 @@ def _evidence_row(row: KeyframeRow, box_xyxy: NDArray[np.float64], voxels: int) 
 
 def merge_ranked(present: Sequence[Seen], gone: Sequence[Seen], top: int) -> tuple[Hit, ...]:
     """What is there before what has gone, each best first; a departed region that is back is left out."""
-    away = [
-        g.hit for g in gone if not any(p.last_lsn > g.last_lsn and _inside(p.hit.position_m, g.hit) for p in present)
-    ]
-    return tuple([*(p.hit for p in present), *sorted(away, key=lambda h: -h.score)][:top])
+    away = [g for g in gone if not any(p.last_lsn > g.last_lsn and _inside(p.hit.position_m, g.hit) for p in present)]
+    return tuple([*(p.hit for p in present), *(g.hit for g in sorted(away, key=lambda g: -g.rank))][:top])
 
 
 def _inside(point: NDArray[np.float64], hit: Hit) -> bool:
