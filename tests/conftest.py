@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import settings
 
 settings.register_profile("repeatable", derandomize=True, deadline=None, database=None)
 settings.load_profile("repeatable")
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts what is in its background without it
 
 LONGEST = (
     "test_budget_ram.py", "test_equality.py", "test_crash.py", "test_budget_file.py", "test_past.py", "test_merging.py",

@@ -220,7 +220,7 @@ def test_a_budget_that_is_too_small_is_refused_by_figure(tmp_path):
 
 def test_layers_that_alone_are_too_large_refuse_the_frame_and_harm_nothing(tmp_path):
     path, stored, refused = tmp_path / "a.mem", 0, None
-    with bh.create(path, voxel_size_m=0.015, free_voxel_m=0.1) as memory, bh.watched(memory):
+    with bh.create(path, voxel_size_m=0.015, free_voxel_m=0.1, ram_bytes=72 << 20) as memory, bh.watched(memory):
         for seq in range(60):
             angle = 2 * np.pi * seq / 24
             frame = bh.noisy(mh.frame_at((0.0, 0.0, 0.8 + 0.02 * seq), (np.cos(angle), np.sin(angle), 0.3), 0), seq)

@@ -199,11 +199,12 @@ def test_views_through_a_few_blocks_at_a_time_are_the_same(coarse, tmp_path, mon
 def test_views_of_a_wide_band_are_the_same(tmp_path, frames, monkeypatch):
     """Where what a ray meets hangs on more than three blocks along an axis, and sets of blocks come in parts."""
     monkeypatch.setattr(shelved_surface, "_SETS_AT_ONCE", 50)
-    wide, around, camera = {"voxel_size_m": 0.04, "truncation_voxels": 16.0}, [], room.room_camera(80, 60)
+    camera, around = room.room_camera(80, 60), []
+    wide = {"voxel_size_m": 0.04, "truncation_voxels": 16.0, "ram_bytes": 35 << 20}
     given = FarView.around
     monkeypatch.setattr(FarView, "around", lambda view, a, b: around.append(given(view, a, b)) or around[-1])
     held = mh.create(tmp_path / "a.mem", frames[:15], **{**SMALL, **wide})
-    with held, mh.create(tmp_path / "b.mem", frames[:15], **wide, ram_bytes=LARGE) as free:
+    with held, mh.create(tmp_path / "b.mem", frames[:15], **{**wide, "ram_bytes": LARGE}) as free:
         assert on_file_alone(held)[0] > 0
         for n in range(3):
             assert_equal_views(*(m.render(pose(n, n), camera, features=True) for m in (held, free)))
@@ -381,7 +382,7 @@ def test_a_correction_that_the_file_refuses_changes_nothing(coarse, monkeypatch)
 
 
 def test_readers_keep_their_map_while_blocks_come_and_go(tmp_path, frames):
-    options = {"ram_bytes": 72 << 20, "file_bytes": 1 << 34, "checkpoint_frames": 5}
+    options = {"ram_bytes": 80 << 20, "file_bytes": 1 << 34, "checkpoint_frames": 5}
     with mh.create(tmp_path / "a.mem", frames[:20], **options) as memory:
         assert on_file_alone(memory)[0] > 0
         with memory._reading() as epoch:
