@@ -84,6 +84,10 @@ class WalkTrial(Trial):
         }
 
     def step(self, action: int | Mapping[str, Any]) -> None:
+        """Carry out an action; a goal ends with STOP or after the steps it may take, and the next one begins.
+
+        Raises `InvalidAction` when it is none, or the episode is over.
+        """
         if self.over:
             raise InvalidAction(f"the episode {self._episode.episode_id!r} is over; begin another")
         chosen = chosen_action(action)
