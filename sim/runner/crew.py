@@ -88,7 +88,8 @@ class _Hand:
 
     def stalled(self, act_timeout_s: float) -> str:
         """That its agent has not answered for so long, or cannot be made; empty while that may still come."""
-        since, _, making = self._cells
+        making = self._cells[2]
+        since = self._cells[0]  # read second: a worker sets it before it says that it is no longer making
         limit_s = max(_MAKING_S, act_timeout_s) if making else act_timeout_s
         if since == 0.0 or time.monotonic() - since <= limit_s:
             return ""
@@ -201,16 +202,17 @@ class Crew:
         if self._stopping():
             raise Stopped
         for hand in list(self._hands):
-            if not hand.ready and (stalled := hand.stalled(self._plan.act_timeout_s)):
-                raise RunFailed(f"{stalled}; nothing can be played with it")
             for said in hand.heard():
                 hand.ready |= "ready" in said
                 if "dead" in said and not hand.ready:
                     raise RunFailed(f"a worker ended before it had made task, world and agent: {said['dead']}")
                 if "dead" in said and hand.index is None and len(self._hands) > 1:
-                    self._hands.remove(hand)  # it had nothing left to do
+                    hand.kill()  # it had nothing left to do; what its agent has started goes too
+                    self._hands.remove(hand)
                     continue
                 yield hand, said
+            if not hand.ready and hand in self._hands and (stalled := hand.stalled(self._plan.act_timeout_s)):
+                raise RunFailed(f"{stalled}; nothing can be played with it")
 
 
 @contextlib.contextmanager

@@ -109,6 +109,7 @@ class _Worker:
         from sim.runner.frozen import episode_of
         from sim.runner.play import last_lines, play, unplayed
 
+        self._watch.new_episode()
         self._tell({"begun": asked["index"]})
         try:
             if self._agent is None:

@@ -172,7 +172,8 @@ def _beside(out: Path) -> Iterator[Path]:
     except BrokenPipeError:  # nobody reads what is said: no matter of files
         raise
     except OSError as error:
-        if isinstance(error.filename, str) and not Path(error.filename).resolve().is_relative_to(out.parent):
+        named = Path(error.filename).resolve() if isinstance(error.filename, str) else out
+        if named not in made and not named.is_relative_to(out.parent):
             raise  # something that is read
         from spatialmem.io.export_file import ExportError
 
