@@ -41,7 +41,7 @@ class Shares:
             alone = cls.without_file(config)
             return cls(alone.surface, alone.free, ram // 8, ram // 64, ram // 16)
         pools = ram - max(ram // 4, min(_LEAST_REST, ram * 5 // 8))
-        free, free_aside, surface_aside, summaries = pools // 6, pools // 48, pools // 6, pools // 12
+        free, free_aside, surface_aside, summaries = pools // 6, pools // 48, pools * 2 // 9, pools // 12
         return cls(pools - free - surface_aside - summaries, free - free_aside, surface_aside, free_aside, summaries)
 
 
