@@ -336,7 +336,7 @@ def unequal(told: Told, wanted: Told) -> str:
         pairs = [pair for pair in zip(answers, wanted.answers[what], strict=True) if pair[0] != pair[1]]
         if pairs:
             notes.append(
-                f"{what}: {len(pairs)} of {len(answers)}, first {str(pairs[0][0])[-300:]}, not {str(pairs[0][1])[-300:]}"
+                f"{what}: {len(pairs)} of {len(answers)}, as {str(pairs[0][0])[-300:]} is {str(pairs[0][1])[-300:]}"
             )
     return "; ".join(notes)
 
