@@ -215,7 +215,7 @@ def main() -> None:
         watch = Watch(held / "a.mem")
         told, info, capacity = put_through_held(bench, budget, images, held, watch)
         bench.progress(f"peak {watch.peak_mib:.0f} MiB, file {watch.file_bytes >> 20} MiB; the same with room for all")
-        with SpatialMemory.create(free / "a.mem", config=config(8 << 30)) as memory:
+        with SpatialMemory.create(free / "a.mem", encoder="colours", config=config(8 << 30)) as memory:
             wanted = put_through(memory, images, free, None)
             wanted.ask("canonical_hash", None, memory.canonical_hash)
             all_of_it = map_bytes(memory)
@@ -255,7 +255,7 @@ def put_through_held(
     thread = threading.Thread(target=watch.run)
     thread.start()
     try:
-        with SpatialMemory.create(watch.path, config=config(1 << 30), budget=budget) as memory:
+        with SpatialMemory.create(watch.path, encoder="colours", config=config(1 << 30), budget=budget) as memory:
             told = put_through(memory, images, folder, watch)
             given_up = memory.sql("SELECT count(*) FROM frames WHERE colour IS NULL")[0][0]
             info = {**memory.info(), "frames_given_up": given_up}
@@ -300,17 +300,19 @@ def warm_up(images: Images, folder: Path) -> None:
             self._folder, self._camera = images._folder, images._camera
             self.poses, self.stamps_ns = images.poses[: 2 * STEPS], images.stamps_ns[: 2 * STEPS]
 
-    with SpatialMemory.create(folder / "a.mem", config=config(32 << 20)) as memory:
+    with SpatialMemory.create(folder / "a.mem", encoder="colours", config=config(32 << 20)) as memory:
         put_through(memory, First(), folder, None)
     with SpatialMemory.open(folder / "a.mem") as memory:
         memory.canonical_hash()
     with SpatialMemory.create(
-        folder / "b.mem", config=config(1 << 30), budget=ByteBudget(QUICK_RAM, WARM_FILE)
+        folder / "b.mem", encoder="colours", config=config(1 << 30), budget=ByteBudget(QUICK_RAM, WARM_FILE)
     ) as memory:
         for n in range(len(First())):
             memory.observe(images[n])
     correct_ever_more(folder / "b.mem")
-    with SpatialMemory.create(folder / "c.mem", config=config(LEAST_RAM)) as memory:  # a view through more than fits
+    with SpatialMemory.create(
+        folder / "c.mem", encoder="colours", config=config(LEAST_RAM)
+    ) as memory:  # a view through more than fits
         for n in range(len(First())):
             memory.observe(images[n])
         memory.render(ALONG, synthetic.room_camera(*SIZE))

@@ -49,7 +49,7 @@ def drifted(frames: list[Frame], run: int) -> list[Frame]:
 
 def built(path: Path, frames: list[Frame], config: MemoryConfig = CONFIG) -> SpatialMemory:
     """A memory of these frames."""
-    memory = SpatialMemory.create(path, config=config)
+    memory = SpatialMemory.create(path, encoder="colours", config=config)
     for frame in frames:
         memory.observe(frame)
     return memory

@@ -45,7 +45,7 @@ def main() -> None:
         config = MemoryConfig(
             voxel_size_m=voxel_m, workspace_m=WORKSPACE_M, max_depth_m=2.0, gate=GateConfig(store_all=True)
         )
-        with SpatialMemory.create(None, config=config) as memory:
+        with SpatialMemory.create(None, encoder="colours", config=config) as memory:
             episode(memory, frames[:5])  # compiles or loads the kernels
             bench.progress(f"{voxel_m * 1e3:.0f} mm")
             runs = [episode(memory, frames) for _ in range(bench.runs)]

@@ -75,7 +75,10 @@ def spread(frames: Sequence[Frame], most: int) -> list[Frame]:
 @contextmanager
 def memory_of(frames: Sequence[Frame]) -> Iterator[SpatialMemory]:
     """A memory of these frames, on file."""
-    with tempfile.TemporaryDirectory() as folder, SpatialMemory.create(Path(folder) / "m.mem") as memory:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        SpatialMemory.create(Path(folder) / "m.mem", encoder="colours") as memory,
+    ):
         for frame in frames:
             memory.observe(frame)
         yield memory

@@ -48,7 +48,7 @@ def one_build(name: str, gate: GateConfig, folder: Path, most: int | None) -> di
     """One recording into one new file."""
     path = folder / "memory.mem"
     decode, observe, stored = [], [], 0
-    with SpatialMemory.create(path, config=MemoryConfig(gate=gate)) as memory:
+    with SpatialMemory.create(path, encoder="colours", config=MemoryConfig(gate=gate)) as memory:
         for decoding, frame in some_frames(name, most):
             start = clock()
             stored += isinstance(memory.observe(frame), Stored)
@@ -103,7 +103,9 @@ def long_run(bench: Bench, names: list[str], folder: Path) -> dict[str, Any]:
     """Milliseconds of `observe` for every frame, and resident memory at the end of each lap."""
     lap = lap_of(names, QUICK_FRAMES if bench.quick else None)
     count, taken, resident = QUICK_LONG if bench.quick else LONG, [], []
-    with SpatialMemory.create(folder / "long.mem", config=MemoryConfig(gate=GateConfig(store_all=True))) as memory:
+    with SpatialMemory.create(
+        folder / "long.mem", encoder="colours", config=MemoryConfig(gate=GateConfig(store_all=True))
+    ) as memory:
         for number, name in enumerate(names):
             place = np.eye(4)
             place[0, 3] = number * _APART_M

@@ -38,7 +38,7 @@ def on_disk_mb(path: Path) -> float:
 def fill(path: Path, views: list[Frame], wanted_mb: float, bench: Bench) -> dict[str, Any]:
     """Observe until the file has its size; milliseconds of frames with and without blocks in their transaction."""
     lap, plain, with_blocks, number = [*views, *reversed(views)], [], [], 0
-    memory = SpatialMemory.create(path, config=MemoryConfig(gate=GateConfig(store_all=True)))
+    memory = SpatialMemory.create(path, encoder="colours", config=MemoryConfig(gate=GateConfig(store_all=True)))
     size = 0.0
     while size < wanted_mb:
         frame = restamped(lap[number % len(lap)], number)
@@ -73,7 +73,9 @@ def in_process(path: Path, mode: str) -> dict[str, float]:
 def rebuilds(folder: Path, views: list[Frame], runs: int) -> list[float]:
     """Milliseconds a frame of `rebuild`."""
     taken = []
-    with SpatialMemory.create(folder / "small.mem", config=MemoryConfig(gate=GateConfig(store_all=True))) as memory:
+    with SpatialMemory.create(
+        folder / "small.mem", encoder="colours", config=MemoryConfig(gate=GateConfig(store_all=True))
+    ) as memory:
         for frame in views:
             memory.observe(frame)
         for _ in range(runs):

@@ -60,7 +60,9 @@ def memory_of(frames: Sequence[Frame], refine: bool = False) -> Iterator[Spatial
     """A memory of these frames, on file."""
     with (
         tempfile.TemporaryDirectory() as folder,
-        SpatialMemory.create(Path(folder) / "m.mem", config=replace(CONFIG, refine_poses=refine)) as memory,
+        SpatialMemory.create(
+            Path(folder) / "m.mem", encoder="colours", config=replace(CONFIG, refine_poses=refine)
+        ) as memory,
     ):
         for frame in frames:
             memory.observe(frame)

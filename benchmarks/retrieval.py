@@ -92,7 +92,7 @@ def rows_of(where: str, found: list[Found], none: list[tuple[AbsentQuery, int]])
 
 def build(path: Path, name: str, gate: GateConfig) -> SpatialMemory:
     """A memory of a whole recording."""
-    memory = SpatialMemory.create(path, config=MemoryConfig(gate=gate))
+    memory = SpatialMemory.create(path, encoder="colours", config=MemoryConfig(gate=gate))
     for frame in reader(name):
         memory.observe(frame)
     return memory

@@ -27,7 +27,7 @@ CONFIG = MemoryConfig(gate=GateConfig(store_all=True), ram_bytes=2 << 30, checkp
 
 def built(path: Path, frames: list[Frame]) -> SpatialMemory:
     """A memory of these frames."""
-    memory = SpatialMemory.create(path, config=CONFIG)
+    memory = SpatialMemory.create(path, encoder="colours", config=CONFIG)
     for frame in frames:
         memory.observe(frame)
     return memory

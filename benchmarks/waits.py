@@ -24,7 +24,7 @@ def one_run(frames: list[Frame]) -> dict[str, list[float]]:
     """Milliseconds of each entry, mesh and frame."""
     config = MemoryConfig(gate=GateConfig(store_all=True), ram_bytes=2 << 30)
     stop, taken = threading.Event(), {"wait": [], "mesh": [], "observe": []}
-    with SpatialMemory.create(None, config=config) as memory:
+    with SpatialMemory.create(None, encoder="colours", config=config) as memory:
 
         def enter() -> None:
             while not stop.wait(PAUSE_S):

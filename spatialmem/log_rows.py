@@ -12,6 +12,7 @@ from typing import Any, Generic, TypeVar, final
 import numpy as np
 from numpy.typing import NDArray
 
+from spatialmem.store.records import pose_bytes
 from spatialmem.store.rows import KeyframeRow
 from spatialmem.types import Camera
 
@@ -19,15 +20,16 @@ _CHUNK = 1024
 """rows that are reserved at once: nothing is copied when there are more, and a page is touched when it is written"""
 _NUMBERS = ("pose_sigma_m", "pose_sigma_rad", "agrees", "seen_through", "occluded", "no_return", "residual_m")
 """NaN where the row has None"""
-_RECORD = struct.Struct("<???iiiiqqi7d16d")
+_POSE = 96
+"""bytes of the upper three rows of a pose"""
+_RECORD = struct.Struct(f"<???iiiiqqi7d{_POSE}s")
 """stored, suspect, encoded; reason, session, camera id, camera by number; seq, stamp, pose revision; numbers, pose"""
-_WHOLE_POSE = struct.Struct("<???iiiiqqi7d128s")
-"""the same, with the pose as it stands in the file"""
 _NOTHING = bytes(_RECORD.size)
 _COLUMNS = np.dtype(
-    {"names": ["stored", "session", "stamp_ns", "pose"], "formats": ["?", "<i4", "<i8", "(4, 4)<f8"],
-     "offsets": [0, 7, 27, _RECORD.size - 128], "itemsize": _RECORD.size}
+    {"names": ["stored", "session", "stamp_ns", "pose"], "formats": ["?", "<i4", "<i8", "(3, 4)<f8"],
+     "offsets": [0, 7, 27, _RECORD.size - _POSE], "itemsize": _RECORD.size}
 )  # fmt: skip
+_BOTTOM = np.array((0.0, 0.0, 0.0, 1.0), "<f8").tobytes()
 _NAN = float("nan")
 V = TypeVar("V", bound=Hashable)
 
@@ -58,6 +60,8 @@ class LogRows(Mapping[int, KeyframeRow]):
         """chunks that belong to other rows too, and are copied before they are written"""
         self._last = 0
         self._count = 0
+        self._bottoms: dict[int, bytes] = {}
+        """lsn -> last row of a pose that is not exactly 0 0 0 1; others share it, up to the last of their rows"""
         self._texts: _Once[str] = _Once()
         self._cameras: _Once[Camera] = _Once()
 
@@ -67,7 +71,8 @@ class LogRows(Mapping[int, KeyframeRow]):
         record = _RECORD.pack(
             True, row.pose_suspect, row.encoded, text(row.reason), text(row.session_id), text(row.camera_id),
             self._cameras.number(row.camera), row.seq, row.stamp_ns, row.pose_revision,
-            *(_NAN if value is None else value for value in numbers), *row.world_from_camera.ravel().tolist(),
+            *(_NAN if value is None else value for value in numbers),
+            self._upper(row.lsn, pose_bytes(row.world_from_camera)),
         )  # fmt: skip
         self._put(row.lsn, record)
 
@@ -77,11 +82,20 @@ class LogRows(Mapping[int, KeyframeRow]):
             values[:13]
         )
         text, numbers = self._texts.number, (sigma_m, sigma_rad, *values[13:])
-        record = _WHOLE_POSE.pack(
+        record = _RECORD.pack(
             True, suspect, encoded, text(reason), text(session), text(camera_id), self._cameras.number(camera), seq,
-            stamp_ns, revision, *[_NAN if value is None else value for value in numbers], pose,
+            stamp_ns, revision, *[_NAN if value is None else value for value in numbers], self._upper(lsn, pose),
         )  # fmt: skip
         self._put(lsn, record)
+
+    def _upper(self, lsn: int, pose: bytes) -> bytes:
+        """The upper rows of a pose; its last one is kept only where it is not quite that of a transform."""
+        bottom = pose[_POSE:]
+        if bottom != self._bottoms.get(lsn, _BOTTOM):
+            if lsn <= self._last:  # others may read the row that was here
+                self._bottoms = dict(self._bottoms)
+            self._bottoms[lsn] = bottom
+        return pose[:_POSE]
 
     def _put(self, lsn: int, record: bytes) -> None:
         number, at = divmod(lsn, _CHUNK)
@@ -108,6 +122,7 @@ class LogRows(Mapping[int, KeyframeRow]):
     def without(self, lsns: Iterable[int]) -> LogRows:
         """The rows but for these, of which no copy is left in what is returned."""
         rows, renewed = self._sharing(dict(self._chunks)), set()
+        rows._bottoms = dict(self._bottoms)
         for lsn in lsns:
             number, at = divmod(lsn, _CHUNK)
             if number not in renewed and number in rows._chunks:
@@ -115,6 +130,7 @@ class LogRows(Mapping[int, KeyframeRow]):
                 renewed.add(number)
             if number in renewed:
                 rows._chunks[number][at * _RECORD.size : (at + 1) * _RECORD.size] = _NOTHING
+            rows._bottoms.pop(lsn, None)
         rows._borrowed -= renewed
         rows._last = max((int(found[-1]) for found, _ in rows._parts() if len(found)), default=0)
         rows._count = sum(len(found) for found, _ in rows._parts())
@@ -132,17 +148,21 @@ class LogRows(Mapping[int, KeyframeRow]):
         for lsns, columns in self._parts():
             some = columns[lsns % _CHUNK]
             sessions = [self._texts.values[number] for number in some["session"].tolist()]
-            yield lsns, some["stamp_ns"].copy(), sessions, some["pose"].copy()
+            poses = np.empty((len(some), 4, 4))
+            poses[:, :3], poses[:, 3] = some["pose"], (0.0, 0.0, 0.0, 1.0)
+            for at in np.flatnonzero(np.isin(lsns, list(self._bottoms))) if self._bottoms else ():
+                poses[at, 3] = np.frombuffer(self._bottoms[int(lsns[at])], "<f8")
+            yield lsns, some["stamp_ns"].copy(), sessions, poses
 
     def __getitem__(self, lsn: int) -> KeyframeRow:
         place = self._place(lsn)
         if place is None:
             raise KeyError(lsn)
-        _, suspect, encoded, reason, session, camera_id, camera, seq, stamp_ns, revision, *numbers = (
+        _, suspect, encoded, reason, session, camera_id, camera, seq, stamp_ns, revision, *numbers, upper = (
             _RECORD.unpack_from(*place)
         )
-        text, known = self._texts.values, [None if value != value else value for value in numbers[: len(_NUMBERS)]]
-        pose = np.array(numbers[len(_NUMBERS) :]).reshape(4, 4)
+        text, known = self._texts.values, [None if value != value else value for value in numbers]
+        pose = np.frombuffer(upper + self._bottoms.get(int(lsn), _BOTTOM), "<f8").reshape(4, 4).copy()
         return KeyframeRow(
             int(lsn), text[session], text[camera_id], seq, stamp_ns, self._cameras.values[camera], pose, text[reason],
             suspect, encoded, revision, *known,
@@ -162,7 +182,7 @@ class LogRows(Mapping[int, KeyframeRow]):
         rows = LogRows()
         rows._chunks, rows._borrowed = chunks, frozenset(chunks)
         rows._last, rows._count = self._last, self._count
-        rows._texts, rows._cameras = self._texts, self._cameras
+        rows._texts, rows._cameras, rows._bottoms = self._texts, self._cameras, self._bottoms
         return rows
 
     def _parts(self) -> Iterator[tuple[NDArray[np.int64], NDArray]]:

@@ -38,7 +38,7 @@ def config(**options) -> MemoryConfig:
 
 def create(path: Path | None, frames: Iterable[Frame] = (), **options) -> SpatialMemory:
     """A memory that has observed `frames`; each of them must have been stored."""
-    memory = SpatialMemory.create(path, config=config(**options))
+    memory = SpatialMemory.create(path, encoder="colours", config=config(**options))
     observe_all(memory, frames)
     return memory
 

@@ -41,7 +41,7 @@ def sessions(path):
 
 def test_two_recordings_in_python_are_two_sessions(room, tmp_path):
     other = cut_recording(tmp_path / "hall", (40, 45))
-    with SpatialMemory.create(None) as memory:
+    with SpatialMemory.create(None, encoder="colours") as memory:
         for frame in read(room):
             memory.observe(frame)
         with pytest.raises(UnplacedSession, match="'hall'"):

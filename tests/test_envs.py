@@ -72,7 +72,7 @@ def test_a_memory_observes_an_environment():
     seen, _ = env.reset(seed=1)
     frame = sim.envs.frame_of(seen, env.unwrapped.scene.camera)
     assert np.isnan(frame.depth_m[seen[DEPTH] == 0]).all() and (frame.rgb == seen[RGB]).all()
-    with SpatialMemory.create(None) as memory:
+    with SpatialMemory.create(None, encoder="colours") as memory:
         assert isinstance(memory.observe(frame), Stored)
     near = {**seen, DEPTH: np.full_like(seen[DEPTH], 0.4)}  # before a wall: metres all the same
     assert sim.envs.frame_of(near, env.unwrapped.scene.camera).depth_m.max() == np.float32(0.4)

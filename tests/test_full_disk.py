@@ -20,7 +20,7 @@ def test_a_lock_that_cannot_be_written_is_an_error_of_the_library(tmp_path, monk
     with monkeypatch.context() as patched:
         patched.setattr(lock.os, "pwrite", full)
         with pytest.raises(MemoryFileError, match="No space left on device.*free space"):
-            SpatialMemory.create(path)
+            SpatialMemory.create(path, encoder="colours")
         assert not list(tmp_path.iterdir())
-    SpatialMemory.create(path).close()
+    SpatialMemory.create(path, encoder="colours").close()
     assert [entry.name for entry in tmp_path.iterdir()] == ["a.mem"]

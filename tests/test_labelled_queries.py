@@ -23,7 +23,7 @@ def outcomes(shared_data: Path, tmp_path_factory: pytest.TempPathFactory):
     for recording in sorted({entry.recording for entry in labels.present}):
         reader = read(shared_data / recording)
         path = tmp_path_factory.mktemp("labelled") / f"{recording}.mem"
-        with SpatialMemory.create(path) as memory:
+        with SpatialMemory.create(path, encoder="colours") as memory:
             for frame in reader:
                 memory.observe(frame)
             right |= _judge_present(memory, reader, [e for e in labels.present if e.recording == recording])

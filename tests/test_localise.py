@@ -266,7 +266,7 @@ def test_real_frames_are_found_where_they_were_taken_and_nowhere_else(shared_dat
     if not folder.is_dir() or not stranger.is_dir():
         pytest.skip(f"{name} or {stranger.name} is not in {shared_data}")
     frames = list(itertools.islice(read(folder), 24))
-    with SpatialMemory.create(tmp_path / "real.mem") as memory:
+    with SpatialMemory.create(tmp_path / "real.mem", encoder="colours") as memory:
         for frame in frames[::2]:
             memory.observe(frame)
         for frame in frames[5:24:6]:

@@ -22,6 +22,8 @@ LSNS = st.integers(1, 4000)
 def rows(draw, lsn=LSNS) -> KeyframeRow:
     text = st.sampled_from(("main", "camera", "left", "time", "novelty"))
     matrix = np.array(draw(st.lists(st.floats(-1e6, 1e6), min_size=16, max_size=16))).reshape(4, 4)
+    if draw(st.booleans()):
+        matrix[3] = (0.0, 0.0, 0.0, 1.0)
     return KeyframeRow(
         draw(lsn), draw(text), draw(text), draw(st.integers(0, 2**63 - 1)), draw(st.integers(0, 2**63 - 1)),
         Camera(**dataclasses.asdict(draw(st.sampled_from(CAMERAS)))), matrix, draw(text), draw(st.booleans()),
@@ -58,14 +60,25 @@ def test_what_was_taken_from_them_does_not_change_with_them(before, lsn, gone, l
     gone |= {row.lsn for row in before[::3]}
     until, without, whole = kept.until(lsn), kept.without(gone), held(kept)
     for row in (*later, *before[:2]):
-        kept.add(dataclasses.replace(row, pose_revision=77))
+        kept.add(dataclasses.replace(row, pose_revision=77, world_from_camera=row.world_from_camera[::-1].copy()))
     assert held(until) == {n: row for n, row in whole.items() if n <= lsn}
     assert held(without) == {n: row for n, row in whole.items() if n not in gone}
     assert len(until) == len(held(until)) and len(without) == len(held(without))
     now = held(kept)
     for row in later:  # nor they with it
-        without.add(dataclasses.replace(row, pose_revision=99))
+        without.add(dataclasses.replace(row, pose_revision=99, world_from_camera=row.world_from_camera[::-1].copy()))
     assert held(kept) == now
+
+
+@given(st.lists(rows(), max_size=8))
+def test_poses_are_those_of_the_rows_to_the_last_bit(given_rows):
+    kept = LogRows()
+    for row in given_rows:
+        kept.add(row)
+    for lsns, _, _, poses in kept.poses():
+        assert all(
+            kept[int(n)].world_from_camera.tobytes() == pose.tobytes() for n, pose in zip(lsns, poses, strict=True)
+        )
 
 
 def test_a_row_that_is_not_there_is_no_row():

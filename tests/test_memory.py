@@ -87,7 +87,7 @@ def test_a_closed_memory_says_so_and_closes_twice(path):
 def test_create_refuses_an_existing_file_and_open_a_missing_one(path):
     mh.create(path).close()
     with pytest.raises(MemoryFileError, match="exists already"):
-        SpatialMemory.create(path)
+        SpatialMemory.create(path, encoder="colours")
     with pytest.raises(MemoryFileError, match="no file"):
         SpatialMemory.open(path.with_name("other.mem"))
     with pytest.raises(InvalidValue, match="mode"):
@@ -163,7 +163,7 @@ def test_stamps_rise_for_each_camera_of_each_session_by_itself():
 def test_an_equal_view_is_stored_again_only_after_the_longest_gap():
     first = room.room_frame(0, LAP)
     with SpatialMemory.create(
-        None, config=mh.config(gate={"store_all": False, "novelty": 0.3, "max_gap_s": 2.0})
+        None, encoder="colours", config=mh.config(gate={"store_all": False, "novelty": 0.3, "max_gap_s": 2.0})
     ) as memory:
         assert memory.observe(first).reason == "first"
         assert memory.observe(mh.at(first, 1, stamp_ns=first.stamp_ns + 1_999_999_999)) == Skipped("redundant")
@@ -235,7 +235,7 @@ def synthetic_place() -> np.ndarray:
 
 
 def test_the_first_session_is_the_map_whatever_its_name():
-    with SpatialMemory.create(None, config=mh.config()) as memory:
+    with SpatialMemory.create(None, encoder="colours", config=mh.config()) as memory:
         mh.observe_all(memory, [dataclasses.replace(room.room_frame(0, LAP), session_id="tuesday")])
         with pytest.raises(UnplacedSession):
             memory.observe(room.room_frame(1, LAP))
@@ -264,7 +264,10 @@ def test_reset_forgets_everything_and_the_next_episode_is_as_the_first():
             memory.reset()
             assert memory.trajectory() == [] and len(memory.query("red")) == 0 and len(memory.mesh().triangles) == 0
             assert not memory.free_space().state.any() and memory.info()["frames"] == 0
-            assert memory.canonical_hash() == SpatialMemory.create(None, config=mh.config()).canonical_hash()
+            assert (
+                memory.canonical_hash()
+                == SpatialMemory.create(None, encoder="colours", config=mh.config()).canonical_hash()
+            )
             mh.observe_all(memory, frames())
             assert memory.canonical_hash() == first
 
@@ -339,7 +342,7 @@ def test_a_pose_is_suspected_when_the_residual_stays_large():
         seq = len(memory.trajectory())
         return memory.observe(mh.at(room.room_frame(0, LAP), seq, world_from_camera=wrong))
 
-    with SpatialMemory.create(None, config=mh.config()) as memory:
+    with SpatialMemory.create(None, encoder="colours", config=mh.config()) as memory:
         assert [observe(memory, 0.0).pose_suspect for _ in range(6)] == [False] * 6
         assert [observe(memory, -0.15 * k).pose_suspect for k in (1, 2, 3)] == [False, False, True]
         assert memory.info()["suspect_poses"] == 1
@@ -439,7 +442,7 @@ def test_a_pose_beyond_the_reach_of_the_keys_is_refused(offset_m):
 
 @pytest.mark.parametrize("shape", [(2, 2, 15), (2, 2, 17), (0, 2, 16), (2, 16)])
 def test_features_of_another_width_are_refused_and_change_nothing(shape, monkeypatch):
-    with SpatialMemory.create(None, config=MemoryConfig(voxel_size_m=0.05)) as memory:
+    with SpatialMemory.create(None, encoder="colours", config=MemoryConfig(voxel_size_m=0.05)) as memory:
         encoding = dataclasses.replace(
             memory._keeper.encoder.encode(np.zeros((8, 8, 3), np.uint8)), dense=np.zeros(shape, np.float32)
         )

@@ -22,7 +22,7 @@ FRAMES = [room.room_frame(i, LAP) for i in range(5)]
 
 def observed(path, **options) -> SpatialMemory:
     """A memory that was shown five frames, whether it kept them or not."""
-    memory = SpatialMemory.create(path, config=mh.config(**options))
+    memory = SpatialMemory.create(path, encoder="colours", config=mh.config(**options))
     for frame in FRAMES:
         memory.observe(frame)
     return memory
@@ -114,7 +114,9 @@ def test_what_the_effects_look_like(tmp_path):
 
 def test_the_gate_keeps_what_its_numbers_ask_for():
     def reasons(**gate) -> list[str]:
-        with SpatialMemory.create(None, config=mh.config(gate={"store_all": False, **gate})) as memory:
+        with SpatialMemory.create(
+            None, encoder="colours", config=mh.config(gate={"store_all": False, **gate})
+        ) as memory:
             return stored(memory)
 
     usual = reasons(novelty=0.3)
@@ -127,7 +129,7 @@ def test_the_gate_keeps_what_its_numbers_ask_for():
 
 def test_the_reserve_is_never_exceeded():
     with SpatialMemory.create(
-        None, config=mh.config(ram_bytes=16 << 20, voxel_size_m=0.02, free_voxel_m=0.32)
+        None, encoder="colours", config=mh.config(ram_bytes=16 << 20, voxel_size_m=0.02, free_voxel_m=0.32)
     ) as memory:
         with pytest.raises(OutOfRoom, match="16 MiB"):
             for i in range(LAP):

@@ -131,7 +131,7 @@ def test_points_lie_on_the_surface_with_normal_colour_and_time(memory):
 
 
 def test_an_empty_memory_has_an_empty_surface():
-    with SpatialMemory.create(None, config=mh.config()) as memory:
+    with SpatialMemory.create(None, encoder="colours", config=mh.config()) as memory:
         assert memory.mesh().vertices_m.shape == (0, 3) and memory.mesh().triangles.shape == (0, 3)
         assert memory.points().position_m.shape == (0, 3)
         assert memory.free_space().state.size == 0

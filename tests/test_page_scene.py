@@ -131,7 +131,7 @@ def test_many_cameras_stay_within_the_bytes(memory, monkeypatch):
 
 
 def test_an_empty_memory_has_a_scene():
-    with SpatialMemory.create(None, config=mh.config()) as empty:
+    with SpatialMemory.create(None, encoder="colours", config=mh.config()) as empty:
         scene = page_scene(empty, LEAST_BYTES)
     assert scene.steps == () and scene.points == 0 and np.isfinite(scene.eye_m).all()
     assert "nothing is stored" in markup.until_html(scene, 1) and "0 stored frames" in markup.page_html(scene)

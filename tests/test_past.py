@@ -325,7 +325,7 @@ def test_the_horizon_is_the_first_frame(path):
         assert memory.horizon == Horizon(1, STAMPS[0])
         memory.forget(frames=[1, 2])
         assert memory.horizon == Horizon(3, STAMPS[2])
-    with SpatialMemory.create(None, config=mh.config()) as empty:
+    with SpatialMemory.create(None, encoder="colours", config=mh.config()) as empty:
         assert empty.horizon is None
 
 

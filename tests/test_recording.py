@@ -81,7 +81,7 @@ def test_a_thing_that_was_moved_between_two_recordings_is_told_as_a_change(tmp_p
         state = scene.truth.state(thing.thing.thing_id)
         boxes.insert(0, (state.box_min_m, state.box_max_m))
         places += _views_of(scene, state)
-    with SpatialMemory.create(tmp_path / "a.mem", config=MemoryConfig(voxel_size_m=0.03)) as memory:
+    with SpatialMemory.create(tmp_path / "a.mem", encoder="colours", config=MemoryConfig(voxel_size_m=0.03)) as memory:
         for visit in ("monday", "tuesday"):
             folder = write_plain_folder(tmp_path / visit, _looks(scene, places))
             for frame in read(folder):

@@ -259,7 +259,10 @@ def test_encoders_that_are_none(path, plain, wrong, error, words):
 def test_a_memory_without_a_file_is_refused():
     with pytest.raises(InvalidValue, match="one made without a path has no file"):
         SpatialMemory.reencode(None, ENCODER)  # type: ignore[arg-type]
-    with SpatialMemory.create(None) as memory, pytest.raises(SpatialMemError, match="ephemeral memory has no file"):
+    with (
+        SpatialMemory.create(None, encoder="colours") as memory,
+        pytest.raises(SpatialMemError, match="ephemeral memory has no file"),
+    ):
         memory.rebuild()
 
 

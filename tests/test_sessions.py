@@ -193,7 +193,7 @@ def plain(folder: Path, numbers: tuple[int, ...]) -> Path:
 )
 def test_a_second_recording_of_the_same_name_is_refused_and_changes_nothing(tmp_path, path, other):
     one, two = plain(tmp_path / "one", (15, 20, 25, 30)), plain(tmp_path / "two", tuple(sorted(other)))
-    with SpatialMemory.create(path) as memory:
+    with SpatialMemory.create(path, encoder="colours") as memory:
         first = [memory.observe(frame) for frame in read(one)]
         before = state(memory)
         for frame in read(two):
@@ -209,7 +209,7 @@ def test_a_second_recording_of_the_same_name_is_refused_and_changes_nothing(tmp_
 def test_a_recording_is_told_by_its_name_where_numbers_and_stamps_say_nothing(tmp_path, path):
     one, two = plain(tmp_path / "one", (0, 5, 10, 15)), plain(tmp_path / "two", (40, 45, 50, 55))
     reader = read(two)
-    with SpatialMemory.create(path) as memory:
+    with SpatialMemory.create(path, encoder="colours") as memory:
         for frame in list(read(one))[:2]:
             memory.observe(frame)
         assert memory.sql("SELECT value FROM meta WHERE key = 'recording:room'") == [(read(one).recording_id,)]
@@ -224,7 +224,7 @@ def test_a_recording_is_told_by_its_name_where_numbers_and_stamps_say_nothing(tm
 
 def test_a_file_that_does_not_say_of_which_recording_it_is_goes_on_and_then_does(tmp_path, path):
     one, two = plain(tmp_path / "one", (0, 5, 10, 15)), plain(tmp_path / "two", (40, 45, 50, 55, 60, 65))
-    with SpatialMemory.create(path) as memory:
+    with SpatialMemory.create(path, encoder="colours") as memory:
         for frame in list(read(one))[:2]:
             memory.observe(frame)
     connection = sqlite3.connect(path)

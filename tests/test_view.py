@@ -22,7 +22,7 @@ UP = np.array((0.0, 0.0, 1.0))
 @pytest.fixture(scope="module")
 def memory(tmp_path_factory):
     path = tmp_path_factory.mktemp("view") / "room.mem"
-    with SpatialMemory.create(path, config=MemoryConfig(voxel_size_m=0.04)) as memory:
+    with SpatialMemory.create(path, encoder="colours", config=MemoryConfig(voxel_size_m=0.04)) as memory:
         for frame in room_frames(12):
             memory.observe(frame)
         memory.declare_up(UP)
@@ -132,7 +132,7 @@ def test_many_hits_unknown_words_and_gone_things_draw(memory):
 
 
 def test_an_empty_memory_draws(tmp_path):
-    with SpatialMemory.create(tmp_path / "a.mem") as memory:
+    with SpatialMemory.create(tmp_path / "a.mem", encoder="colours") as memory:
         assert query_picture(memory, Answer(()), "red").shape[1] == 1200
 
 

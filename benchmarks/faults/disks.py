@@ -81,7 +81,9 @@ def on_a_full_disk(folder: Path) -> Iterator[Row]:
     path = folder / "a.mem"
     with disk.full():
         yield _refused(
-            "create", lambda: SpatialMemory.create(folder / "b.mem"), lambda: not list(folder.glob("b.mem*"))
+            "create",
+            lambda: SpatialMemory.create(folder / "b.mem", encoder="colours"),
+            lambda: not list(folder.glob("b.mem*")),
         )
     memory = made(path, frames[:8], checkpoint_frames=3)
     for number in range(8, 14):
@@ -151,7 +153,7 @@ def on_a_disk_that_cannot_be_written(folder: Path) -> Iterator[Row]:
     yield _refused("open for appending what a killed writer left",
                    lambda: SpatialMemory.open(folder / "killed.mem", "a"), unchanged)  # fmt: skip
     yield _refused("repair", lambda: SpatialMemory.repair(folder / "a.mem"), unchanged)
-    yield _refused("create", lambda: SpatialMemory.create(folder / "new.mem"), unchanged)
+    yield _refused("create", lambda: SpatialMemory.create(folder / "new.mem", encoder="colours"), unchanged)
 
 
 def _asked(path: Path) -> bool:

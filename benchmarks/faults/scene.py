@@ -73,7 +73,7 @@ def config(checkpoint_frames: int = NEVER, **options) -> MemoryConfig:
 
 def made(path: Path | None, frames: list[Frame], budget: ByteBudget | None = None, **options) -> SpatialMemory:
     """An open memory that has stored all of these frames."""
-    memory = SpatialMemory.create(path, config=config(**options), budget=budget)
+    memory = SpatialMemory.create(path, encoder="colours", config=config(**options), budget=budget)
     for frame in frames:
         store(memory, frame)
     return memory

@@ -35,6 +35,8 @@ class Train:
     """of the weights and of the order of things"""
     dense: Literal["regions", "none"] = "regions"
     """none: without supervision of regions and patches, for comparison"""
+    dim: Literal[64, 128] = 64
+    """width of the joint space, and so of the map"""
     houses: int = 120
     """how many are rendered and trained on, of 1000"""
     steps: int = 8000
@@ -82,8 +84,11 @@ class Train:
     def _trainer(self, shards: list[Shard]) -> Trainer:
         from policies.training.encoder import checkpoint
         from policies.training.encoder.loop import TrainConfig, Trainer
+        from spatialmem.perception.tiny.towers import Architecture
 
-        trainer = Trainer(TrainConfig(seed=self.seed, steps=self.steps, dense=self.dense), shards)
+        architecture = Architecture(dim=self.dim)
+        config = TrainConfig(seed=self.seed, steps=self.steps, dense=self.dense, architecture=architecture)
+        trainer = Trainer(config, shards)
         there = checkpoint.exists(self.out)
         if there and not self.resume:
             raise WrongUsage(f"{self.out} holds a run already; go on with --resume, or give another --out")

@@ -1,0 +1,185 @@
+"""What is asked of the fused maps of held-out houses, and when an answer is right; for encoder_map.py."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+import region_cases as cases
+from numpy.typing import NDArray
+
+from policies.training.encoder.held_out import combinations
+from policies.training.encoder.views import HouseViews, ViewConfig
+from sim.house.house import House, make_house
+from sim.house.thing import Thing
+from sim.tasks.naming.frozen import house_config
+from sim.tasks.naming.phrases import SEEN_PIXELS
+from spatialmem.cli.calibration_walks import Walk
+from spatialmem.perception import Encoder, Encoding, TextQuery
+from spatialmem.types import Answer, Hit
+
+WITHIN_M = 0.5
+LEVELS = tuple(np.arange(0.95, 0.0, -0.05).round(2).tolist())
+"""cosines from which voxels may be a hit, tried one after the other until something is found"""
+BEST_GUESS, SHIPPED = "best guess", "as shipped"
+NEVER = "colour and category, never seen together"
+_LOOKS, _CLOSES = 24, 12
+
+
+@final
+class Asking(Encoder):
+    """An encoder as it is, or one that refuses nothing: its score is the cosine, what reaches a level of it is a hit.
+    One memory answers both ways."""
+
+    def __init__(self, bare: Encoder) -> None:
+        self.bare, self.level = bare, None
+
+    level: float | None
+
+    @property
+    def name(self) -> str:
+        return self.bare.name
+
+    @property
+    def dim(self) -> int:
+        return self.bare.dim
+
+    @property
+    def vector_dim(self) -> int:
+        return self.bare.vector_dim
+
+    @property
+    def calibrated(self) -> bool:
+        return self.level is None and self.bare.calibrated
+
+    @property
+    def fingerprint(self) -> str:
+        return self.bare.fingerprint
+
+    @property
+    def min_similarity(self) -> float:
+        return self.bare.min_similarity if self.level is None else self.level
+
+    @property
+    def hit_score(self) -> float:
+        return self.bare.hit_score if self.level is None else self.level
+
+    @property
+    def cosine_decides(self) -> bool:
+        return self.level is not None or self.bare.cosine_decides
+
+    def encode(self, rgb: NDArray[np.uint8]) -> Encoding:
+        return self.bare.encode(rgb)
+
+    def encode_text(self, text: str) -> TextQuery:
+        return self.bare.encode_text(text)
+
+    def encode_crop(self, rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
+        return self.bare.encode_crop(rgb)
+
+    def score(self, features: NDArray[np.float32], query: NDArray[np.float32]) -> NDArray[np.float32]:
+        if self.level is None:
+            return self.bare.score(features, query)
+        length = np.linalg.norm(features, axis=1)
+        cosine = features @ query / np.where(length > 0, length, 1.0)
+        return np.clip(cosine, 0.0, 1.0).astype(np.float32)
+
+    def first(self, way: str, ask: Callable[[], Answer]) -> Hit | None:
+        """The first hit as shipped, or at the highest level that has one."""
+        for self.level in (None,) if way == SHIPPED else LEVELS:
+            hits = ask().hits
+            if hits:
+                return hits[0]
+        return None
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A question to the map of a house, and how its first hit lies."""
+
+    kind: str
+    near: bool
+    """within 0.5 m of the box of a right thing"""
+    on: bool
+    """on one, as the frames of its evidence show it"""
+    chance: float
+    """share of all surface of the walk that lies as near"""
+
+
+def by_text(walk: Walk, house: House, surface_m: NDArray[np.float64], ask: Callable[[str], Hit | None]) -> list[Asked]:
+    """Every phrase about the house that is true of something that was seen well."""
+    found = []
+    for named in walk.named:
+        if named.box_m is None and named.present:
+            kind, things = named.kind, [house.thing(i) for i in sorted(named.true_ids)]
+            if kind == "colour and category" and _never_together(named.text):
+                kind = NEVER
+            found.append(_asked(kind, things, walk, surface_m, ask(named.text)))
+    return found
+
+
+def by_image(
+    walk: Walk, house: House, surface_m: NDArray[np.float64], ask: Callable[[NDArray[np.uint8]], Hit | None]
+) -> list[Asked]:
+    """A crop of a thing from a place where the walk was not; right is that thing, or one that looks the same."""
+    found = []
+    largest = np.zeros(len(house.things) + 1, np.int64)
+    for frame in walk.seen:
+        np.maximum(largest, np.bincount(frame.thing_ids.ravel(), minlength=len(largest)), out=largest)
+    for view_crop, thing in crops(house):
+        if largest[thing.thing_id] < SEEN_PIXELS:
+            continue
+        kin = [t for t in house.things if t.category == thing.category and largest[t.thing_id] >= SEEN_PIXELS]
+        right = [t for t in kin if t.look == thing.look]
+        kind = "of several of its kind" if len(right) < len(kin) else "the only one of its kind"
+        found.append(_asked(kind, right, walk, surface_m, ask(view_crop)))
+    return found
+
+
+def crops(house: House) -> Iterator[tuple[NDArray[np.uint8], Thing]]:
+    """Pictures of things, cut from views that were aimed at them."""
+    config = ViewConfig(size_px=256, hfov_deg=(60.0, 90.0), walks=0, looks=_LOOKS, closes=_CLOSES)
+    for view, _ in HouseViews(house.seed, config, house_config=house_config()).pairs():
+        if (view.instance_ids == view.target).any():
+            yield cases.crop_of(view, view.target), house.thing(view.target)
+
+
+def surface_of(walk: Walk) -> NDArray[np.float64]:
+    """(N, 3) points of all surface that the walk saw, as often as it saw them."""
+    points = []
+    for frame in walk.seen:
+        sight = frame.few
+        rows, columns = np.nonzero(np.isfinite(sight.depth_m))
+        z, camera = sight.depth_m[rows, columns].astype(np.float64), sight.camera
+        local = np.stack([(columns - camera.cx) / camera.fx * z, (rows - camera.cy) / camera.fy * z, z], axis=1)
+        points.append(local @ sight.world_from_camera[:3, :3].T + sight.world_from_camera[:3, 3])
+    return np.concatenate(points)
+
+
+def house_of(walk: Walk) -> House:
+    """The house that was walked through."""
+    return make_house(int(walk.scene_id), house_config())
+
+
+def _asked(kind: str, things: list[Thing], walk: Walk, surface_m: NDArray[np.float64], hit: Hit | None) -> Asked:
+    chance = float((_nearest_m(things, surface_m) <= WITHIN_M).mean())
+    if hit is None:
+        return Asked(kind, False, False, chance)
+    near = bool(_nearest_m(things, hit.position_m[None])[0] <= WITHIN_M)
+    return Asked(kind, near, not walk.things_at(hit).isdisjoint(t.thing_id for t in things), chance)
+
+
+def _nearest_m(things: list[Thing], points_m: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(N,) distance to the nearest of the boxes that stand around the things, 0 inside."""
+    best = np.full(len(points_m), np.inf)
+    for thing in things:
+        corners = thing.corners_m()
+        outside = np.maximum(np.maximum(corners.min(axis=0) - points_m, points_m - corners.max(axis=0)), 0.0)
+        best = np.minimum(best, np.linalg.norm(outside, axis=1))
+    return best
+
+
+def _never_together(text: str) -> bool:
+    return any(text == f"{colour} {category}" for colour, category in combinations())
