@@ -6,7 +6,9 @@ recall of chance. What is neither right nor wrong (an armchair, when asked for a
 a thing is asked of the regions of all other views, and of those of its own kind. All encoders answer the same
 questions; intervals are 95 % over houses drawn again. A question of which `colours` knows no word is answered by
 chance. --trained names artefacts of several training seeds, whose means are the runs of the claims; --without
-names the same network trained without dense supervision."""
+names the same network trained without dense supervision, --wide that with 128 numbers in place of 64. What storage
+costs: patch features are brought to float16, as maps hold them, or to int8 with one scale an image, as logs do, before
+anything is made of them."""
 
 from __future__ import annotations
 
@@ -31,6 +33,7 @@ def options(parser: argparse.ArgumentParser) -> None:
     """Which encoders."""
     parser.add_argument("--trained", nargs="*", default=["tiny"], help="encoders, one a training seed")
     parser.add_argument("--without", nargs="*", default=[], help="the same, trained with --dense none")
+    parser.add_argument("--wide", nargs="*", default=[], help="the same, trained with --dim 128")
     parser.add_argument("--split", default="test", help="test, or develop while choices are made")
 
 
@@ -106,6 +109,22 @@ def claims_of(bench: Bench, texts: dict[str, dict[str, list[list]]], trained: li
             bench.claim(f"gain by dense supervision: {what}", gain, "points", wanted, f"{len(gain)} paired seeds")
 
 
+def storage(bench: Bench, houses: list[cases.House], trained: list[str]) -> None:
+    """What is lost by keeping features in fewer bits, in points of recall at 1 and of mean average precision."""
+    rows: list[list[Any]] = []
+    for spec in trained:
+        encoder = load_encoder(spec)
+        exact = [cases.by_text(encoder, house, features_of(encoder, house)) for house in houses]
+        for name, kept in (("float16", cases.as_halves), ("int8", cases.as_bytes)):
+            now = [cases.by_text(encoder, house, cases.region_features(encoder, house, kept)) for house in houses]
+            for what in ("category", "colour and category"):
+                pairs = [(a[what], b[what]) for a, b in zip(exact, now, strict=True) if what in a]
+                lost = [[[one[k] - two[k] for one, two in zip(a, b, strict=True)] for a, b in pairs] for k in (0, 1)]
+                rows.append([spec, name, what, *(interval(values) for values in lost)])
+    columns = ["encoder", "kept as", "asked for", "recall at 1 lost, points", "mean average precision lost, points"]
+    bench.table("what storage costs", columns, rows)
+
+
 def main() -> None:
     bench = Bench(__file__, "Text and image to region, on held-out houses", __doc__, options, [_parts()])
     seeds = held_out.houses(bench.options.split)[: QUICK_HOUSES if bench.quick else HOUSES]
@@ -115,7 +134,7 @@ def main() -> None:
         bench.progress(f"house {seed}: {len(houses[-1].views)} views, {len(houses[-1].codes)} regions")
     trained, without = list(bench.options.trained), list(bench.options.without)
     texts, images, names = {}, {}, {}
-    for spec in dict.fromkeys([*trained, *without, "colours"]):
+    for spec in dict.fromkeys([*trained, *without, *bench.options.wide, "colours"]):
         encoder = load_encoder(spec)
         texts[spec] = collect(encoder, houses, cases.by_text)
         images[spec] = collect(encoder, houses, cases.by_image)
@@ -128,6 +147,7 @@ def main() -> None:
         [what, *(interval(names[s][what]) if what in names[s] else "" for s in names)] for what in names[trained[0]]
     ]
     bench.table("best of all names of kinds is right, % of regions", ["regions", *names], rows)
+    storage(bench, houses, trained)
     bench.detail("encoders", {spec: load_encoder(spec).fingerprint for spec in texts})
     bench.detail("held_out", held_out.SHA256)
     bench.finish()

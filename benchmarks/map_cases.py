@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from policies.training.encoder.held_out import combinations
 from policies.training.encoder.views import HouseViews, ViewConfig
-from sim.house.house import House, make_house
+from sim.house import House, make_house
 from sim.house.thing import Thing
 from sim.tasks.naming.frozen import house_config
 from sim.tasks.naming.phrases import SEEN_PIXELS

@@ -15,6 +15,7 @@ from sim.house.materials import Pattern
 from sim.house.thing import CATEGORIES, GROUPS
 from spatialmem.perception import Encoder
 from spatialmem.perception.projection import unit_rows
+from spatialmem.store.codec import decode_features, encode_features
 
 LEAST_SHARE = 0.003
 """of a picture that a region covers, to be asked for"""
@@ -136,11 +137,28 @@ def plain_text(row: tuple[int, ...]) -> str:
     return text
 
 
-def region_features(encoder: Encoder, house: House) -> NDArray[np.float32]:
+def as_floats(dense: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Patch features as the encoder gives them."""
+    return dense
+
+
+def as_halves(dense: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Patch features after they were float16, as in a map."""
+    return dense.astype(np.float16).astype(np.float32)
+
+
+def as_bytes(dense: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Patch features after they were int8 with one scale an image, as in a log."""
+    return decode_features(encode_features(dense))
+
+
+def region_features(
+    encoder: Encoder, house: House, kept: Callable[[NDArray[np.float32]], NDArray[np.float32]] = as_floats
+) -> NDArray[np.float32]:
     """(R, D) unit rows: the mean feature of the patches a region covers, each by the share that it covers."""
     rows = []
     for n, view in enumerate(house.views):
-        dense = encoder.encode(view.rgb).dense
+        dense = kept(encoder.encode(view.rgb).dense)
         rows.append(_pooled(dense, view.instance_ids, house.region_thing[house.region_view == n]))
     return np.concatenate(rows)
 

@@ -35,7 +35,7 @@ def checked_creation(path: Any, encoder: Any, config: Any) -> MemoryConfig:
 def checked_encoder(encoder: Any) -> str | Encoder:
     """The encoder that a memory is made with or moved to."""
     if not isinstance(encoder, (str, Encoder)):
-        raise InvalidValue(f'encoder must be a name or an Encoder; given {described(encoder)}; use "colours", say')
+        raise InvalidValue(f'encoder must be a name or an Encoder; given {described(encoder)}; use "tiny", say')
     return encoder
 
 

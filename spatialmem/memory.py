@@ -29,7 +29,7 @@ from spatialmem.keeper import Keeper
 from spatialmem.layers import Layers, Prepared
 from spatialmem.log_entry import Keyframe, LogEntry
 from spatialmem.map_epoch import MapEpoch
-from spatialmem.perception import Encoder, load_encoder
+from spatialmem.perception import DEFAULT_ENCODER, Encoder, load_encoder
 from spatialmem.reencoding import Reencoded, fingerprint_of, reencode
 from spatialmem.report import described_memory
 from spatialmem.revisions import PoseCorrection, correct_poses, poses_at
@@ -61,7 +61,7 @@ class SpatialMemory(Joining, Travelling):
 
     @classmethod
     def create(
-        cls, path: str | Path | None, encoder: str | Encoder = "colours", config: MemoryConfig | None = None,
+        cls, path: str | Path | None, encoder: str | Encoder = DEFAULT_ENCODER, config: MemoryConfig | None = None,
         budget: ByteBudget | int | str | None = None,
     ) -> SpatialMemory:  # fmt: skip
         """A new, empty memory.

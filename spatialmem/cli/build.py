@@ -32,7 +32,7 @@ class Build:
     out: Path
     """the memory file to make (or, with --append, to go on with)"""
     encoder: str | None = None
-    """gives pixels meaning: colours, or open_clip:MODEL/WEIGHTS (default colours; fixed once the file exists)"""
+    """gives pixels meaning: tiny, colours, or open_clip:MODEL/WEIGHTS (default tiny; fixed once the file exists)"""
     voxel_size_m: float | None = None
     """edge of a surface voxel, metres (default 0.02; fixed once the file exists)"""
     max_depth_m: float | None = None
@@ -114,8 +114,9 @@ class Build:
 
     def _created(self, path: Path) -> SpatialMemory:
         from spatialmem.memory import SpatialMemory
+        from spatialmem.perception import DEFAULT_ENCODER
 
-        return SpatialMemory.create(path, self.encoder or "colours", self._config())
+        return SpatialMemory.create(path, self.encoder or DEFAULT_ENCODER, self._config())
 
     def _opened(self) -> SpatialMemory:
         from spatialmem.memory import SpatialMemory

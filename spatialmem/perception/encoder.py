@@ -19,6 +19,9 @@ ENCODERS: dict[str, str] = {
 }
 """Encoders of this package, name -> "module:Class"; imported only when asked for."""
 
+DEFAULT_ENCODER = "tiny"
+"""The one of a memory that was made without naming one."""
+
 ENTRY_POINTS = "spatialmem.encoders"
 """Entry-point group in which installed packages offer encoders of their own."""
 
