@@ -64,6 +64,11 @@ def _not_searched(found: Candidates) -> str:
             f"{found.left_out} voxel blocks on file may hold more, and there was no room to read them: name a smaller "
             "place"
         )
+    if found.unscored:
+        parts.append(
+            f"{found.unscored} surface voxels are somewhat like what is asked, and were too many to be scored: name a "
+            "smaller place"
+        )
     if found.without_feature:
         parts.append(f"{found.without_feature} surface voxels hold no feature yet: their frames were not encoded")
     return "; ".join(parts)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import synthetic as room
 
+from spatialmem.answering import _not_searched
 from spatialmem.retrieval import sifting
 from spatialmem.voxels.search import Filter
 
@@ -41,7 +42,8 @@ def test_of_too_many_the_most_similar_are_scored(found, monkeypatch):
     kept = sifting.sifted(candidates, lambda features: np.ones(len(features), np.float32), 0.5)
     places = candidates.places()
     best = np.sort(candidates.similarity(candidates.rows(places)))[-100:]
-    assert len(kept) == 100
+    assert len(kept) == 100 and kept.unscored == len(places) - 100
+    assert f"{kept.unscored} surface voxels" in _not_searched(kept) and _not_searched(candidates) == ""
     np.testing.assert_array_equal(np.sort(kept.similarity(kept.rows(kept.places()))), best)
 
 

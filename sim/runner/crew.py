@@ -178,7 +178,8 @@ class Crew:
                 if row is not None and hand.index is not None:
                     yield self._done(hand, row, "dead" in said, todo)
             for hand in list(self._hands):
-                if hand.index is not None and (reason := hand.stalled(self._plan.act_timeout_s)):
+                busy = hand.ready and hand.index is not None  # one that never was ready ends the run, in `_listen`
+                if busy and (reason := hand.stalled(self._plan.act_timeout_s)):
                     yield self._done(hand, hand.lost(reason), True, todo)
 
     def _done(self, hand: _Hand, row: dict[str, Any], gone: bool, todo: deque[Job]) -> tuple[int, dict[str, Any]]:

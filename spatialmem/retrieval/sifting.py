@@ -24,8 +24,8 @@ _AT_ONCE = 1 << 15
 def sifted(found: Candidates, score: Callable[[NDArray[np.float32]], NDArray[np.float32]], least: float) -> Candidates:
     """The candidates whose feature has a score of at least `least`."""
     places = found.places()
-    rows = found.rows(places)
-    if len(rows) > MOST:
+    rows, unscored = found.rows(places), max(0, len(places) - MOST)
+    if unscored:
         similarity = found.similarity(rows)
         best = np.sort(np.argpartition(-similarity, MOST)[:MOST])
         places, rows = places[best], rows[best]
@@ -33,7 +33,7 @@ def sifted(found: Candidates, score: Callable[[NDArray[np.float32]], NDArray[np.
     for start in range(0, len(rows), _AT_ONCE):
         part = slice(start, start + _AT_ONCE)
         kept[part] = score(found.features(rows[part])) >= least
-    return only(found, places[kept])
+    return replace(only(found, places[kept]), unscored=unscored)
 
 
 def only(found: Candidates, places: NDArray[np.int64]) -> Candidates:

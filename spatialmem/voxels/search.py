@@ -43,6 +43,8 @@ class Candidates:
     """(K, 8) the candidates of each block as a set of voxels (bits.py), at least one"""
     left_out: int = 0
     """blocks that may hold more and were not looked at"""
+    unscored: int = 0
+    """candidates that were too many to be scored by themselves, the least similar ones"""
 
     def places(self) -> NDArray[np.int64]:
         """(N,) places of all candidates, ascending."""

@@ -122,9 +122,11 @@ class ShelvedSurface:
         """A view through more than fits. It takes much beside the blocks; what others have freed before goes first."""
         give_back()
         view = FarView(self._here.pools, self._keys, self._here.grid, map_from_camera, camera, features)
-        for _ in view.parts():
-            self._see(view)
-        give_back()
+        try:
+            for _ in view.parts():
+                self._see(view)
+        finally:
+            give_back()
         return view.view()
 
     def _see(self, view: FarView) -> None:
