@@ -27,7 +27,7 @@ def recording(tmp_path_factory):
 @pytest.fixture(scope="module")
 def memory(recording, tmp_path_factory):
     path = tmp_path_factory.mktemp("memory") / "room.mem"
-    run("build", recording, "--out", path, "--quiet")
+    run("build", recording, "--out", path, "--encoder", "colours", "--quiet")
     return path
 
 

@@ -180,7 +180,7 @@ def test_what_cannot_be_is_refused_before_anything_is_replaced(tmp_path, monkeyp
 
 def test_the_demo_needs_no_extra(tmp_path):
     """In a process of its own: what is imported already hides what is asked for."""
-    extras = ("trimesh", "gymnasium", "av", "rerun", "viser", "open_clip", "safetensors", "rosbags", "lzfse", "pyarrow")
+    extras = ("trimesh", "gymnasium", "av", "rerun", "viser", "open_clip", "rosbags", "lzfse", "pyarrow")
     script = (
         f"import sys; sys.modules.update(dict.fromkeys({extras!r}))\n"
         "from spatialmem.cli import main\n"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 
 from benchmarks import region_cases
 from policies.training.encoder import claims, held_out
@@ -33,6 +34,21 @@ def test_it_is_small_and_says_what_it_is(encoder):
     assert (folder / CARD).stat().st_size > 1000
     assert len(encoder.words) <= MOST_WORDS
     assert (encoder.name, encoder.dim) == ("tiny", 64)
+
+
+def test_features_are_the_same_to_the_last_bit_at_one_and_two_threads_and_torch_keeps_its_own(encoder, house):
+    before, found = torch.get_num_threads(), []
+    try:
+        for threads in (1, 2):
+            torch.set_num_threads(threads)
+            seen = encoder.encode(house.views[0].rgb)
+            found.append(
+                (seen.dense.tobytes(), seen.vector.tobytes(), encoder.encode_crop(house.views[1].rgb).tobytes())
+            )
+            assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)
+    assert found[0] == found[1]
 
 
 def test_it_was_trained_without_what_is_held_out():
