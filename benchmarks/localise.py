@@ -1,15 +1,17 @@
 """Frames found in a map without their poses, and sessions placed in it by them.
 
-A memory is built from one half of a recording (encoder `colours`, default configuration); the frames of the other half
-are localised in it, and so are frames of the other recordings, which must be answered with nothing. Two splits: every
-other frame, and the first half against the second; frames of which less than half of the readings lie in the map do not
-count. Errors are distances from the recording's own poses, which are estimates of others and off themselves.
+A memory is built from one half of a recording (default encoder and configuration; --encoder names another); the frames
+of the other half are localised in it, and so are frames of the other recordings, which must be answered with nothing.
+Two splits: every other frame, and the first half against the second; frames of which less than half of the readings lie
+in the map do not count. Errors are distances from the recording's own poses, which are estimates of others and off
+themselves.
 Sessions: the other half in a world of its own, placed by `localize_session` from frames all over it; so are the other
 recordings, which must be refused. Off is how far the place puts the frames of the session from the recording's poses.
 """
 
 from __future__ import annotations
 
+import argparse
 import statistics
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -26,6 +28,7 @@ from recordings import available, frames_of, label
 from spatialmem import SpatialMemory
 from spatialmem.geometry import exp_so3, inverse, make_transform, pose_difference
 from spatialmem.localise.consensus import spread_order
+from spatialmem.perception import DEFAULT_ENCODER
 from spatialmem.types import Frame
 
 NEAR, WIDE = (0.05, 5.0), (0.25, 10.0)
@@ -61,6 +64,11 @@ SPLITS = {
 }
 
 
+def options(parser: argparse.ArgumentParser) -> None:
+    """Which encoder."""
+    parser.add_argument("--encoder", default=DEFAULT_ENCODER)
+
+
 def between(a: NDArray[np.float64], b: NDArray[np.float64]) -> Error:
     """Of two poses (4, 4)."""
     distance, angle = pose_difference(a, b)
@@ -73,11 +81,11 @@ def spread(frames: Sequence[Frame], most: int) -> list[Frame]:
 
 
 @contextmanager
-def memory_of(frames: Sequence[Frame]) -> Iterator[SpatialMemory]:
+def memory_of(frames: Sequence[Frame], encoder: str) -> Iterator[SpatialMemory]:
     """A memory of these frames, on file."""
     with (
         tempfile.TemporaryDirectory() as folder,
-        SpatialMemory.create(Path(folder) / "m.mem", encoder="colours") as memory,
+        SpatialMemory.create(Path(folder) / "m.mem", encoder=encoder) as memory,
     ):
         for frame in frames:
             memory.observe(frame)
@@ -125,7 +133,7 @@ def localise_all(bench: Bench, recordings: dict[str, list[Frame]], rows: list[li
         for title, split in SPLITS.items():
             bench.progress(f"localise {label(name)}, {title}")
             built, asked = split(frames)
-            with memory_of(built) as memory:
+            with memory_of(built, bench.options.encoder) as memory:
                 asked = [f for f in asked if overlaps(memory, f)]
                 memory.localize(built[0])  # compile
                 found = localised(memory, asked)
@@ -177,7 +185,7 @@ def place_sessions(bench: Bench, recordings: dict[str, list[Frame]], rows: list[
         for title, split in SPLITS.items():
             bench.progress(f"sessions of {label(name)}, {title}")
             built, asked = split(frames)
-            with memory_of(built) as memory:
+            with memory_of(built, bench.options.encoder) as memory:
                 start = clock()
                 found = memory.localize_session(spread_first(session_of(asked)))
                 seconds = clock() - start
@@ -196,7 +204,7 @@ def place_sessions(bench: Bench, recordings: dict[str, list[Frame]], rows: list[
 
 
 def main() -> None:
-    bench = Bench(__file__, "Frames localised in a map, and sessions placed in it", __doc__)
+    bench = Bench(__file__, "Frames localised in a map, and sessions placed in it", __doc__, options)
     most = QUICK_FRAMES if bench.quick else None
     recordings = {name: frames_of(name, most) for name in available(bench, (KITCHEN, TUM, REDWOOD))}
     found: list[list[Any]] = []

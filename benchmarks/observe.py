@@ -1,4 +1,4 @@
-"""`observe` with the encoder `colours` on 640x480 recordings, reading and decoding the files included.
+"""`observe` with the default encoder (or that of --encoder) on 640x480 recordings, reading and decoding included.
 
 Each recording goes into a new memory file: once with every frame stored, once at the default gate, in turn. The time
 of a frame runs from asking the reader for it to the return of `observe`; frames a second are frames over the sum of
@@ -9,6 +9,7 @@ lap is compared with the second, so that both show the same views.
 
 from __future__ import annotations
 
+import argparse
 import math
 import statistics
 import tempfile
@@ -23,6 +24,7 @@ from recordings import available, frames_of, label, reader, restamped
 
 from spatialmem import SpatialMemory
 from spatialmem.config import GateConfig, MemoryConfig
+from spatialmem.perception import DEFAULT_ENCODER
 from spatialmem.types import Frame, Stored
 
 RECORDINGS = (KITCHEN, TUM, REDWOOD)
@@ -30,6 +32,11 @@ GATES = {"every frame": GateConfig(store_all=True), "default gate": GateConfig()
 QUICK_FRAMES = 12
 LONG, QUICK_LONG = 5000, 500
 _APART_M = 30.0
+
+
+def options(parser: argparse.ArgumentParser) -> None:
+    """Which encoder."""
+    parser.add_argument("--encoder", default=DEFAULT_ENCODER)
 
 
 def some_frames(name: str, most: int | None) -> Iterator[tuple[float, Frame]]:
@@ -44,11 +51,11 @@ def some_frames(name: str, most: int | None) -> Iterator[tuple[float, Frame]]:
         number += 1
 
 
-def one_build(name: str, gate: GateConfig, folder: Path, most: int | None) -> dict[str, Any]:
+def one_build(name: str, gate: GateConfig, folder: Path, most: int | None, encoder: str) -> dict[str, Any]:
     """One recording into one new file."""
     path = folder / "memory.mem"
     decode, observe, stored = [], [], 0
-    with SpatialMemory.create(path, encoder="colours", config=MemoryConfig(gate=gate)) as memory:
+    with SpatialMemory.create(path, encoder=encoder, config=MemoryConfig(gate=gate)) as memory:
         for decoding, frame in some_frames(name, most):
             start = clock()
             stored += isinstance(memory.observe(frame), Stored)
@@ -67,7 +74,9 @@ def builds(bench: Bench, name: str, folder: Path) -> dict[str, list[dict[str, An
     for run in range(bench.runs):
         order = list(GATES) if run % 2 == 0 else list(GATES)[::-1]
         for gate in order:
-            found[gate].append(one_build(name, GATES[gate], folder, QUICK_FRAMES if bench.quick else None))
+            found[gate].append(
+                one_build(name, GATES[gate], folder, QUICK_FRAMES if bench.quick else None, bench.options.encoder)
+            )
     return found
 
 
@@ -104,7 +113,7 @@ def long_run(bench: Bench, names: list[str], folder: Path) -> dict[str, Any]:
     lap = lap_of(names, QUICK_FRAMES if bench.quick else None)
     count, taken, resident = QUICK_LONG if bench.quick else LONG, [], []
     with SpatialMemory.create(
-        folder / "long.mem", encoder="colours", config=MemoryConfig(gate=GateConfig(store_all=True))
+        folder / "long.mem", encoder=bench.options.encoder, config=MemoryConfig(gate=GateConfig(store_all=True))
     ) as memory:
         for number, name in enumerate(names):
             place = np.eye(4)
@@ -160,13 +169,15 @@ def slope(values: list[float]) -> float:
 
 
 def main() -> None:
-    bench = Bench(__file__, "`observe` end to end with `colours`, 640x480", __doc__)
+    bench = Bench(__file__, "`observe` end to end, 640x480", __doc__, options)
     names, rows = available(bench, RECORDINGS), []
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         for name in names:
             bench.progress(label(name))
-            one_build(name, GATES["every frame"], folder, 3)  # compiles or loads the kernels of library and reader
+            one_build(
+                name, GATES["every frame"], folder, 3, bench.options.encoder
+            )  # compiles or loads the kernels of library and reader
             report_builds(bench, name, builds(bench, name, folder), rows)
         bench.table(
             "a frame, ms (median of runs, min .. max)",
