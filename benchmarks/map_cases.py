@@ -22,7 +22,7 @@ from spatialmem.types import Answer, Hit
 
 WITHIN_M = 0.5
 LEVELS = tuple(np.arange(0.95, 0.0, -0.05).round(2).tolist())
-"""cosines from which voxels may be a hit, tried one after the other until something is found"""
+"""cosines from which voxels may be a hit, falling"""
 BEST_GUESS, SHIPPED = "best guess", "as shipped"
 NEVER = "colour and category, never seen together"
 _LOOKS, _CLOSES = 24, 12
@@ -88,11 +88,19 @@ class Asking(Encoder):
 
     def first(self, way: str, ask: Callable[[], Answer]) -> Hit | None:
         """The first hit as shipped, or at the highest level that has one."""
-        for self.level in (None,) if way == SHIPPED else LEVELS:
+        if way == SHIPPED:
+            self.level = None
+            return next(iter(ask().hits), None)
+        best, low, high = None, 0, len(LEVELS)
+        while low < high:  # what has a hit at one level has one at all lower ones
+            middle = (low + high) // 2
+            self.level = LEVELS[middle]
             hits = ask().hits
             if hits:
-                return hits[0]
-        return None
+                best, high = hits[0], middle
+            else:
+                low = middle + 1
+        return best
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ with SpatialMemory.create(arguments.out) as memory:
     print(recording.report)
 
 with SpatialMemory.open(arguments.out) as memory:  # "r": nothing in the folder changes
-    for question in ("red chair", "blue", "something purple"):
+    for question in ("yellow cup", "blue", "something purple"):
         answer = memory.query(question, top=3)
         print(f"{question}: {len(answer)} found")
         for hit in answer:

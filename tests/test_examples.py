@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 EXAMPLES = sorted((ROOT / "examples").glob("[0-9]*.py"))
 CASES = {
-    "01_build_and_ask": (["--every", "6"], r"red chair: [1-9](.|\n)*something purple: 0 found"),
+    "01_build_and_ask": (["--every", "6"], r"yellow cup: [1-9](.|\n)*something purple: 0 found"),
     "02_own_reader": ([], r"8 frames, [1-8] stored\nblue things at \[\[0\.\d"),
     "03_render_view": (["--every", "6"], r"surface in [3-9]\d % of the pixels"),
     "04_live_loop": (["--frames", "12"], r"after \d+ frames: blue at \[\[0\.\d"),
@@ -46,7 +46,7 @@ def test_the_readme_runs(tmp_path):
     command = [sys.executable, "-W", "error", str(script)]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=200, check=False)
     assert done.returncode == 0, done.stderr
-    assert "not seen since" in done.stdout and done.stdout.endswith("[2]\n")
+    assert "[2.11 1.45 0.85]" in done.stdout and done.stdout.endswith("[2]\n")
 
 
 PAGES = ("README.md", "docs/index.md", "docs/cli.md", "docs/view.md", "docs/environments.md", "assets/README.md")

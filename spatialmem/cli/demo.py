@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from spatialmem.memory import SpatialMemory
 
 RECORDING = "kitchenette"
-QUESTIONS = ("red chair", "blue box", "something purple")
+QUESTIONS = ("yellow cup", "something red", "something purple")
 """two things that are in the room, and one that is not"""
 
 
@@ -110,7 +110,7 @@ def demo_recording() -> Path:
 
 def _next(path: Path, pictures: list[Path], seconds: float) -> str:
     lines = [f"done in {seconds} s; look at", *(f"  {picture}" for picture in pictures), "and go on with"]
-    lines.append(f'  spatialmem query {path} "yellow cup" --picture {path.parent}/cup.png')
+    lines.append(f'  spatialmem query {path} "blue" --picture {path.parent}/blue.png')
     lines.append(f"  spatialmem export {path} --mesh {path.parent}/room.ply --map {path.parent}/map")
     lines.append("  spatialmem build YOUR_RECORDING --out yours.mem")
     return "\n".join(lines)
