@@ -1,8 +1,9 @@
-"""What carries over to real cameras: each recording is remembered whole by each encoder, voxels of 2 cm, and asked for
-things that it shows and for things that it does not. A first hit is right when it lies, in a frame where the thing was
-marked by eye (benchmarks/real_things.json), in its box and within 15 cm of the surface there. `best guess` refuses
-nothing, `as shipped` is the answer of `query` with the shipped calibration, which was fitted on made-up houses. Few
-questions: a look, not a statistic. --pictures FOLDER draws the best guesses of the first encoder."""
+"""What carries over to real cameras: each recording is remembered whole by each encoder, voxels of 2 cm, and asked
+for things that it shows and for things that it does not. A first hit is right when it lies, in a frame where the
+thing was marked by eye (benchmarks/real_things.json), in its box and within 15 cm of the surface there. `best guess`
+refuses nothing, `as shipped` is the answer of `query` with the shipped calibration, which was fitted on made-up
+houses. Chance: the share of the surface shown that would be right. Few questions, several of them about the same
+thing: a look, not a statistic. --pictures FOLDER draws the best guesses of the first encoder."""
 
 from __future__ import annotations
 
@@ -15,7 +16,7 @@ from typing import Any
 import cv2
 import map_cases as cases
 import numpy as np
-from common import Bench, Wanted
+from common import SEED, Bench, Wanted
 from numpy.typing import NDArray
 from recordings import available, frames_of, label
 
@@ -26,6 +27,8 @@ from spatialmem.types import Frame, Hit
 THINGS = Path(__file__).with_name("real_things.json")
 SIZE = (640, 480)
 NEAR_M = 0.15
+POINTS = 1500
+QUICK = ("tum_fr1_rpy_a",)
 TILE = (320, 240)
 
 
@@ -64,7 +67,22 @@ def _in_box(point_m: NDArray[np.float64], frame: Frame, box: list[float]) -> boo
         return False
     around = depth_m(frame)[max(0, int(v) - 2) : int(v) + 3, max(0, int(u) - 2) : int(u) + 3]
     known = around[np.isfinite(around) & (around > 0)]
-    return len(known) == 0 or bool(np.abs(known - z).min() < NEAR_M)
+    return len(known) > 0 and bool(np.abs(known - z).min() < NEAR_M)
+
+
+def chance(frames: list[Frame], boxes: list[list[float]]) -> float:
+    """Share of the surface that the recording shows which would be right."""
+    rng, right = np.random.default_rng(SEED), []
+    for _ in range(POINTS):
+        frame = frames[int(rng.integers(len(frames)))]
+        pose, camera, depth = frame.world_from_camera, frame.camera, depth_m(frame)
+        v, u = int(rng.integers(depth.shape[0])), int(rng.integers(depth.shape[1]))
+        z = float(depth[v, u])
+        if pose is not None and np.isfinite(z) and z > 0:
+            local = np.array(((u - camera.cx) / camera.fx * z, (v - camera.cy) / camera.fy * z, z))
+            point = pose[:3, :3] @ local + pose[:3, 3]
+            right.append(any(_in_box(point, frames[int(box[0])], box[1:]) for box in boxes))
+    return float(np.mean(right))
 
 
 def depth_m(frame: Frame) -> NDArray[np.float32]:
@@ -117,15 +135,17 @@ def sheet(told: list[Told], frames: list[Frame]) -> NDArray[np.uint8]:
 
 def main() -> None:
     bench = Bench(__file__, "Words on real recordings", __doc__, options, [Path(cases.__file__), THINGS])
-    names = available(bench, [n for n in json.loads(THINGS.read_text(encoding="utf-8")) if n != "about"])
+    known = json.loads(THINGS.read_text(encoding="utf-8"))
+    names = available(bench, QUICK if bench.quick else [name for name in known if name != "about"])
     rows: list[list[Any]] = []
     said: list[list[Any]] = []
     shares: dict[str, list[bool]] = {}
     for name in names:
-        frames = frames_of(name, 12 if bench.quick else None)
+        frames = frames_of(name)
+        by_chance = 100.0 * float(np.mean([chance(frames, boxes) for boxes in known[name]["present"].values()]))
         for spec in bench.options.encoders:
             told = judge(name, spec, frames)
-            things = json.loads(THINGS.read_text(encoding="utf-8"))[name]
+            things = known[name]
             for way in (cases.BEST_GUESS, cases.SHIPPED):
                 mine = [one for one in told if one.way == way]
                 present = [one for one in mine if one.text in things["present"]]
@@ -133,7 +153,8 @@ def main() -> None:
                 right = [one.text for one in present if one.right]
                 false = [one.text for one in absent if one.hit is not None]
                 rows.append([label(name), spec, way, f"{len(right)} of {len(present)}", ", ".join(right),
-                             f"{len(false)} of {len(absent)}" if absent else "", ", ".join(false)])  # fmt: skip
+                             f"{by_chance:.0f} %", f"{len(false)} of {len(absent)}" if absent else "",
+                             ", ".join(false)])  # fmt: skip
                 shares.setdefault(f"{spec}, {way}", []).extend(bool(one.right) for one in present)
                 if absent:
                     shares.setdefault(f"{spec}, absent", []).extend(one.hit is not None for one in absent)
@@ -147,7 +168,7 @@ def main() -> None:
     for what, values in shares.items():
         of = "absent things answered" if what.endswith("absent") else "first hit right"
         bench.claim(f"{of}: {what}", 100.0 * float(np.mean(values)), "%", Wanted(), f"of {len(values)}")
-    columns = ["recording", "encoder", "way", "right", "these", "absent ones answered", "these"]
+    columns = ["recording", "encoder", "way", "right", "these", "chance", "absent ones answered", "these"]
     bench.table("first hits", columns, rows)
     bench.detail("answers", said)
     bench.finish()

@@ -1,11 +1,12 @@
 """A memory without a file, for training loops: 128x128 frames of a table top in a workspace of one metre, one thread.
 
-Analytic frames with 1 mm of depth noise from a camera that circles a table with four balls; encoder `colours` on
-every frame, every frame kept, voxels of 5 and 10 mm. Each run is one episode after `reset()`.
+Analytic frames with 1 mm of depth noise from a camera that circles a table with four balls; encoder `colours` (or
+that of --encoder) on every frame, every frame kept, voxels of 5 and 10 mm. Each run is one episode after `reset()`.
 """
 
 from __future__ import annotations
 
+import argparse
 import os
 
 from common import SEED, Bench, Wanted, cell, clock, percentile
@@ -21,6 +22,11 @@ EPISODE, QUICK_EPISODE = 240, 40
 WORKSPACE_M = (-0.5, -0.5, -0.2, 0.5, 0.5, 0.8)
 
 
+def options(parser: argparse.ArgumentParser) -> None:
+    """Which encoder."""
+    parser.add_argument("--encoder", default="colours")
+
+
 def episode(memory: SpatialMemory, frames: list[Frame]) -> tuple[list[float], float]:
     """Milliseconds of each `observe`, and of the `reset` after them."""
     taken = []
@@ -34,7 +40,7 @@ def episode(memory: SpatialMemory, frames: list[Frame]) -> tuple[list[float], fl
 
 
 def main() -> None:
-    bench = Bench(__file__, "Ephemeral mode: `observe` at 128x128 and `reset()`", __doc__)
+    bench = Bench(__file__, "Ephemeral mode: `observe` at 128x128 and `reset()`", __doc__, options)
     from spatialmem.voxels.dispatch import DISPATCHER
 
     if hasattr(os, "sched_setaffinity"):
@@ -45,7 +51,7 @@ def main() -> None:
         config = MemoryConfig(
             voxel_size_m=voxel_m, workspace_m=WORKSPACE_M, max_depth_m=2.0, gate=GateConfig(store_all=True)
         )
-        with SpatialMemory.create(None, encoder="colours", config=config) as memory:
+        with SpatialMemory.create(None, encoder=bench.options.encoder, config=config) as memory:
             episode(memory, frames[:5])  # compiles or loads the kernels
             bench.progress(f"{voxel_m * 1e3:.0f} mm")
             runs = [episode(memory, frames) for _ in range(bench.runs)]

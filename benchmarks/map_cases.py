@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import final
 
 import numpy as np
@@ -113,7 +113,7 @@ class Asked:
     on: bool
     """on one, as the frames of its evidence show it"""
     chance: float
-    """share of all surface of the walk that lies as near"""
+    """share of all surface of the walk that lies as near; for one of several of its kind, that of the right ones"""
 
 
 def by_text(walk: Walk, house: House, surface_m: NDArray[np.float64], ask: Callable[[str], Hit | None]) -> list[Asked]:
@@ -131,7 +131,7 @@ def by_text(walk: Walk, house: House, surface_m: NDArray[np.float64], ask: Calla
 def by_image(
     walk: Walk, house: House, surface_m: NDArray[np.float64], ask: Callable[[NDArray[np.uint8]], Hit | None]
 ) -> list[Asked]:
-    """A crop of a thing from a place where the walk was not; right is that thing, or one that looks the same."""
+    """A crop of a thing as another camera sees it; right is that thing, or one that looks the same."""
     found = []
     largest = np.zeros(len(house.things) + 1, np.int64)
     for frame in walk.seen:
@@ -141,8 +141,10 @@ def by_image(
             continue
         kin = [t for t in house.things if t.category == thing.category and largest[t.thing_id] >= SEEN_PIXELS]
         right = [t for t in kin if t.look == thing.look]
-        kind = "of several of its kind" if len(right) < len(kin) else "the only one of its kind"
-        found.append(_asked(kind, right, walk, surface_m, ask(view_crop)))
+        asked = _asked("the only look of its kind", right, walk, surface_m, ask(view_crop))
+        if len(right) < len(kin):
+            asked = replace(asked, kind="of several of its kind", chance=len(right) / len(kin))
+        found.append(asked)
     return found
 
 
@@ -180,11 +182,12 @@ def _asked(kind: str, things: list[Thing], walk: Walk, surface_m: NDArray[np.flo
 
 
 def _nearest_m(things: list[Thing], points_m: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(N,) distance to the nearest of the boxes that stand around the things, 0 inside."""
+    """(N,) distance to the nearest of the things' boxes, 0 inside."""
     best = np.full(len(points_m), np.inf)
     for thing in things:
-        corners = thing.corners_m()
-        outside = np.maximum(np.maximum(corners.min(axis=0) - points_m, points_m - corners.max(axis=0)), 0.0)
+        low, high = thing.shape.box_m
+        local = (points_m - thing.world_from_thing[:3, 3]) @ thing.world_from_thing[:3, :3]
+        outside = np.maximum(np.maximum(low - local, local - high), 0.0)
         best = np.minimum(best, np.linalg.norm(outside, axis=1))
     return best
 

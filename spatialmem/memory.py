@@ -68,7 +68,8 @@ class SpatialMemory(Joining, Travelling):
 
         Args:
             path: the file to make; an existing one is refused. None: ephemeral, without a file and without
-                encoding what it is shown (for training loops; see `reset`).
+                packing the images it is shown (for training loops; see `reset`). Where each millisecond counts, name
+                "colours": "tiny" takes 3 ms for 128 x 128 pixels.
             encoder: name (docs/encoders.md) or instance of the encoder that gives voxels their features.
             config: the numbers of the memory; they are kept in the file.
             budget: bounds on RAM and file, `ByteBudget(ram, file)` or one figure for both, such as "2 GB"; instead of
