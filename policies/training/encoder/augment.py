@@ -31,25 +31,17 @@ def as_a_camera_sees(images: Tensor, generator: torch.Generator) -> Tensor:
     def uniform(low: float, high: float) -> Tensor:
         return (torch.rand(b, 1, 1, 1, generator=generator) * (high - low) + low).to(images.device)
 
-    x = images * torch.exp(0.08 * normal(3, 1, 1) + 0.25 * normal(1, 1, 1) + _light(images, generator))
-    x = x.clamp(1e-4, 1.0) ** uniform(0.75, 1.35)
+    x = images * torch.exp(0.06 * normal(3, 1, 1) + 0.18 * normal(1, 1, 1))
+    x = x.clamp(1e-4, 1.0) ** uniform(0.8, 1.25)
     grey = x.mean(dim=1, keepdim=True)
-    x = grey + (x - grey) * uniform(0.6, 1.25)
+    x = grey + (x - grey) * uniform(0.75, 1.2)
     middle = x.mean(dim=(1, 2, 3), keepdim=True)
-    x = middle + (x - middle) * uniform(0.75, 1.3)
+    x = middle + (x - middle) * uniform(0.8, 1.2)
     x = _blurred(x, generator)
     x = _resampled(x, generator)
-    strength = 0.06 * uniform(0.0, 1.0) ** 2
+    strength = 0.04 * uniform(0.0, 1.0) ** 2
     noise = torch.randn(x.shape, generator=generator).to(images.device)
     return (x + noise * strength).clamp(0.0, 1.0)
-
-
-def _light(images: Tensor, generator: torch.Generator) -> Tensor:
-    """(B, 1, H, W) log of the light: uneven over half of the images, as lamps and shadows make it."""
-    uneven = 0.35 * (torch.rand(len(images), 1, 1, 1, generator=generator) < 0.5)
-    steps = uneven * torch.randn(len(images), 1, 3, 3, generator=generator)
-    size = (images.shape[2], images.shape[3])
-    return functional.interpolate(steps, size=size, mode="bilinear", align_corners=True).to(images.device)
 
 
 def _blurred(x: Tensor, generator: torch.Generator) -> Tensor:

@@ -6,7 +6,7 @@ A batch is a function of the seed and the number of the step alone, so that trai
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from random import Random
 from typing import final
 
@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from policies.training.encoder import captions, claims
-from policies.training.encoder.mixing import mixed
 from policies.training.encoder.shards import Shard
 from sim.house.thing import CATEGORIES, GROUPS
 from spatialmem.perception.tiny.artefact import STRIDE
@@ -40,9 +39,6 @@ class BatchConfig:
     """of them"""
     zoom: tuple[float, float] = (0.5, 0.95)
     """side of a cut-out over that of its view"""
-    strange: float = 0.3
-    """share of images that show parts of others in place of walls, floor and ceiling, and of those that show them
-    before their things"""
     things: int = 8
     """regions of an image that are supervised, besides the building's"""
     building: int = 2
@@ -100,8 +96,6 @@ class _Cut:
     shard: Shard
     table: NDArray[np.int16]
     room: int
-    mixed: bool = False
-    """whether it shows parts of others, of which nothing is known"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,9 +146,7 @@ class Batches:
             shard = self.shards[int(house)]
             for pair in rng.choice(len(shard) // 2, 2, replace=len(shard) < 4):
                 cuts += [self._cut(shard, 2 * int(pair) + side, rng) for side in (0, 1)]
-        walls = [np.concatenate([[False], _BUILDING[cut.shard.codes[cut.table, claims.NOUN]]]) for cut in cuts]
-        parts = mixed([cut.rgb for cut in cuts], [cut.ids for cut in cuts], walls, self.config.strange, rng)
-        return [replace(cut, rgb=rgb, ids=ids, mixed=was) for cut, (rgb, ids, was) in zip(cuts, parts, strict=True)]
+        return cuts
 
     def _cut(self, shard: Shard, view: int, rng: np.random.Generator) -> _Cut:
         source, ids = np.asarray(shard.rgb[view]), np.asarray(shard.ids[view])
@@ -220,9 +212,9 @@ class Batches:
         rooms = np.array([cut.room for cut in cuts])
         claimed = np.array([c.room for c in said])
         right = ((claimed[None] < 0) | (claimed[None] == rooms[:, None])).astype(np.int8)
-        truth = np.where((right == 0) | (present == 0), 0, np.minimum(right, present)).astype(np.int8)
-        truth[[cut.mixed for cut in cuts]] = -1
-        return [c.text for c in said], truth
+        return [c.text for c in said], np.where((right == 0) | (present == 0), 0, np.minimum(right, present)).astype(
+            np.int8
+        )
 
     def _crops(
         self, cuts: list[_Cut], regions: list[_Region], rng: np.random.Generator
