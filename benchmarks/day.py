@@ -37,6 +37,7 @@ from spatialmem import SpatialMemory
 from spatialmem.budget import ByteBudget
 from spatialmem.config import MemoryConfig
 from spatialmem.types import Frame, Skipped, Stored
+from spatialmem.voxels.heap import give_back
 
 HERE = Path(__file__).resolve().parent
 WIDTH, HEIGHT = 160, 120
@@ -65,6 +66,7 @@ def one_day(bench: Bench, folder: Path, budget: ByteBudget | None) -> dict[str, 
     found: dict[str, Any] = {"ms": [], "busy": [], "hours": [], "reference": [], "reasons": Counter(),
                              "an hour": an_hour}  # fmt: skip
     fill(folder / "warm.mem", walk, an_hour, config, budget)
+    give_back()  # what that memory has left in the heap
     found["before"] = resident_mib()
     with (
         SpatialMemory.create(path, encoder="colours", config=config, budget=budget) as memory,

@@ -92,7 +92,7 @@ class LogRows(Mapping[int, KeyframeRow]):
         """The upper rows of a pose; its last one is kept only where it is not quite that of a transform."""
         bottom = pose[_POSE:]
         if bottom != self._bottoms.get(lsn, _BOTTOM):
-            if lsn <= self._last:  # others may read the row that was here
+            if lsn <= self._last or self._borrowed:  # others may read the row that was here
                 self._bottoms = dict(self._bottoms)
             self._bottoms[lsn] = bottom
         return pose[:_POSE]

@@ -73,6 +73,8 @@ def test_build_reports(recording, tmp_path, capsys):
     assert out["bad_frames"] == {} and out["pose_suspect"] == 0 and out["format"] == "folder"
     assert out["file_bytes"] == (tmp_path / "a.mem").stat().st_size and out["frames_per_s"] > 0
     assert [path.name for path in tmp_path.iterdir()] == ["a.mem"]
+    with SpatialMemory.open(tmp_path / "a.mem") as built, SpatialMemory.create(None) as made:
+        assert built.encoder.name == made.encoder.name == "tiny", "what is used where none is named"
 
 
 def test_build_says_progress_on_standard_error(recording, tmp_path, capsys):
