@@ -28,6 +28,7 @@ from spatialmem.perception import load_encoder
 from spatialmem.types import Hit
 
 HOUSES, QUICK_HOUSES = 12, 2
+ABSENT = "a crop of a kind that is not there: answered"
 _SEVERAL = "of several of its kind"
 Found = dict[tuple[str, str], list[list[cases.Asked]]]
 """(way, kind) -> house -> questions"""
@@ -53,6 +54,11 @@ def judge(bench: Bench, spec: str, count: int) -> Found:
                 *cases.by_image(walk, house, surface_m, lambda image, ask=ask: ask(image=image)),
             ):
                 found.setdefault((way, asked.kind), [[] for _ in range(count)])[number].append(asked)
+            if way == cases.SHIPPED:
+                answered = [ask(image=crop) is not None for crop in cases.absent_crops(walk, house)]
+                found.setdefault((way, ABSENT), [[] for _ in range(count)])[number] += [
+                    cases.Asked(ABSENT, answer, answer, 0.0) for answer in answered
+                ]
         bench.progress(f"{spec}: house {number + 1} of {count}")
     return found
 

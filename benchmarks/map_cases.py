@@ -70,6 +70,10 @@ class Asking(Encoder):
     def cosine_decides(self) -> bool:
         return self.level is not None or self.bare.cosine_decides
 
+    @property
+    def for_images(self) -> Encoder:
+        return self.bare.for_images if self.level is None else self
+
     def encode(self, rgb: NDArray[np.uint8]) -> Encoding:
         return self.bare.encode(rgb)
 
@@ -146,6 +150,14 @@ def by_image(
             asked = replace(asked, kind="of several of its kind", chance=len(right) / len(kin))
         found.append(asked)
     return found
+
+
+def absent_crops(walk: Walk, house: House) -> Iterator[NDArray[np.uint8]]:
+    """Crops of things of the next house, of kinds of which the walk saw nothing."""
+    seen = {house.thing(int(i)).category for frame in walk.seen for i in np.unique(frame.thing_ids) if i > 0}
+    for crop, thing in crops(make_house(house.seed + 1, house_config())):
+        if thing.category not in seen:
+            yield crop
 
 
 def crops(house: House) -> Iterator[tuple[NDArray[np.uint8], Thing]]:
