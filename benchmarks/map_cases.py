@@ -70,10 +70,6 @@ class Asking(Encoder):
     def cosine_decides(self) -> bool:
         return self.level is not None or self.bare.cosine_decides
 
-    @property
-    def for_images(self) -> Encoder:
-        return self.bare.for_images if self.level is None else self
-
     def encode(self, rgb: NDArray[np.uint8]) -> Encoding:
         return self.bare.encode(rgb)
 

@@ -71,16 +71,16 @@ def ask(
     radius = np.inf if radius_m is None else checked_radius(radius_m)
     since, until = checked_times(since_ns, until_ns)
     vector, unknown = _encode(encoder, text, image)
-    scoring = None if vector is None else encoder() if image is None else encoder().for_images
+    known = vector is not None
     return Question(
         vector=vector,
         unknown_words=unknown,
-        hopeless=text is not None and vector is None,
+        hopeless=text is not None and not known,
         by_image=image is not None,
-        least=0.0 if scoring is None else scoring.min_similarity,
-        hit_score=0.0 if scoring is None else scoring.hit_score,
-        sifts=scoring is not None and not scoring.cosine_decides,
-        score=None if scoring is None or vector is None else _scorer(scoring, vector),
+        least=encoder().min_similarity if known else 0.0,
+        hit_score=encoder().hit_score if known else 0.0,
+        sifts=known and not encoder().cosine_decides,
+        score=_scorer(encoder(), vector) if known else None,
         box_m=box,
         centre_m=centre,
         radius_m=radius,

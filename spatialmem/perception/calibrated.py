@@ -78,11 +78,6 @@ class CalibratedEncoder(Encoder):
         return self.bare_min_similarity if self._calibration is None else self._calibration.min_similarity
 
     @property
-    def for_images(self) -> Encoder:
-        """Without its calibration: that is fitted for texts, and refuses most of what a picture is rightly like."""
-        return self.with_calibration(None)
-
-    @property
     def cosine_decides(self) -> bool:
         return self._calibration is None or self._calibration.margin_weight == 0.0
 

@@ -104,12 +104,6 @@ class Encoder(ABC):
         itself, as where a score hangs on more than the cosine."""
         return True
 
-    @property
-    def for_images(self) -> Encoder:
-        """The encoder whose score and thresholds hold for queries that are images: itself, unless those are fitted for
-        texts."""
-        return self
-
     @abstractmethod
     def encode(self, rgb: NDArray[np.uint8]) -> Encoding:
         """Dense features and whole-image vector of an image, uint8 (H, W, 3), red first, any size."""
