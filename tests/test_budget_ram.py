@@ -29,7 +29,7 @@ from spatialmem.voxels.surface_reading import near_surface
 ROOMS = 6
 SMALL = {"ram_bytes": 26 << 20, "file_bytes": 1 << 34}
 """no bound on the file, but one on all that is in RAM"""
-COARSE = {**SMALL, "ram_bytes": 17 << 20, "voxel_size_m": 0.05}
+COARSE = {**SMALL, "ram_bytes": 18 << 20, "voxel_size_m": 0.05}
 """the same share of a map with fewer blocks"""
 LARGE = 512 << 20
 WATCHED = ("search", "close", "_is_held")
@@ -200,7 +200,7 @@ def test_views_of_a_wide_band_are_the_same(tmp_path, frames, monkeypatch):
     """Where what a ray meets hangs on more than three blocks along an axis, and sets of blocks come in parts."""
     monkeypatch.setattr(shelved_surface, "_SETS_AT_ONCE", 50)
     camera, around = room.room_camera(80, 60), []
-    wide = {"voxel_size_m": 0.04, "truncation_voxels": 16.0, "ram_bytes": 35 << 20}
+    wide = {"voxel_size_m": 0.04, "truncation_voxels": 16.0, "ram_bytes": 38 << 20}
     given = FarView.around
     monkeypatch.setattr(FarView, "around", lambda view, a, b: around.append(given(view, a, b)) or around[-1])
     held = mh.create(tmp_path / "a.mem", frames[:15], **{**SMALL, **wide})
