@@ -157,7 +157,7 @@ def test_a_correction_that_the_file_refuses_changes_nothing(path, monkeypatch):
 
 
 def test_without_room_for_both_nothing_changes(tmp_path):
-    with mh.create(tmp_path / "a.mem", walk(COUNT), ram_bytes=16 << 20, file_bytes=1 << 34) as memory:
+    with mh.create(tmp_path / "a.mem", walk(COUNT), ram_bytes=17 << 20, file_bytes=1 << 34) as memory:
         before = memory.canonical_hash()
         try:
             memory.correct_poses(corrections(memory, range(1, COUNT + 1), seed=2))

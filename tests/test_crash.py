@@ -244,7 +244,7 @@ def test_a_disk_that_is_full_when_closing_loses_no_frame(tmp_path, reference):
 def test_a_frame_that_is_more_than_fits_is_refused_and_changes_nothing(tmp_path):
     path = tmp_path / "a.mem"
     near = [mh.frame_at((np.cos(a), np.sin(a), 1.2), (np.cos(a), np.sin(a), 0.0), i) for i, a in enumerate((0.0, 1.57))]
-    small = {"ram_bytes": 16 << 20, "file_bytes": 1 << 34}
+    small = {"ram_bytes": 17 << 20, "file_bytes": 1 << 34}
     with mh.create(path, near, **small, voxel_size_m=0.02, free_voxel_m=0.32) as memory:
         before = memory.canonical_hash(), len(memory.trajectory()), memory.info()["frames"]
         with pytest.raises(OutOfRoom, match="ram_bytes"):
