@@ -21,6 +21,15 @@ from sim.house.thing import CATEGORIES, CATEGORY_IDS
 from spatialmem.perception.tiny.words import MOST_WORDS, Vocabulary
 
 
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    """Two threads of torch beside another worker's two wait for each other more than they compute."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture(scope="module")
 def shards(tmp_path_factory):
     return tiny_cases.small_shards(tmp_path_factory.mktemp("views"))
