@@ -17,7 +17,8 @@ signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts what 
 LONGEST = (
     "test_budget_ram.py", "test_equality.py", "test_crash.py", "test_budget_file.py", "test_past.py", "test_merging.py",
     "test_refined_observe.py", "test_readers.py", "test_changes.py", "test_page_browser.py", "test_threads.py",
-    "test_budget_both.py", "test_correction.py", "test_forgetting_traces.py",
+    "test_budget_both.py", "test_correction.py", "test_forgetting_traces.py", "test_encoder_training.py",
+    "test_damaged_keys.py",
 )  # fmt: skip
 """files that take longest, of those that take more than about ten seconds of processor time"""
 
