@@ -16,8 +16,7 @@ from sim.house import House, make_house
 from sim.house.thing import Thing
 from sim.tasks.naming.frozen import house_config
 from sim.tasks.naming.phrases import SEEN_PIXELS
-from spatialmem.cli.calibration_walks import Walk
-from spatialmem.perception import Encoder, Encoding, TextQuery
+from spatialmem.cli.calibration_walks import Rescored, Walk
 from spatialmem.types import Answer, Hit
 
 WITHIN_M = 0.5
@@ -29,34 +28,14 @@ _LOOKS, _CLOSES = 24, 12
 
 
 @final
-class Asking(Encoder):
-    """An encoder as it is, or one that refuses nothing: its score is the cosine, what reaches a level of it is a hit.
-    One memory answers both ways."""
+class Asking(Rescored):
+    """An encoder as it is, or one that refuses nothing: its score is the cosine, what reaches a level is a hit."""
 
-    def __init__(self, bare: Encoder) -> None:
-        self.bare, self.level = bare, None
-
-    level: float | None
-
-    @property
-    def name(self) -> str:
-        return self.bare.name
-
-    @property
-    def dim(self) -> int:
-        return self.bare.dim
-
-    @property
-    def vector_dim(self) -> int:
-        return self.bare.vector_dim
+    level: float | None = None
 
     @property
     def calibrated(self) -> bool:
         return self.level is None and self.bare.calibrated
-
-    @property
-    def fingerprint(self) -> str:
-        return self.bare.fingerprint
 
     @property
     def min_similarity(self) -> float:
@@ -69,15 +48,6 @@ class Asking(Encoder):
     @property
     def cosine_decides(self) -> bool:
         return self.level is not None or self.bare.cosine_decides
-
-    def encode(self, rgb: NDArray[np.uint8]) -> Encoding:
-        return self.bare.encode(rgb)
-
-    def encode_text(self, text: str) -> TextQuery:
-        return self.bare.encode_text(text)
-
-    def encode_crop(self, rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
-        return self.bare.encode_crop(rgb)
 
     def score(self, features: NDArray[np.float32], query: NDArray[np.float32]) -> NDArray[np.float32]:
         if self.level is None:

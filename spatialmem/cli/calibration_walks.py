@@ -33,17 +33,11 @@ _NEAR_M = 0.1
 _WINDOW = 1  # a hit's middle is looked up in 3 x 3 pixels
 
 
-@final
-class Fitting(Encoder):
-    """An encoder whose calibration is still being looked for: one map, asked with one after the other."""
+class Rescored(Encoder):
+    """An encoder that sees and reads like another one and scores in its own way, so that one map answers in several."""
 
-    def __init__(self, bare: CalibratedEncoder) -> None:
+    def __init__(self, bare: Encoder) -> None:
         self.bare = bare
-        self._now: CalibratedEncoder = bare
-
-    def take(self, calibration: Calibration | None) -> None:
-        """Score by this calibration from now on."""
-        self._now = self.bare.with_calibration(calibration)
 
     @property
     def name(self) -> str:
@@ -58,20 +52,8 @@ class Fitting(Encoder):
         return self.bare.vector_dim
 
     @property
-    def calibrated(self) -> bool:
-        return self._now.calibrated
-
-    @property
     def fingerprint(self) -> str:
         return self.bare.fingerprint
-
-    @property
-    def min_similarity(self) -> float:
-        return self._now.min_similarity
-
-    @property
-    def hit_score(self) -> float:
-        return self._now.hit_score
 
     def encode(self, rgb: NDArray[np.uint8]) -> Encoding:
         return self.bare.encode(rgb)
@@ -81,6 +63,31 @@ class Fitting(Encoder):
 
     def encode_crop(self, rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
         return self.bare.encode_crop(rgb)
+
+
+@final
+class Fitting(Rescored):
+    """An encoder whose calibration is still being looked for: one map, asked with one after the other."""
+
+    def __init__(self, bare: CalibratedEncoder) -> None:
+        super().__init__(bare)
+        self._bare = self._now = bare
+
+    def take(self, calibration: Calibration | None) -> None:
+        """Score by this calibration from now on."""
+        self._now = self._bare.with_calibration(calibration)
+
+    @property
+    def calibrated(self) -> bool:
+        return self._now.calibrated
+
+    @property
+    def min_similarity(self) -> float:
+        return self._now.min_similarity
+
+    @property
+    def hit_score(self) -> float:
+        return self._now.hit_score
 
     @property
     def cosine_decides(self) -> bool:
