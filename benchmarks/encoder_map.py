@@ -22,7 +22,10 @@ import numpy as np
 from common import SEED, Bench, Wanted
 from region_cases import bootstrap
 
+from sim.house import make_house
 from sim.tasks.naming import SPLIT_SHA256, houses
+from sim.tasks.naming.frozen import house_config
+from spatialmem.cli.calibration_crops import absent_crops, house_of
 from spatialmem.cli.calibration_walks import Walk, walks
 from spatialmem.perception import load_encoder
 from spatialmem.types import Hit
@@ -46,7 +49,7 @@ def judge(bench: Bench, spec: str, count: int) -> Found:
     asking, found = cases.Asking(load_encoder(spec)), Found()
     ways = (cases.BEST_GUESS, cases.SHIPPED) if asking.calibrated else (cases.BEST_GUESS,)
     for number, walk in enumerate(walks(houses("test", count), asking, seed=SEED)):
-        house, surface_m = cases.house_of(walk), cases.surface_of(walk)
+        house, surface_m = house_of(walk), cases.surface_of(walk)
         for way in ways:
             ask = functools.partial(first, walk, asking, way)
             for asked in (
@@ -55,7 +58,8 @@ def judge(bench: Bench, spec: str, count: int) -> Found:
             ):
                 found.setdefault((way, asked.kind), [[] for _ in range(count)])[number].append(asked)
             if way == cases.SHIPPED:
-                answered = [ask(image=crop) is not None for crop in cases.absent_crops(walk, house)]
+                of_next = absent_crops(walk, house, make_house(house.seed + 1, house_config()))
+                answered = [ask(image=crop.rgb) is not None for crop in of_next]
                 found.setdefault((way, ABSENT), [[] for _ in range(count)])[number] += [
                     cases.Asked(ABSENT, answer, answer, 0.0) for answer in answered
                 ]
@@ -100,7 +104,7 @@ def report(bench: Bench, by_encoder: dict[str, Found], trained: list[str]) -> No
 
 
 def main() -> None:
-    parts = [Path(cases.__file__), Path(cases.cases.__file__)]
+    parts = [Path(cases.__file__)]
     bench = Bench(__file__, "Text and image to object, through the fused map", __doc__, options, parts)
     bench.detail("split_sha256", SPLIT_SHA256)
     count = QUICK_HOUSES if bench.quick else bench.options.houses

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import final
 
 import numpy as np
-import region_cases as cases
 from numpy.typing import NDArray
 
 from policies.training.encoder.held_out import combinations
-from policies.training.encoder.views import HouseViews, ViewConfig
-from sim.house import House, make_house
+from sim.house import House
 from sim.house.thing import Thing
-from sim.tasks.naming.frozen import house_config
 from sim.tasks.naming.phrases import SEEN_PIXELS
+from spatialmem.cli.calibration_crops import present_crops
 from spatialmem.cli.calibration_walks import Rescored, Walk
+from spatialmem.perception import Encoder
 from spatialmem.types import Answer, Hit
 
 WITHIN_M = 0.5
@@ -24,7 +23,6 @@ LEVELS = tuple(np.arange(0.95, 0.0, -0.05).round(2).tolist())
 """cosines from which voxels may be a hit, falling"""
 BEST_GUESS, SHIPPED = "best guess", "as shipped"
 NEVER = "colour and category, never seen together"
-_LOOKS, _CLOSES = 24, 12
 
 
 @final
@@ -48,6 +46,10 @@ class Asking(Rescored):
     @property
     def cosine_decides(self) -> bool:
         return self.level is not None or self.bare.cosine_decides
+
+    @property
+    def for_images(self) -> Encoder:
+        return self if self.level is not None else self.bare.for_images
 
     def score(self, features: NDArray[np.float32], query: NDArray[np.float32]) -> NDArray[np.float32]:
         if self.level is None:
@@ -102,36 +104,17 @@ def by_image(
     walk: Walk, house: House, surface_m: NDArray[np.float64], ask: Callable[[NDArray[np.uint8]], Hit | None]
 ) -> list[Asked]:
     """A crop of a thing as another camera sees it; right is that thing, or one that looks the same."""
-    found = []
-    largest = np.zeros(len(house.things) + 1, np.int64)
-    for frame in walk.seen:
-        np.maximum(largest, np.bincount(frame.thing_ids.ravel(), minlength=len(largest)), out=largest)
-    for view_crop, thing in crops(house):
-        if largest[thing.thing_id] < SEEN_PIXELS:
-            continue
-        kin = [t for t in house.things if t.category == thing.category and largest[t.thing_id] >= SEEN_PIXELS]
-        right = [t for t in kin if t.look == thing.look]
-        asked = _asked("the only look of its kind", right, walk, surface_m, ask(view_crop))
+    found, largest = [], walk.largest_px()
+    for crop in present_crops(walk, house):
+        right, kin = (
+            [house.thing(i) for i in sorted(ids) if largest.get(i, 0) >= SEEN_PIXELS]
+            for ids in (crop.true_ids, crop.true_ids | crop.unclear_ids)
+        )
+        asked = _asked("the only look of its kind", right, walk, surface_m, ask(crop.rgb))
         if len(right) < len(kin):
             asked = replace(asked, kind="of several of its kind", chance=len(right) / len(kin))
         found.append(asked)
     return found
-
-
-def absent_crops(walk: Walk, house: House) -> Iterator[NDArray[np.uint8]]:
-    """Crops of things of the next house, of kinds of which the walk saw nothing."""
-    seen = {house.thing(int(i)).category for frame in walk.seen for i in np.unique(frame.thing_ids) if i > 0}
-    for crop, thing in crops(make_house(house.seed + 1, house_config())):
-        if thing.category not in seen:
-            yield crop
-
-
-def crops(house: House) -> Iterator[tuple[NDArray[np.uint8], Thing]]:
-    """Pictures of things, cut from views that were aimed at them."""
-    config = ViewConfig(size_px=256, hfov_deg=(60.0, 90.0), walks=0, looks=_LOOKS, closes=_CLOSES)
-    for view, _ in HouseViews(house.seed, config, house_config=house_config()).pairs():
-        if (view.instance_ids == view.target).any():
-            yield cases.crop_of(view, view.target), house.thing(view.target)
 
 
 def surface_of(walk: Walk) -> NDArray[np.float64]:
@@ -144,11 +127,6 @@ def surface_of(walk: Walk) -> NDArray[np.float64]:
         local = np.stack([(columns - camera.cx) / camera.fx * z, (rows - camera.cy) / camera.fy * z, z], axis=1)
         points.append(local @ sight.world_from_camera[:3, :3].T + sight.world_from_camera[:3, 3])
     return np.concatenate(points)
-
-
-def house_of(walk: Walk) -> House:
-    """The house that was walked through."""
-    return make_house(int(walk.scene_id), house_config())
 
 
 def _asked(kind: str, things: list[Thing], walk: Walk, surface_m: NDArray[np.float64], hit: Hit | None) -> Asked:

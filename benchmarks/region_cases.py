@@ -13,6 +13,7 @@ from policies.training.encoder import captions, claims, held_out, nouns
 from policies.training.encoder.views import HouseViews, View, ViewConfig
 from sim.house.materials import Pattern
 from sim.house.thing import CATEGORIES, GROUPS
+from spatialmem.cli.calibration_crops import cut
 from spatialmem.perception import Encoder
 from spatialmem.perception.projection import unit_rows
 from spatialmem.store.codec import decode_features, encode_features
@@ -174,15 +175,6 @@ def _pooled(dense: NDArray[np.float32], ids: NDArray[np.int32], things: NDArray[
     )
 
 
-def crop_of(view: View, thing: int) -> NDArray[np.uint8]:
-    """The box of a thing in a view, a tenth wider on each side."""
-    mask = view.instance_ids == thing
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    more = 1 + max(rows[-1] - rows[0], columns[-1] - columns[0]) // 10
-    top, left = max(0, rows[0] - more), max(0, columns[0] - more)
-    return np.ascontiguousarray(view.rgb[top : rows[-1] + 1 + more, left : columns[-1] + 1 + more])
-
-
 def ranked(
     scores: NDArray[np.float64], truth: NDArray[np.int8], rng: np.random.Generator
 ) -> tuple[float, float] | None:
@@ -225,7 +217,7 @@ def by_image(
         mine = np.flatnonzero((house.region_view == n) & (house.region_thing == view.target))
         if not view.target or not len(mine):
             continue
-        scores = (features @ encoder.encode_crop(crop_of(view, view.target))).astype(np.float64)
+        scores = (features @ encoder.encode_crop(cut(view, view.target))).astype(np.float64)
         code = house.codes[mine[0]]
         same = house.region_thing == view.target
         alike = (house.codes[:, _LOOKS] == code[_LOOKS]).all(axis=1) & ~same

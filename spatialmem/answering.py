@@ -32,11 +32,11 @@ class Answering:
 
     def hopeless(self, question: Question) -> Answer:
         """The answer to a question of which no word can be known."""
-        return Answer((), question.unknown_words, self._calibrated(question))
+        return Answer((), question.unknown_words, question.calibrated)
 
     def answer(self, question: Question, epoch: MapEpoch, top: int) -> Answer:
         """The best `top` hits, those that have gone last."""
-        chosen, calibrated = question.filter(epoch.stamps_ns), self._calibrated(question)
+        chosen, calibrated = question.filter(epoch.stamps_ns), question.calibrated
         found = epoch.surface.search(question.vector, question.least, chosen)
         if question.sifts and question.score is not None:
             found = sifted(found, question.score, question.hit_score)
@@ -51,10 +51,7 @@ class Answering:
         if not epoch.same_departed(made_of):
             table = DepartedTable.of(epoch.departed, self._keeper.feature_width)
             self._departed = (epoch, table)
-        return departed_hits(table, question.score, question.hit_score, self._calibrated(question), chosen, scene)
-
-    def _calibrated(self, question: Question) -> bool:
-        return question.score is not None and not question.by_image and self._keeper.encoder.calibrated
+        return departed_hits(table, question.score, question.hit_score, question.calibrated, chosen, scene)
 
 
 def _not_searched(found: Candidates) -> str:

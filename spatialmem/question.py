@@ -26,8 +26,8 @@ class Question:
     unknown_words: tuple[str, ...]
     hopeless: bool
     """nothing in the text can be known: the answer is empty"""
-    by_image: bool
-    """whether the vector is that of an image: scores are fitted for texts"""
+    calibrated: bool
+    """whether scores are probabilities for a query of this kind"""
     least: float
     """cosine to reach"""
     hit_score: float
@@ -72,15 +72,16 @@ def ask(
     since, until = checked_times(since_ns, until_ns)
     vector, unknown = _encode(encoder, text, image)
     known = vector is not None
+    judge = None if not known else encoder() if image is None else encoder().for_images
     return Question(
         vector=vector,
         unknown_words=unknown,
         hopeless=text is not None and not known,
-        by_image=image is not None,
-        least=encoder().min_similarity if known else 0.0,
-        hit_score=encoder().hit_score if known else 0.0,
-        sifts=known and not encoder().cosine_decides,
-        score=_scorer(encoder(), vector) if known else None,
+        calibrated=judge is not None and judge.calibrated,
+        least=0.0 if judge is None else judge.min_similarity,
+        hit_score=0.0 if judge is None else judge.hit_score,
+        sifts=judge is not None and not judge.cosine_decides,
+        score=None if judge is None or vector is None else _scorer(judge, vector),
         box_m=box,
         centre_m=centre,
         radius_m=radius,

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import encoder_cases
 import numpy as np
 import pytest
 
 from spatialmem.cli import main
+from spatialmem.cli.calibration_crops import crops_for, house_of
 from spatialmem.cli.calibration_fitting import (
     JudgedHit,
     Outcome,
@@ -16,6 +18,8 @@ from spatialmem.cli.calibration_fitting import (
     false_share,
     missed_share,
     outcomes,
+    outcomes_of,
+    tried,
 )  # fmt: skip
 from spatialmem.cli.calibration_walks import Fitting, walks
 from spatialmem.errors import EncoderMismatch, InvalidValue
@@ -74,6 +78,45 @@ def test_a_map_is_asked_with_one_calibration_after_the_other(walk):
     assert outcomes(found, encoder) == before
 
 
+def test_pictures_of_what_was_seen_and_of_what_was_not(walk):
+    encoder, found = walk
+    crops = list(crops_for(found))
+    largest, house = found.largest_px(), house_of(found)
+    seen = {house.thing(thing_id).category for thing_id in largest}
+    present, absent = [c for c in crops if c.present], [c for c in crops if not c.present]
+    assert len(present) >= 5 and len(absent) >= 5
+    assert all(min(c.rgb.shape[:2]) >= 3 and c.rgb.shape[2] == 3 for c in crops)
+    for crop in present:
+        assert crop.category in seen and not crop.true_ids & crop.unclear_ids
+        assert {house.thing(i).category for i in crop.true_ids | crop.unclear_ids} == {crop.category}
+        assert len({house.thing(i).look for i in crop.true_ids}) == 1
+    assert not {c.category for c in absent} & seen
+    labelled = found.labelled_for(crops, encoder)
+    assert not any(entry.truth.any() for entry, crop in zip(labelled, crops, strict=True) if not crop.present)
+    assert any(entry.truth.any() for entry in labelled)
+    told = outcomes_of(found, crops)
+    assert [o.present for o in told] == [c.present for c in crops] and {o.kind for o in told} == {"crop"}
+    assert any(o.hits for o in told)
+
+
+def test_a_map_is_asked_with_pictures_by_the_part_for_images(walk):
+    import calibration_cases as cases
+
+    encoder, found = walk
+    crops = list(crops_for(found))[:4]
+    plain = {"fitted_for": encoder.bare.bare_fingerprint, "count": 0, "margin_weight": 0.0}
+    low, high = (
+        cases.calibration(**plain, bias=-60.0, cosine_weight=61.0, hit_score=p, min_similarity=p) for p in (0.1, 0.99)
+    )
+    encoder.take(replace(high, images=low))
+    try:
+        assert any(o.hits for o in outcomes_of(found, crops)) and not any(o.hits for o in outcomes(found, encoder))
+        answered = tried(found, encoder, [replace(low, images=low), replace(low, images=high)], crops)
+        assert any(o.hits for o in answered[0]) and not any(o.hits for o in answered[1])
+    finally:
+        encoder.take(None)
+
+
 def outcome(present: bool, *rights: bool | None) -> Outcome:
     return Outcome("1", "red", "colour", present, tuple(JudgedHit(0.9, 50, right) for right in rights))
 
@@ -119,6 +162,7 @@ def test_a_model_of_open_clip_is_calibrated_and_asked(capsys, tmp_path):
     assert 0 < scores.min() <= scores.max() < 0.5  # random weights know nothing, and now say so
     with SpatialMemory.create(None, encoder=encoder) as memory:
         assert memory.query("red mug").calibrated
+        assert memory.query(image=np.full((20, 20, 3), 90, np.uint8)).calibrated
     with SpatialMemory.open(tmp_path / "old.mem") as memory, pytest.raises(EncoderMismatch):
         memory.query("red mug")
     with pytest.raises(InvalidValue, match="spatialmem calibrate"):
@@ -132,6 +176,8 @@ def test_colours_are_calibrated_into_another_file(capsys, tmp_path):
     found = read_calibration(tmp_path / "new" / "c.json")
     assert found.phrases == () and found.margin_weight == 0 and found.cosine_weight > 0
     assert told["hit_score"] >= 0.5 and told["background_phrases"] == 0
+    assert found.images is not None and found.images.phrases == () and told["images"]["questions"] > 10
+    assert told["images"]["hit_score"] == found.images.hit_score
 
 
 @pytest.mark.parametrize(

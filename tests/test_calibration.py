@@ -15,11 +15,12 @@ from scipy.optimize import minimize
 
 from spatialmem.errors import InvalidValue
 from spatialmem.perception import CalibratedEncoder, Encoder, check_encoder, load_bare, load_encoder
-from spatialmem.perception.calibration import background_phrases, bank_of, evidence, soft_maximum
+from spatialmem.perception.calibration import Calibration, background_phrases, bank_of, evidence, soft_maximum
 from spatialmem.perception.calibration_file import calibration_text, read_calibration
 from spatialmem.perception.calibration_fit import calibration_of, error_on, fit_curve, gathered, reached_cosine
 from spatialmem.perception.logistic import fit_logistic, log_loss, sigmoid
 from spatialmem.perception.reliability import expected_calibration_error, reliability
+from spatialmem.question import ask
 
 finite = st.floats(-3.0, 3.0, width=32)
 
@@ -203,17 +204,26 @@ def test_an_encoder_keeps_the_phrases_it_knows():
 # --- the file
 
 
-def test_a_file_holds_everything(tmp_path):
-    for given_one in (cases.calibration(), cases.calibration(count=0, margin_weight=0.0)):
-        path = tmp_path / "calibration.json"
-        path.write_text(calibration_text(given_one))
-        found = read_calibration(path, given_one.fitted_for, 16)
-        for field in dataclasses.fields(given_one):
-            before, after = getattr(given_one, field.name), getattr(found, field.name)
+def assert_same(one: Calibration, other: Calibration) -> None:
+    for field in dataclasses.fields(one):
+        before, after = getattr(one, field.name), getattr(other, field.name)
+        if field.name == "images" and before is not None:
+            assert_same(before, after)
+        else:
             assert np.array_equal(before, after) if field.name == "bank" else before == after, field.name
 
 
-@pytest.mark.parametrize("fault", ["cut", "no json", "version", "key", "bank", "base64", "number", "missing", "list"])
+def test_a_file_holds_everything(tmp_path):
+    images = cases.calibration(count=0, margin_weight=0.0, hit_score=0.3)
+    for given_one in (cases.calibration(), images, cases.calibration(images=images)):
+        path = tmp_path / "calibration.json"
+        path.write_text(calibration_text(given_one))
+        assert_same(given_one, read_calibration(path, given_one.fitted_for, 16))
+
+
+@pytest.mark.parametrize(
+    "fault", ["cut", "no json", "version", "key", "bank", "base64", "number", "missing", "list", "images"]
+)
 def test_broken_files_are_refused(tmp_path, fault):
     path = tmp_path / "calibration.json"
     text = calibration_text(cases.calibration())
@@ -226,6 +236,8 @@ def test_broken_files_are_refused(tmp_path, fault):
         values["dim"] = 24
     elif fault == "base64":
         values["bank"] = "?" + values["bank"][1:]
+    elif fault == "images":
+        values["images"] = {"dim": 16}
     elif fault == "number":
         values["sharpness"] = -1
     broken = {"cut": text[: len(text) // 2], "no json": "{", "list": "[]"}.get(fault, json.dumps(values))
@@ -323,6 +335,29 @@ def test_the_fingerprint_covers_the_calibration(bare):
     assert len(digests | {bare.fingerprint}) == len(changes) + 1
 
 
+def test_queries_by_image_have_numbers_of_their_own(bare):
+    rgb = np.full((40, 40, 3), (200, 30, 30), np.uint8)
+    encoder = bare.with_calibration(fitted_for(bare, images=fitted_for(bare, hit_score=0.9, min_similarity=0.7)))
+    texts = ask(lambda: encoder, "red", None, None, None, None, None, None, 1)
+    images = ask(lambda: encoder, None, rgb, None, None, None, None, None, 1)
+    assert (texts.calibrated, texts.hit_score, texts.least) == (True, 0.6, 0.4)
+    assert (images.calibrated, images.hit_score, images.least) == (True, 0.9, 0.7)
+    for_texts_alone = bare.with_calibration(fitted_for(bare))
+    images = ask(lambda: for_texts_alone, None, rgb, None, None, None, None, None, 1)
+    assert (images.calibrated, images.hit_score) == (False, bare.hit_score)
+    assert bare.for_images is bare and encoder.fingerprint != for_texts_alone.fingerprint
+
+
+def test_a_foreign_or_nested_part_for_images_is_refused():
+    plain = {"count": 0, "margin_weight": 0.0}
+    for images in (
+        cases.calibration(**plain, fitted_for="cd" * 32), cases.calibration(24, **plain),
+        cases.calibration(**plain, images=cases.calibration(**plain)),
+    ):  # fmt: skip
+        with pytest.raises(InvalidValue, match="part for images"):
+            cases.calibration(images=images)
+
+
 def test_a_foreign_calibration_is_refused(bare):
     with pytest.raises(InvalidValue, match="spatialmem calibrate colours"):
         bare.with_calibration(cases.calibration(count=0, margin_weight=0.0))
@@ -348,6 +383,7 @@ def test_colours_ship_with_their_calibration(bare):
     assert encoder.calibration.fitted_for == bare.bare_fingerprint
     assert on.split_sha256 == SPLIT_SHA256 and on.scenes == houses("fit", len(on.scenes))
     assert on.ece < 0.1 and on.false_answers <= 0.05
+    assert encoder.calibration.images is not None and encoder.calibration.images.fitted_on.false_answers <= 0.05
 
 
 # --- hits

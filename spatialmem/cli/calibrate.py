@@ -82,16 +82,35 @@ class Calibrate:
             "encoder": self.encoder, "calibration": path, "houses": len(on.scenes), "questions": on.questions,
             "samples": on.samples, "true_samples": on.true_samples, "background_phrases": len(found.phrases),
             "ece": on.ece, "false_answers": on.false_answers, "missed": on.missed, "hit_score": found.hit_score,
-            "min_similarity": found.min_similarity, "fingerprint": fingerprint, "seconds": seconds,
+            "min_similarity": found.min_similarity, "images": _of_images(found), "fingerprint": fingerprint,
+            "seconds": seconds,
         }  # fmt: skip
         if self.json:
             write_json(values)
             return
-        pairs_table("", [
-            ("calibration", str(path)), ("fitted on", f"{on.questions} questions, {on.samples} voxels, in {seconds} s"),
-            ("background phrases", str(len(found.phrases))), ("calibration error there", f"{on.ece:.3f}"),
-            ("a hit from", f"{found.hit_score:g}, cosine {found.min_similarity:.3f}"),
-            ("false answers there", f"{100 * on.false_answers:.1f} % of absent things"),
-            ("missed there", f"{100 * on.missed:.1f} % of present things"),
-        ])  # fmt: skip
+        rows = [("calibration", str(path)), ("fitted in", f"{seconds} s"), *_rows("texts", found)]
+        pairs_table("", rows if found.images is None else [*rows, *_rows("images", found.images)])
         print("the encoder has a new fingerprint: memories made before must be rebuilt with it to be asked")
+
+
+def _rows(what: str, found: Calibration) -> list[tuple[str, str]]:
+    on = found.fitted_on
+    return [
+        (f"{what}: fitted on", f"{on.questions} questions, {on.samples} voxels"),
+        (f"{what}: background phrases", str(len(found.phrases))),
+        (f"{what}: calibration error there", f"{on.ece:.3f}"),
+        (f"{what}: a hit from", f"{found.hit_score:g}, cosine {found.min_similarity:.3f}"),
+        (f"{what}: false answers there", f"{100 * on.false_answers:.1f} % of absent things"),
+        (f"{what}: missed there", f"{100 * on.missed:.1f} % of present things"),
+    ]
+
+
+def _of_images(found: Calibration) -> dict[str, Any] | None:
+    if found.images is None:
+        return None
+    of, on = found.images, found.images.fitted_on
+    return {
+        "questions": on.questions, "samples": on.samples, "true_samples": on.true_samples, "ece": on.ece,
+        "false_answers": on.false_answers, "missed": on.missed, "hit_score": of.hit_score,
+        "min_similarity": of.min_similarity,
+    }  # fmt: skip

@@ -7,21 +7,27 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
+from spatialmem.cli.calibration_crops import Crop, crops_for
 from spatialmem.cli.calibration_walks import FRAMES, Fitting, Walk, walks
 from spatialmem.perception import CalibratedEncoder, Calibration
 from spatialmem.perception.calibration import FittedOn, bank_of
-from spatialmem.perception.calibration_fit import Labelled, calibration_of, error_on, fit_curve, gathered
+from spatialmem.perception.calibration_fit import Labelled, Samples, calibration_of, error_on, fit_curve, gathered
 
 if TYPE_CHECKING:
     from sim.tasks.naming import Named
 
 HIT_SCORES = (0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95)
 """probabilities from which a region may be a hit; none below one half"""
+IMAGE_SCORES = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, *HIT_SCORES)
+"""of queries by image: no single surface is likely to be the one thing that is meant, and a region may still be it"""
 MOST_FALSE = 0.05
 """largest share of absent things that may be answered with something"""
 FALSE_COSTS = 4.0
 """an answer to something absent is as bad as so many present things that are missed"""
+Bank = tuple[tuple[str, ...], NDArray[np.float32]]
+"""phrases (K,) and their vectors (K, D)"""
 
 
 @dataclass(frozen=True)
@@ -36,7 +42,7 @@ class JudgedHit:
 
 @dataclass(frozen=True)
 class Outcome:
-    """A phrase that a memory of a walk was asked, and what it answered."""
+    """A phrase or picture that a memory of a walk was asked with, and what it answered."""
 
     scene_id: str
     text: str
@@ -65,25 +71,39 @@ def outcomes(walk: Walk, encoder: Fitting, top: int = 10) -> list[Outcome]:
     return [_outcome(walk, named, top) for named, _ in walk.understood(encoder)]
 
 
-def _outcome(walk: Walk, named: Named, top: int) -> Outcome:
-    hits, box_m = [], None if named.box_m is None else np.array(named.box_m)
-    for hit in walk.memory.query(named.text, box_m=box_m, top=top):
+def outcomes_of(walk: Walk, crops: Iterable[Crop], top: int = 10) -> list[Outcome]:
+    """The same with pictures."""
+    return [_outcome(walk, crop, top) for crop in crops]
+
+
+def _outcome(walk: Walk, asked: Named | Crop, top: int) -> Outcome:
+    if isinstance(asked, Crop):
+        text, kind = f"a crop of a {asked.category}", "crop"
+        answer = walk.memory.query(image=asked.rgb, top=top)
+    else:
+        text, kind = asked.text, asked.kind
+        box_m = None if asked.box_m is None else np.array(asked.box_m)
+        answer = walk.memory.query(text, box_m=box_m, top=top)
+    hits = []
+    for hit in answer.hits:
         things = walk.things_at(hit)
-        right = True if things & named.true_ids else None if things & named.unclear_ids else False
+        right = True if things & asked.true_ids else None if things & asked.unclear_ids else False
         hits.append(JudgedHit(hit.score, hit.voxels, right))
-    return Outcome(walk.scene_id, named.text, named.kind, named.present, tuple(hits))
+    return Outcome(walk.scene_id, text, kind, asked.present, tuple(hits))
 
 
-def tried(walk: Walk, encoder: Fitting, rising: Sequence[Calibration], top: int = 10) -> list[list[Outcome]]:
-    """`outcomes` for each of several calibrations of rising hit score and one curve: what one of them leaves without an
+def tried(
+    walk: Walk, encoder: Fitting, rising: Sequence[Calibration], asks: Sequence[Named | Crop], top: int = 10
+) -> list[list[Outcome]]:
+    """Outcomes for each of several calibrations of rising hit score and one curve: what one of them leaves without an
     answer has none with the next ones, whose regions lie within its own."""
     found: list[list[Outcome]] = [[] for _ in rising]
-    for named, _ in walk.understood(encoder):
+    for asked in asks:
         outcome = None
         for calibration, mine in zip(rising, found, strict=True):
             if outcome is None or outcome.hits:
                 encoder.take(calibration)
-                outcome = _outcome(walk, named, top)
+                outcome = _outcome(walk, asked, top)
             mine.append(outcome)
     return found
 
@@ -100,41 +120,73 @@ def missed_share(asked: Iterable[Outcome]) -> float:
     return float(np.mean(present)) if present else float("nan")
 
 
+@dataclass(frozen=True, eq=False)
+class Candidates:
+    """One curve, and the calibrations that it makes with hits from each of some scores on."""
+
+    samples: Samples
+    rising: tuple[Calibration, ...]
+    outcomes: tuple[list[Outcome], ...]
+    """of each of them, as far as they were tried"""
+
+    @classmethod
+    def of(
+        cls, labelled: Sequence[Labelled], bank: Bank, hit_scores: Sequence[float], fitted_for: str, on: FittedOn
+    ) -> Candidates:
+        """The curve that explains the labelled features best; without phrases in the bank it is one of the cosine."""
+        phrases, vectors = bank
+        samples = gathered(labelled, vectors, on.seed)
+        curve = fit_curve(samples, with_bank=len(vectors) > 0)
+        on = replace(on, questions=len(labelled), samples=len(samples.truth), true_samples=int(samples.truth.sum()))
+        rising = tuple(
+            calibration_of(curve, samples, hit_score, fitted_for=fitted_for, phrases=phrases, bank=vectors,
+                           fitted_on=on)
+            for hit_score in hit_scores
+        )  # fmt: skip
+        return cls(samples, rising, tuple([] for _ in rising))
+
+    def note(self, more: Sequence[list[Outcome]]) -> None:
+        """What each of them answered to further questions."""
+        for mine, some in zip(self.outcomes, more, strict=True):
+            mine += some
+
+    def best(self) -> Calibration:
+        """The one that errs least, and what it was seen to do."""
+        false, missed = ([share(mine) for mine in self.outcomes] for share in (false_share, missed_share))
+        n = chosen_index(false, missed)
+        best = self.rising[n]
+        told = replace(
+            best.fitted_on, ece=error_on(best, self.samples), false_answers=false[n], missed=missed[n]
+        )  # fmt: skip
+        return replace(best, fitted_on=told)
+
+
 def fitted(
     bare: CalibratedEncoder, scene_ids: Sequence[str], split_sha256: str, *, frames: int = FRAMES, seed: int = 0,
     progress: Callable[[int], bool] = lambda done: False,
 ) -> Calibration | None:  # fmt: skip
-    """The calibration of an encoder, from houses of the split "fit", at least two of them.
+    """The calibration of an encoder for texts and for images, from houses of the split "fit", at least two of them.
 
     progress: told how many houses are done after each; True from it stops, and there is no calibration.
     """
     bare = bare.with_calibration(None)
-    phrases, bank = bank_of(bare)
-    half, encoder, labelled = (len(scene_ids) + 1) // 2, Fitting(bare), list[Labelled]()
+    half, encoder = (len(scene_ids) + 1) // 2, Fitting(bare)
+    of_texts, of_images = list[Labelled](), list[Labelled]()
     for done, walk in enumerate(walks(scene_ids[:half], encoder, frames, seed), start=1):
-        labelled += walk.labelled(encoder)
+        of_texts += walk.labelled(encoder)
+        of_images += walk.labelled_for(crops_for(walk), encoder)
         if progress(done):
             return None
-    samples = gathered(labelled, bank, seed)
-    curve = fit_curve(samples, with_bank=len(bank) > 0)
-    on = FittedOn(
-        split_sha256, tuple(scene_ids), len(labelled), len(samples.truth), int(samples.truth.sum()), seed, 0.0, 0.0, 0.0
-    )
-    candidates = [
-        calibration_of(curve, samples, hit_score, fitted_for=bare.bare_fingerprint, phrases=phrases, bank=bank,
-                       fitted_on=on)
-        for hit_score in HIT_SCORES
-    ]  # fmt: skip
-    asked: list[list[Outcome]] = [[] for _ in candidates]
+    on, identity = FittedOn(split_sha256, tuple(scene_ids), 0, 0, 0, seed, 0.0, 0.0, 0.0), bare.bare_fingerprint
+    texts = Candidates.of(of_texts, bank_of(bare), HIT_SCORES, identity, on)
+    images = Candidates.of(of_images, bank_of(bare, ()), IMAGE_SCORES, identity, on)
+    with_images = [replace(texts.rising[0], images=calibration) for calibration in images.rising]
     for done, walk in enumerate(walks(scene_ids[half:], encoder, frames, seed), start=half + 1):
-        for mine, more in zip(asked, tried(walk, encoder, candidates), strict=True):
-            mine += more
+        texts.note(tried(walk, encoder, texts.rising, [named for named, _ in walk.understood(encoder)]))
+        images.note(tried(walk, encoder, with_images, list(crops_for(walk))))
         if progress(done):
             return None
-    chosen = chosen_index([false_share(mine) for mine in asked], [missed_share(mine) for mine in asked])
-    best, mine = candidates[chosen], asked[chosen]
-    told = replace(on, ece=error_on(best, samples), false_answers=false_share(mine), missed=missed_share(mine))
-    return replace(best, fitted_on=told)
+    return replace(texts.best(), images=images.best())
 
 
 def chosen_index(false_shares: Sequence[float], missed_shares: Sequence[float]) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, final
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from sim.house.world import HouseScene
     from sim.scene import Sight
     from sim.tasks.naming import Named
+    from spatialmem.cli.calibration_crops import Crop
     from spatialmem.memory import SpatialMemory
     from spatialmem.types import Camera, Hit
 
@@ -93,6 +94,10 @@ class Fitting(Rescored):
     def cosine_decides(self) -> bool:
         return self._now.cosine_decides
 
+    @property
+    def for_images(self) -> Encoder:
+        return self._now.for_images
+
     def score(self, features: NDArray[np.float32], query: NDArray[np.float32]) -> NDArray[np.float32]:
         return self._now.score(features, query)
 
@@ -130,10 +135,20 @@ class Walk:
         for named, query in self.understood(encoder):
             if named.box_m is not None:
                 continue
-            truth = np.isin(self.thing_ids, list(named.true_ids))
-            judged = ~np.isin(self.thing_ids, list(named.unclear_ids))
-            found.append(Labelled(query, self.features, truth, judged))
+            found.append(self._labelled(query, named.true_ids, named.unclear_ids))
         return found
+
+    def labelled_for(self, crops: Iterable[Crop], encoder: Encoder) -> list[Labelled]:
+        """The places, labelled for each of some pictures."""
+        return [self._labelled(encoder.encode_crop(crop.rgb), crop.true_ids, crop.unclear_ids) for crop in crops]
+
+    def _labelled(self, query: NDArray[np.float32], true_ids: frozenset[int], unclear_ids: frozenset[int]) -> Labelled:
+        truth, unclear = (np.isin(self.thing_ids, list(ids)) for ids in (true_ids, unclear_ids))
+        return Labelled(query, self.features, truth, ~unclear)
+
+    def largest_px(self) -> dict[int, int]:
+        """thing_id -> pixels in the frame that shows most of it, of everything that was seen."""
+        return _largest_px(self.seen)
 
     def understood(self, encoder: Encoder) -> Iterator[tuple[Named, NDArray[np.float32]]]:
         """Phrases whose words the encoder all knows, with their vectors."""
@@ -198,8 +213,7 @@ def _walk(scene: HouseScene, encoder: Encoder, frames: int, seed: int) -> Walk:
     memory = SpatialMemory.create(None, encoder, config)
     try:
         seen = tuple(_observed(scene, memory, frames))
-        largest = _largest_px(seen, len(scene.house.things))
-        named = named_things(scene.house, largest, seed)
+        named = named_things(scene.house, _largest_px(seen), seed)
         features, thing_ids = _labelled_places(memory, seen, np.random.default_rng([seed, scene.house.seed]))
     except BaseException:
         memory.close()
@@ -231,11 +245,13 @@ def _observed(scene: HouseScene, memory: SpatialMemory, frames: int) -> Iterator
             number += 1
 
 
-def _largest_px(seen: Sequence[Seen], things: int) -> dict[int, int]:
-    largest = np.zeros(things + 1, np.int64)
+def _largest_px(seen: Sequence[Seen]) -> dict[int, int]:
+    largest = dict[int, int]()
     for frame in seen:
-        np.maximum(largest, np.bincount(frame.thing_ids.ravel(), minlength=things + 1), out=largest)
-    return {int(i): int(largest[i]) for i in np.flatnonzero(largest) if i > 0}
+        for thing_id, pixels in zip(*(v.tolist() for v in np.unique(frame.thing_ids, return_counts=True)), strict=True):
+            if thing_id > 0:
+                largest[thing_id] = max(pixels, largest.get(thing_id, 0))
+    return dict(sorted(largest.items()))
 
 
 def _labelled_places(

@@ -78,6 +78,11 @@ class CalibratedEncoder(Encoder):
         return self.bare_min_similarity if self._calibration is None else self._calibration.min_similarity
 
     @property
+    def for_images(self: Self) -> Self:
+        """With the part of its calibration that is for images; bare where that was fitted for texts alone."""
+        return self if self._calibration is None else self.with_calibration(self._calibration.images)
+
+    @property
     def cosine_decides(self) -> bool:
         return self._calibration is None or self._calibration.margin_weight == 0.0
 

@@ -6,6 +6,8 @@ phrases b, and
 
     P(the voxel shows what q names) = sigmoid(bias + a_c c + a_n n + a_m m),    no weight a negative.
 
+A query by image has numbers of its own (`Calibration.images`), in which the bank has no say.
+
 So the probability never falls when f turns towards q, and never rises when it turns towards the background. Cosines
 do not know the length of f: features of the map are means of unit vectors, shorter the less they agree, and the fit is
 made on such features (`calibration_fit`), normalised like everything that is scored.
@@ -75,6 +77,8 @@ class Calibration:
     min_similarity: float
     """cosine under which a voxel cannot be part of a hit"""
     fitted_on: FittedOn
+    images: Calibration | None = None
+    """for queries by image, whose cosines are those of pictures; None: fitted for texts alone"""
 
     def __post_init__(self) -> None:
         numbers = (self.sharpness, self.bias, self.cosine_weight, self.near_weight, self.margin_weight)
@@ -89,6 +93,8 @@ class Calibration:
                 f"{self.hit_score} and {self.min_similarity}; fit it again"
             )
         _check_bank(self.bank, self.phrases)
+        if self.images is not None:
+            _check_images(self, self.images)
 
     @property
     def dim(self) -> int:
@@ -102,6 +108,7 @@ class Calibration:
             "bank": self.bank, "same": SAME, "sharpness": self.sharpness, "bias": self.bias,
             "weights": [self.cosine_weight, self.near_weight, self.margin_weight], "near": NEAR,
             "hit_score": self.hit_score, "min_similarity": self.min_similarity,
+            **({} if self.images is None else {"images": self.images.identity}),
         }  # fmt: skip
 
     def probability(self, features: NDArray[np.floating], query: NDArray[np.floating]) -> NDArray[np.float32]:
@@ -152,6 +159,14 @@ def bank_of(encoder: Encoder, phrases: Sequence[str] | None = None) -> tuple[tup
     known = [(q.text, q.vector) for q in asked if q.vector is not None and not q.unknown_words]
     vectors = np.array([vector for _, vector in known], np.float32).reshape(-1, encoder.dim)
     return tuple(text for text, _ in known), vectors
+
+
+def _check_images(texts: Calibration, images: Calibration) -> None:
+    if images.images is not None or (images.fitted_for, images.dim) != (texts.fitted_for, texts.dim):
+        raise InvalidValue(
+            "the part for images must be fitted for the same encoder and have none itself; given one for "
+            f"{images.fitted_for[:12]}, width {images.dim}, in one for {texts.fitted_for[:12]}, width {texts.dim}"
+        )
 
 
 def _check_bank(bank: NDArray[np.float32], phrases: Sequence[str]) -> None:

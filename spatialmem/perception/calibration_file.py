@@ -23,13 +23,18 @@ _NUMBERS = ("sharpness", "bias", "cosine_weight", "near_weight", "margin_weight"
 
 def calibration_text(calibration: Calibration) -> str:
     """The content of the file."""
+    return json.dumps({"version": VERSION, **_values(calibration)}, indent=1) + "\n"
+
+
+def _values(calibration: Calibration) -> dict[str, Any]:
     vectors = np.ascontiguousarray(calibration.bank, "<f4").tobytes()
-    return json.dumps({
-        "version": VERSION, "fitted_for": calibration.fitted_for, "dim": calibration.dim,
+    values = {
+        "fitted_for": calibration.fitted_for, "dim": calibration.dim,
         **{name: getattr(calibration, name) for name in _NUMBERS},
         "fitted_on": dataclasses.asdict(calibration.fitted_on), "phrases": list(calibration.phrases),
         "bank": base64.b64encode(vectors).decode("ascii"),
-    }, indent=1) + "\n"  # fmt: skip
+    }  # fmt: skip
+    return values if calibration.images is None else {**values, "images": _values(calibration.images)}
 
 
 def read_calibration(path: Path, fitted_for: str | None = None, dim: int | None = None) -> Calibration:
@@ -66,6 +71,10 @@ def _parsed(given: Any) -> Calibration:
     if not isinstance(given, dict) or given.get("version") != VERSION:
         version = given.get("version") if isinstance(given, dict) else None
         raise ValueError(f"it has version {version!r}, expected {VERSION}")
+    return _calibration(given)
+
+
+def _calibration(given: dict[str, Any]) -> Calibration:
     fields = {field.name for field in dataclasses.fields(FittedOn)}
     on = {name: given["fitted_on"][name] for name in fields}
     numbers = {name: float(given[name]) for name in _NUMBERS}
@@ -73,6 +82,7 @@ def _parsed(given: Any) -> Calibration:
     return Calibration(
         fitted_for=str(given["fitted_for"]), phrases=phrases, bank=_bank(given, len(phrases)), **numbers,
         fitted_on=FittedOn(**{**on, "scenes": tuple(on["scenes"])}),
+        images=None if given.get("images") is None else _calibration(given["images"]),
     )  # fmt: skip
 
 

@@ -104,6 +104,11 @@ class Encoder(ABC):
         itself, as where a score hangs on more than the cosine."""
         return True
 
+    @property
+    def for_images(self) -> Encoder:
+        """The same encoder with the score and the thresholds by which a query by image is answered."""
+        return self
+
     @abstractmethod
     def encode(self, rgb: NDArray[np.uint8]) -> Encoding:
         """Dense features and whole-image vector of an image, uint8 (H, W, 3), red first, any size."""
