@@ -7,27 +7,35 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from spatialmem.cli.calibration_crops import Crop, crops_for
 from spatialmem.cli.calibration_walks import FRAMES, Fitting, Walk, walks
 from spatialmem.perception import CalibratedEncoder, Calibration
 from spatialmem.perception.calibration import FittedOn, bank_of
-from spatialmem.perception.calibration_fit import Labelled, Samples, calibration_of, error_on, fit_curve, gathered
+from spatialmem.perception.calibration_fit import (
+    Labelled,
+    Samples,
+    calibration_of,
+    error_on,
+    fit_curve,
+    gathered,
+    gathered_above,
+    reached_by,
+)
+from spatialmem.perception.logistic import sigmoid
 
 if TYPE_CHECKING:
     from sim.tasks.naming import Named
 
 HIT_SCORES = (0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95)
 """probabilities from which a region may be a hit; none below one half"""
-IMAGE_SCORES = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, *HIT_SCORES)
-"""of queries by image: no single surface is likely to be the one thing that is meant, and a region may still be it"""
+IMAGE_SHARES = tuple(0.01 * 0.85**n for n in range(32))
+"""of all pairs of a picture and a place of the map: the cosines that these reach are those from which a region may be a
+hit for a picture"""
 MOST_FALSE = 0.05
 """largest share of absent things that may be answered with something"""
 FALSE_COSTS = 4.0
 """an answer to something absent is as bad as so many present things that are missed"""
-Bank = tuple[tuple[str, ...], NDArray[np.float32]]
-"""phrases (K,) and their vectors (K, D)"""
 
 
 @dataclass(frozen=True)
@@ -122,28 +130,49 @@ def missed_share(asked: Iterable[Outcome]) -> float:
 
 @dataclass(frozen=True, eq=False)
 class Candidates:
-    """One curve, and the calibrations that it makes with hits from each of some scores on."""
+    """Calibrations of which one is to be chosen, in the order in which they let less and less through."""
 
-    samples: Samples
     rising: tuple[Calibration, ...]
+    samples: tuple[Samples, ...]
+    """that each was fitted on"""
     outcomes: tuple[list[Outcome], ...]
-    """of each of them, as far as they were tried"""
+    """of each, as far as they were tried"""
 
     @classmethod
-    def of(
-        cls, labelled: Sequence[Labelled], bank: Bank, hit_scores: Sequence[float], fitted_for: str, on: FittedOn
-    ) -> Candidates:
-        """The curve that explains the labelled features best; without phrases in the bank it is one of the cosine."""
-        phrases, vectors = bank
-        samples = gathered(labelled, vectors, on.seed)
-        curve = fit_curve(samples, with_bank=len(vectors) > 0)
-        on = replace(on, questions=len(labelled), samples=len(samples.truth), true_samples=int(samples.truth.sum()))
+    def for_texts(cls, labelled: Sequence[Labelled], bare: CalibratedEncoder, on: FittedOn) -> Candidates:
+        """One curve of cosine and margin, with hits from each of `HIT_SCORES` on."""
+        phrases, bank = bank_of(bare)
+        samples = gathered(labelled, bank, on.seed)
+        curve = fit_curve(samples, with_bank=len(bank) > 0)
+        on = _noted(on, labelled, samples)
         rising = tuple(
-            calibration_of(curve, samples, hit_score, fitted_for=fitted_for, phrases=phrases, bank=vectors,
+            calibration_of(curve, samples, hit_score, fitted_for=bare.bare_fingerprint, phrases=phrases, bank=bank,
                            fitted_on=on)
-            for hit_score in hit_scores
+            for hit_score in HIT_SCORES
         )  # fmt: skip
-        return cls(samples, rising, tuple([] for _ in rising))
+        return cls(rising, (samples,) * len(rising), tuple([] for _ in rising))
+
+    @classmethod
+    def for_images(cls, labelled: Sequence[Labelled], bare: CalibratedEncoder, on: FittedOn) -> Candidates:
+        """Hits from each of some cosines on, and a curve of the cosine fitted on what reaches it.
+
+        A picture means one thing of many: most of what is like it is another one, and how much of that is right hangs
+        on what lies near 1. One curve for all cosines says too much there.
+        """
+        phrases, bank = bank_of(bare, ())
+        rising, all_samples = list[Calibration](), list[Samples]()
+        for level in reached_by(labelled, IMAGE_SHARES):
+            samples = gathered_above(labelled, level, on.seed)
+            if 0 < samples.truth.sum() < len(samples.truth):
+                curve = fit_curve(samples, with_bank=False)
+                rising.append(replace(
+                    calibration_of(curve, samples, float(sigmoid(curve.along(np.array(level)))),
+                                   fitted_for=bare.bare_fingerprint, phrases=phrases, bank=bank,
+                                   fitted_on=_noted(on, labelled, samples)),
+                    min_similarity=level,
+                ))  # fmt: skip
+                all_samples.append(samples)
+        return cls(tuple(rising), tuple(all_samples), tuple([] for _ in rising))
 
     def note(self, more: Sequence[list[Outcome]]) -> None:
         """What each of them answered to further questions."""
@@ -156,9 +185,13 @@ class Candidates:
         n = chosen_index(false, missed)
         best = self.rising[n]
         told = replace(
-            best.fitted_on, ece=error_on(best, self.samples), false_answers=false[n], missed=missed[n]
+            best.fitted_on, ece=error_on(best, self.samples[n]), false_answers=false[n], missed=missed[n]
         )  # fmt: skip
         return replace(best, fitted_on=told)
+
+
+def _noted(on: FittedOn, labelled: Sequence[Labelled], samples: Samples) -> FittedOn:
+    return replace(on, questions=len(labelled), samples=len(samples.truth), true_samples=int(samples.truth.sum()))
 
 
 def fitted(
@@ -177,16 +210,15 @@ def fitted(
         of_images += walk.labelled_for(crops_for(walk), encoder)
         if progress(done):
             return None
-    on, identity = FittedOn(split_sha256, tuple(scene_ids), 0, 0, 0, seed, 0.0, 0.0, 0.0), bare.bare_fingerprint
-    texts = Candidates.of(of_texts, bank_of(bare), HIT_SCORES, identity, on)
-    images = Candidates.of(of_images, bank_of(bare, ()), IMAGE_SCORES, identity, on)
+    on = FittedOn(split_sha256, tuple(scene_ids), 0, 0, 0, seed, 0.0, 0.0, 0.0)
+    texts, images = Candidates.for_texts(of_texts, bare, on), Candidates.for_images(of_images, bare, on)
     with_images = [replace(texts.rising[0], images=calibration) for calibration in images.rising]
     for done, walk in enumerate(walks(scene_ids[half:], encoder, frames, seed), start=half + 1):
         texts.note(tried(walk, encoder, texts.rising, [named for named, _ in walk.understood(encoder)]))
         images.note(tried(walk, encoder, with_images, list(crops_for(walk))))
         if progress(done):
             return None
-    return replace(texts.best(), images=images.best())
+    return replace(texts.best(), images=images.best() if images.rising else None)
 
 
 def chosen_index(false_shares: Sequence[float], missed_shares: Sequence[float]) -> int:

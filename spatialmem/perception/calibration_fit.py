@@ -93,6 +93,19 @@ def gathered(labelled: Sequence[Labelled], bank: NDArray[np.float32], seed: int,
     return Samples(np.concatenate(cosines), np.concatenate(margins), np.concatenate(truths), least)
 
 
+def gathered_above(labelled: Sequence[Labelled], least: float, seed: int) -> Samples:
+    """As `gathered`, without a bank, and only what reaches the cosine `least`."""
+    samples = gathered(labelled, np.empty((0, len(labelled[0].query)), np.float32), seed, least)
+    above = samples.cosine >= least
+    return Samples(samples.cosine[above], samples.margins[above], samples.truth[above], least)
+
+
+def reached_by(labelled: Sequence[Labelled], shares: Sequence[float]) -> list[float]:
+    """The cosine that each of these shares of all (question, feature) pairs reaches."""
+    cosines = [evidence(entry.features, entry.query, entry.features[:0], 1.0)[0] for entry in labelled]
+    return np.quantile(np.concatenate(cosines), [1.0 - share for share in shares]).tolist()
+
+
 def _usual_cosine(labelled: Sequence[Labelled], rng: np.random.Generator) -> float:
     probes = []
     for entry in labelled:
