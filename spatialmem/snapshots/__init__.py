@@ -1,0 +1,1 @@
+"""Few images that stand for all that was seen."""
