@@ -13,6 +13,10 @@ from spatialmem import arguments
 from spatialmem.answering import Answering
 from spatialmem.canonical import canonical_hash
 from spatialmem.config import MemoryConfig
+from spatialmem.errors import UpUnknown
+from spatialmem.ground.floors import Floors, floors_of
+from spatialmem.ground.frontiers import Frontier, frontiers_of
+from spatialmem.ground.standing import Body, standing_of
 from spatialmem.keeper import Keeper
 from spatialmem.log_entry import Keyframe, keyframe
 from spatialmem.map_epoch import MapEpoch
@@ -21,6 +25,9 @@ from spatialmem.question import ask
 from spatialmem.types import Answer, Camera, Frame, View, checked_transform
 from spatialmem.voxels.free_reading import FreeSpace
 from spatialmem.voxels.mesh import Mesh, Points
+
+_UPRIGHT_DEG = 5.0
+"""by which up may be off the z axis of a map whose columns are taken for upright"""
 
 
 class Asking(ABC):
@@ -108,6 +115,32 @@ class Asking(ABC):
         """The free-space layer as one dense box."""
         with self._reading() as epoch:
             return epoch.free.dense()
+
+    # --- the ground
+
+    def floors(self, body: Body | None = None) -> Floors:
+        """The floors that the camera was carried over, their ground as far as a body can come on it, and the stairs it
+        took; the map's z axis must point up, or `UpUnknown` is raised."""
+        self._require_z_up("floors")
+        with self._reading() as epoch:
+            free, cameras = epoch.free.dense(), [frame.map_from_camera[:3, 3] for frame in self.trajectory()]
+        return floors_of(standing_of(free, body), np.array(cameras).reshape(-1, 3))
+
+    def frontiers(self, body: Body | None = None, least_m: float = 0.3) -> tuple[Frontier, ...]:
+        """Where the ground that a body can come to ends in what was never seen, the widest first, on every floor and on
+        stairs; those narrower than `least_m` for the middle of the body are left out. Raises as `floors`."""
+        return frontiers_of(self.floors(body), least_m)
+
+    def _require_z_up(self, what: str) -> None:
+        up = self.up_in_map
+        if up is None:
+            raise UpUnknown(f"{what} need to know which way is up; call declare_up((0, 0, 1)) or estimate_up()")
+        off_deg = float(np.degrees(np.arccos(np.clip(up[2], -1.0, 1.0))))
+        if off_deg > _UPRIGHT_DEG:
+            raise UpUnknown(
+                f"{what} need a map whose z axis points up; here up is {np.round(up, 3).tolist()}, {off_deg:.0f} "
+                "degrees off it. Build the memory from poses that are turned so that z is up"
+            )
 
     # --- the log
 

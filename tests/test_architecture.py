@@ -23,6 +23,7 @@ BEYOND_FOUNDATION = {
     "retrieval": {"perception", "store", *LAYERS},  # answers are put together from all that is known
     "view": {"memory", "retrieval", "up"},  # pictures and pages of a memory and of its answers
     "bridges": {"memory", "io"},
+    "ground": {"voxels"},  # where a body can stand is read off the free space
     "localise": {"voxels"},  # where a frame was taken is read off the surface
     "conventions": {"io", "up"},  # recordings are compared with themselves, before there is a memory
 }

@@ -7,6 +7,7 @@ of a tuple of arrays, atomically and shared between threads (a ray-cast is 5 to 
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
@@ -15,24 +16,25 @@ from typing import Any
 from numba import njit
 
 
-def _digest_of_sources() -> str:
+@functools.cache
+def _digest_of_sources(folder: Path) -> str:
+    """Of all files of this folder and of another one."""
     digest = hashlib.blake2b(digest_size=16)
-    for path in sorted(Path(__file__).parent.glob("*.py")):
-        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    for place in sorted({Path(__file__).parent, folder}):
+        for path in sorted(place.glob("*.py")):
+            digest.update(path.name.encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()
 
 
-_SOURCES = _digest_of_sources()
-
-
 def _compiled(function: Callable[..., Any], **options: Any) -> Any:
-    """A function that numba compiles at its first call and keeps on disk until any file of this folder changes.
+    """A function that numba compiles at its first call and keeps on disk until any file of its folder or of this one
+    changes.
 
     numba itself only watches the file a function stands in. A constant or a helper that changes in another file would
     leave kernels in use that were compiled with the old one, and they would write a wrong map.
     """
     dispatcher: Any = njit(cache=True, nogil=True, **options)(function)
-    dispatcher._cache._cache_file._source_stamp = _SOURCES
+    dispatcher._cache._cache_file._source_stamp = _digest_of_sources(Path(function.__code__.co_filename).parent)
     return dispatcher
 
 

@@ -1,0 +1,1 @@
+"""Ground: where a body can stand, what floors there are, where the unknown begins."""

@@ -1,0 +1,278 @@
+"""Standing, floors and frontiers: kernels against plain loops, small worlds made for one question each."""
+
+from __future__ import annotations
+
+import ground_cases as cases
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from spatialmem.errors import InvalidValue
+from spatialmem.ground.floors import BETWEEN, NOT_REACHED, _mark_level, floors_of
+from spatialmem.ground.frontiers import _grouped, _mark_edges, frontiers_of
+from spatialmem.ground.standing import Body, Standing, standing_of
+from spatialmem.voxels.free_reading import FREE, OCCUPIED, UNKNOWN, FreeSpace
+
+# --- kernels against loops
+
+
+def triples(standing: Standing) -> list[tuple[int, int, int]]:
+    return [tuple(row) for row in standing.voxel.tolist()]
+
+
+@settings(max_examples=60, deadline=None)
+@given(cases.spaces())
+def test_places_and_their_clearance(space):
+    standing = standing_of(space, cases.BODY)
+    assert triples(standing) == cases.places(space.state)
+    columns = [x * space.state.shape[1] + y for x, y, _ in triples(standing)]
+    assert (
+        standing.starts.tolist()
+        == np.searchsorted(columns, np.arange(space.state.shape[0] * space.state.shape[1] + 1)).tolist()
+    )
+    expected = [cases.clearance(space.state, place) for place in triples(standing)]
+    np.testing.assert_allclose(standing.clearance_m, expected, atol=1e-6)
+
+
+@settings(max_examples=60, deadline=None)
+@given(cases.spaces(), st.integers(0, 2**16), st.sampled_from([None, 1]))
+def test_connected_pieces(space, seed, step):
+    standing = standing_of(space, cases.BODY)
+    passable = np.random.default_rng(seed).random(len(standing)) < 0.8
+    labels = standing.components(passable, step)
+    all_places = triples(standing)
+    assert np.array_equal(labels >= 0, passable)
+    linked = {
+        (n, m) for n in range(len(all_places)) if passable[n] for di, dj in cases.SIDES
+        if (m := cases.next_to(space.state, all_places, n, di, dj, cases.STEP if step is None else step)) >= 0
+        and passable[m]
+    }  # fmt: skip
+    assert _pieces(linked, np.flatnonzero(passable).tolist()) == _sets(labels)
+
+
+def _pieces(linked, members) -> set[frozenset[int]]:
+    """What can be reached from the lowest member, then from the lowest of the rest, and so on."""
+    left, found = set(members), set()
+    for seed in sorted(members):
+        if seed not in left:
+            continue
+        piece, todo = {seed}, [seed]
+        left.discard(seed)
+        while todo:
+            n = todo.pop()
+            for m in [b for a, b in linked if a == n and b in left]:
+                left.discard(m)
+                piece.add(m)
+                todo.append(m)
+        found.add(frozenset(piece))
+    return found
+
+
+def _sets(labels) -> set[frozenset[int]]:
+    return {frozenset(np.flatnonzero(labels == n).tolist()) for n in range(labels.max(initial=-1) + 1)}
+
+
+@settings(max_examples=40, deadline=None)
+@given(cases.spaces())
+def test_level_ground(space):
+    standing = standing_of(space, cases.BODY)
+    level = np.zeros(len(standing), bool)
+    _mark_level(standing.voxel, standing.starts, np.array(space.state.shape), standing.step, level)
+    all_places = triples(standing)
+    for n in range(len(all_places)):
+        heights = []
+        for di, dj in cases.SIDES:
+            at = n
+            for _ in range(3):
+                at = cases.beside(all_places, at, di, dj, cases.STEP)
+                if at < 0:
+                    break
+                heights.append(all_places[at][2])
+        assert level[n] == all(abs(z - all_places[n][2]) <= 1 for z in heights)
+
+
+@settings(max_examples=60, deadline=None)
+@given(cases.spaces(), st.integers(0, 2**16))
+def test_edges(space, seed):
+    standing = standing_of(space, cases.BODY)
+    stands = np.random.default_rng(seed).random(len(standing)) < 0.8
+    edge, into = np.zeros(len(standing), bool), np.zeros((len(standing), 2))
+    _mark_edges(space.state, standing.voxel, standing.starts, cases.STEP, cases.HEAD, 0.3, stands, edge, into)
+    all_places, (width, depth, _) = triples(standing), space.state.shape
+    for n, (x, y, z) in enumerate(all_places):
+        ways = np.zeros(2)
+        for di, dj in cases.SIDES if stands[n] else ():
+            if cases.beside(all_places, n, di, dj, cases.STEP) >= 0:
+                continue
+            if not (0 <= x + di < width and 0 <= y + dj < depth):
+                ways += (di, dj)
+                continue
+            column = space.state[x + di, y + dj, max(z - cases.STEP, 0) : z + cases.HEAD]
+            if not (column == OCCUPIED).any() and (column == UNKNOWN).sum() >= 0.3 * cases.HEAD:
+                ways += (di, dj)
+        np.testing.assert_array_equal(into[n], ways)
+        assert edge[n] or not ways.any()
+
+
+@settings(max_examples=40, deadline=None)
+@given(cases.spaces(), st.integers(0, 2**16))
+def test_places_near_each_other_are_one_group(space, seed):
+    standing = standing_of(space, cases.BODY)
+    chosen = np.flatnonzero(np.random.default_rng(seed).random(len(standing)) < 0.4)
+    groups = list(_grouped(standing, chosen))
+    at = standing.voxel
+    linked = {
+        (a, b) for a in chosen.tolist() for b in chosen.tolist()
+        if np.abs(at[a, :2] - at[b, :2]).max() <= 2 and abs(at[a, 2] - at[b, 2]) <= cases.STEP
+    }  # fmt: skip
+    assert {frozenset(group.tolist()) for group in groups} == _pieces(linked, chosen.tolist())
+    assert [int(group.min()) for group in groups] == sorted(int(group.min()) for group in groups)
+
+
+# --- small worlds
+
+
+def over(state: np.ndarray, *places: tuple[int, int, int], up: float = 0.4) -> np.ndarray:
+    """Cameras over the ground of some voxels."""
+    free = cases.space(state)
+    return free.origin_m + (np.array(places) + (0.5, 0.5, 0.0)) * free.voxel_size_m + (0, 0, up)
+
+
+def known(state: np.ndarray, *places: tuple[int, int, int]):
+    """Floors of a state over some of whose places a camera was carried."""
+    return floors_of(standing_of(cases.space(state), cases.BODY), over(state, *places))
+
+
+def test_a_floor_is_what_the_camera_was_carried_over_and_what_is_connected():
+    state = cases.room(20, 20)
+    state[10, :, 1:12] = OCCUPIED  # a wall: beyond it is floor too, which cannot be reached
+    found = known(state, (3, 3, 1))
+    assert [(f.floor, round(f.height_m, 6)) for f in found.floors] == [(0, 3.1)]
+    assert found.floors[0].area_m2 == pytest.approx(10 * 20 * 0.01)
+    reached = found.standing.voxel[found.floor_of == 0]
+    assert reached[:, 0].max() == 9 and (found.floor_of[found.standing.voxel[:, 0] > 10] == NOT_REACHED).all()
+
+
+def test_a_table_is_not_ground_even_for_a_camera_that_leans_over_it():
+    state = cases.room(20, 20, 20)
+    state[4:9, 4:9, 6] = OCCUPIED
+    free = cases.space(state)
+    standing = standing_of(free, cases.BODY)
+    cameras = over(state, *[(x, 15, 1) for x in range(1, 19)], (3, 6, 1), up=0.9)
+    cameras = np.concatenate([cameras, over(state, (4, 6, 1), up=0.9)])
+    under = standing.under(cameras)
+    assert (under >= 0).all() and (standing.voxel[under, 2] == 1).all()
+    assert tuple(standing.voxel[under[-1]]) != (4, 6, 7)
+    floors = floors_of(standing, cameras)
+    assert len(floors.floors) == 1
+    assert (floors.floor_of[standing.voxel[:, 2] == 7] == NOT_REACHED).all()
+
+
+def two_storeys() -> np.ndarray:
+    """A lower floor, a flight between walls of six treads of two columns and two voxels, an upper floor at voxel 12."""
+    state = np.full((44, 24, 24), FREE, np.uint8)
+    state[:20, :, 0] = OCCUPIED
+    for tread in range(6):
+        state[20 + 2 * tread : 22 + 2 * tread, 10:14, 2 * (tread + 1)] = OCCUPIED
+    state[32:, :, 12] = OCCUPIED
+    state[20:32, [9, 14]] = OCCUPIED
+    state[20:32, :9], state[20:32, 15:] = UNKNOWN, UNKNOWN
+    return state
+
+
+def test_stairs_join_two_floors_and_belong_to_none():
+    state = two_storeys()
+    way = [(15, 12, 1), (21, 12, 3), (25, 12, 7), (31, 12, 13), (36, 12, 13)]
+    found = known(state, *way)
+    assert [round(f.height_m, 6) for f in found.floors] == [3.1, 4.3]
+    assert found.floors[0].area_m2 == pytest.approx(20 * 24 * 0.01, abs=0.2)
+    (stairs,) = found.stairs
+    assert (stairs.lower, stairs.upper) == (0, 1)
+    assert stairs.foot_m[2] == pytest.approx(3.1, abs=0.31) and stairs.head_m[2] == pytest.approx(4.3, abs=0.31)
+    middle = np.isin(found.standing.voxel[:, 2], (7, 9))
+    assert middle.any() and (found.floor_of[middle] == BETWEEN).all()
+    assert known(state, *way, *way[::-1]).stairs == found.stairs  # down again: the same
+    assert (
+        found.floor_at(3.2) == 0 and found.floor_at(4.1) == 1 and found.floor_at(2.0) == 0 and found.floor_at(9.0) == 1
+    )
+
+
+def test_a_floor_on_which_nobody_was_is_none_yet():
+    found = known(two_storeys(), (15, 12, 1))
+    assert [f.floor for f in found.floors] == [0] and found.stairs == ()
+    assert (found.floor_of[found.standing.voxel[:, 2] == 13] == BETWEEN).all()  # connected, and not yet a floor
+
+
+def test_a_tread_that_was_not_seen_does_not_part_the_flight():
+    state = two_storeys()
+    state[24:26, 10:14, 5:8] = UNKNOWN
+    found = known(state, (15, 12, 1))
+    assert (found.floor_of[found.standing.voxel[:, 2] == 13] == BETWEEN).all()
+    state[24:26, 10:14, 5:20] = OCCUPIED  # a wall across it does
+    found = known(state, (15, 12, 1))
+    assert (found.floor_of[found.standing.voxel[:, 2] == 13] == NOT_REACHED).all()
+
+
+def test_nothing_known_has_no_floor():
+    for state in (np.zeros((0, 0, 0), np.uint8), np.zeros((3, 3, 3), np.uint8), cases.room()):
+        found = floors_of(standing_of(cases.space(state), cases.BODY), np.empty((0, 3)))
+        assert found.floors == () and found.stairs == () and found.floor_at(0.0) is None
+        assert frontiers_of(found) == ()
+
+
+def test_a_frontier_lies_where_the_unknown_begins_and_looks_into_it():
+    state = cases.room(30, 20)
+    state[:, [0, -1], 1:12] = OCCUPIED
+    state[0, :, 1:12] = OCCUPIED
+    state[20:] = UNKNOWN
+    found = frontiers_of(known(state, (5, 10, 1)))
+    assert found and sum(f.width_m for f in found) == pytest.approx(18 * 0.1, abs=0.5)
+    for frontier in found:
+        assert frontier.floor == 0 and frontier.yaw_rad == pytest.approx(0.0, abs=1e-6)
+        assert frontier.position_m[0] == pytest.approx(1.0 + 19.5 * 0.1) and frontier.position_m[2] == pytest.approx(
+            3.1
+        )
+        assert frontier.width_m <= 1.6
+    assert frontiers_of(known(state, (5, 10, 1)), least_m=5.0) == ()
+
+
+def test_walls_and_drops_are_no_frontiers():
+    state = cases.room(30, 20, 20)
+    state[:, :, 0], state[:, :, 4] = FREE, OCCUPIED
+    state[20:, :, 4], state[20:, :, 0] = FREE, OCCUPIED  # a drop of four voxels, its ground seen
+    state[:, [0, -1], 5:16], state[0, :, 5:16], state[-1, :, 1:16] = OCCUPIED, OCCUPIED, OCCUPIED
+    state[20:, [0, -1], 1:16] = OCCUPIED
+    assert frontiers_of(known(state, (5, 10, 5))) == ()
+
+
+def test_a_flight_that_goes_on_out_of_sight_is_a_frontier():
+    state = two_storeys()
+    state[26:] = UNKNOWN
+    state[[0], :, 1:12], state[:20, [0, -1], 1:12] = OCCUPIED, OCCUPIED
+    state[19, :10, 1:12], state[19, 14:, 1:12] = OCCUPIED, OCCUPIED
+    found = frontiers_of(known(state, (10, 12, 1)), least_m=0.15)  # in a flight of 0.4 m the body has 0.2 m
+    upward = [f for f in found if f.position_m[2] > 3.5]
+    assert upward and all(f.floor == BETWEEN and abs(f.yaw_rad) < 0.8 for f in upward)
+
+
+@pytest.mark.parametrize(
+    "given_body", [{"radius_m": 0.0}, {"radius_m": 2.0}, {"step_m": 2.0}, {"height_m": float("nan")}]
+)
+def test_bodies_that_cannot_be_are_refused(given_body):
+    with pytest.raises(InvalidValue, match="a body has"):
+        Body(**given_body)
+
+
+def test_turning_the_map_turns_the_frontiers():
+    state = cases.room(30, 20)
+    state[:, [0, -1], 1:12], state[0, :, 1:12], state[20:] = OCCUPIED, OCCUPIED, UNKNOWN
+    turned = FreeSpace(np.zeros(3), cases.VOXEL_M, np.ascontiguousarray(state.transpose(1, 0, 2)))
+    straight = FreeSpace(np.zeros(3), cases.VOXEL_M, state)
+    camera = np.array([[0.55, 1.05, 0.5]])
+    one = frontiers_of(floors_of(standing_of(straight, cases.BODY), camera))
+    other = frontiers_of(floors_of(standing_of(turned, cases.BODY), camera[:, [1, 0, 2]]))
+    assert one and len(one) == len(other)
+    points, turned_points = ([f.position_m for f in found] for found in (one, other))
+    np.testing.assert_allclose(np.sort(np.array(points)[:, 1]), np.sort(np.array(turned_points)[:, 0]), atol=0.11)
+    assert {round(f.yaw_rad, 6) for f in other} == {round(np.pi / 2, 6)}
