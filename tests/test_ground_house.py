@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -90,6 +93,14 @@ def test_after_a_part_of_the_tour_frontiers_lead_to_the_rest(toured):
     later = memory.floors()
     left = truth[nearest_m(truth, later.standing.ground_m[later.floor_of > -2]) > 0.4]
     assert len(left) < 0.1 * len(unknown)  # the tour saw the rest, but for corners
+
+
+def test_the_page_runs(toured, capsys):
+    page = (Path(__file__).resolve().parents[1] / "docs" / "ground.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL)
+    exec(code, {"memory": toured[1]})
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 3 and lines[2].startswith("0 1 (")
 
 
 def test_without_up_nothing_is_called_a_floor():
