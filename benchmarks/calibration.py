@@ -165,7 +165,10 @@ def main() -> None:
             continue
         texts, images = judge(bench, encoder, count)
         report(bench, name, texts)
-        report(bench, f"{name}, by image", images)
+        if encoder.calibration.images is None:
+            bench.missing(f"{name} by image: its calibration is one for texts alone")
+        else:
+            report(bench, f"{name}, by image", images)
     bench.finish()
 
 

@@ -19,6 +19,7 @@ from typing import Any
 
 import map_cases as cases
 import numpy as np
+import region_cases
 from common import SEED, Bench, Wanted
 from region_cases import bootstrap
 
@@ -104,7 +105,7 @@ def report(bench: Bench, by_encoder: dict[str, Found], trained: list[str]) -> No
 
 
 def main() -> None:
-    parts = [Path(cases.__file__)]
+    parts = [Path(cases.__file__), Path(region_cases.__file__)]
     bench = Bench(__file__, "Text and image to object, through the fused map", __doc__, options, parts)
     bench.detail("split_sha256", SPLIT_SHA256)
     count = QUICK_HOUSES if bench.quick else bench.options.houses

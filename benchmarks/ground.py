@@ -2,11 +2,11 @@
 
 Houses of two floors (seeds of the test split of `naming`) are toured; every fourth step a frame of 160 x 120 goes
 into a memory with voxels of 5 cm (free space 8 cm), encoder `colours`, which has no say in this. Known: the share of
-all ground on which the house's body can stand that lies within 0.2 m of ground of `memory.floors()` on the right
-floor where that body has room. Wrong: the share of the latter that is further than that from the former. Beside it
-the peer: one slice of the free space at the height of the first floor, as planners of one floor take it
-(policies/agents/frontier_walk.py). Frontiers are asked for after a fifth of the tour: they are good when, 0.6 m ahead
-of them, true ground that is not known lies within 1 m; weighted by width. Intervals are over houses.
+all ground on which the house's body can stand that lies within 0.2 m of ground of `memory.floors()` where that body
+has room. Wrong: the share of the latter that is further than that from the former. Beside it the peer: slices of the
+free space at the true heights of both floors, as planners of one floor take them (policies/agents/frontier_walk.py),
+which are told where the floors are. Frontiers are asked for after a fifth of the tour: they are good when, 0.6 m
+ahead of them, true ground that is not known lies within 1 m; weighted by width. Intervals are over houses.
 """
 
 from __future__ import annotations
@@ -44,6 +44,7 @@ class Found:
     known: float
     wrong: float
     slice_known: float
+    slice_wrong: float
     leading: float
     """share of the width of early frontiers that lead to unknown ground; NaN without any"""
     unknown_early: float
@@ -95,13 +96,16 @@ def clear_ground(floors: Floors, radius_m: float) -> NDArray[np.float64]:
 
 
 def sliced(memory: SpatialMemory, radius_m: float) -> NDArray[np.float64]:
-    """(N, 3) ground of one slice, where a body has room."""
+    """(N, 3) ground of a slice at the true height of each floor, where a body has room."""
     import cv2
 
-    ground = ground_of(memory.free_space(), 0.0)
-    room = cv2.distanceTransform((~ground.occupied).astype(np.uint8), cv2.DIST_L2, 5) * ground.cell_m
-    middles = ground.middles_m(ground.free & (np.asarray(room) >= radius_m))
-    return np.column_stack([middles, np.zeros(len(middles))])
+    found = []
+    for height_m in (0.0, STOREY_M):
+        ground = ground_of(memory.free_space(), height_m)
+        room = cv2.distanceTransform((~ground.occupied).astype(np.uint8), cv2.DIST_L2, 5) * ground.cell_m
+        middles = ground.middles_m(ground.free & (np.asarray(room) >= radius_m))
+        found.append(np.column_stack([middles, np.full(len(middles), height_m)]))
+    return np.concatenate(found)
 
 
 def judged(scene_id: str) -> Found:
@@ -130,6 +134,7 @@ def judged(scene_id: str) -> Found:
     return Found(
         2 if right else 0, len(floors.stairs), float((far_m(truth, found) <= NEAR_M).mean()),
         float((far_m(found, truth) > NEAR_M).mean()), float((far_m(truth, slice_m) <= NEAR_M).mean()),
+        float((far_m(slice_m, truth) > NEAR_M).mean()),
         leading_share(early[1], unknown), len(unknown) / len(truth), ms,
     )  # fmt: skip
 
@@ -146,8 +151,9 @@ def main() -> None:
     bench.claim("houses whose two floors are found at their heights", both, "%", Wanted())
     bench.claim("houses whose one flight of stairs is found", one, "%", Wanted())
     bench.claim("ground known", [100 * f.known for f in found], "%", Wanted())
-    bench.claim("ground known / that of one slice", [f.known / f.slice_known for f in found], "ratio", Wanted())
+    bench.claim("ground known / that of slices", [f.known / f.slice_known for f in found], "ratio", Wanted())
     bench.claim("ground that is none", [100 * f.wrong for f in found], "%", Wanted())
+    bench.claim("ground that is none / that of slices", [f.wrong / f.slice_wrong for f in found], "ratio", Wanted())
     leading = [100 * f.leading for f in found if np.isfinite(f.leading)]
     bench.claim("frontiers that lead to unknown ground", leading, "% of their width", Wanted(),
                 f"{100 * np.mean([f.unknown_early for f in found]):.0f} % of the ground unknown then")  # fmt: skip

@@ -119,12 +119,17 @@ class Asking(ABC):
     # --- the ground
 
     def floors(self, body: Body | None = None) -> Floors:
-        """The floors that the camera was carried over, their ground as far as a body can come on it, and the stairs it
+        """The floors that cameras were carried over, their ground as far as a body can come on it, and the stairs they
         took; the map's z axis must point up, or `UpUnknown` is raised."""
+        self._require_sound()
         self._require_z_up("floors")
         with self._reading() as epoch:
-            free, cameras = epoch.free.dense(), [frame.map_from_camera[:3, 3] for frame in self.trajectory()]
-        return floors_of(standing_of(free, body), np.array(cameras).reshape(-1, 3))
+            free, last_lsn = epoch.free.dense(), epoch.last_lsn
+        tracks: dict[tuple[str, str], list[NDArray[np.float64]]] = {}
+        for frame in self.trajectory():
+            if frame.lsn <= last_lsn:
+                tracks.setdefault((frame.session_id, frame.camera_id), []).append(frame.map_from_camera[:3, 3])
+        return floors_of(standing_of(free, body), [np.array(track) for track in tracks.values()])
 
     def frontiers(self, body: Body | None = None, least_m: float = 0.3) -> tuple[Frontier, ...]:
         """Where the ground that a body can come to ends in what was never seen, the widest first, on every floor and on

@@ -383,7 +383,7 @@ def test_colours_ship_with_their_calibration(bare):
     assert encoder.calibration.fitted_for == bare.bare_fingerprint
     assert on.split_sha256 == SPLIT_SHA256 and on.scenes == houses("fit", len(on.scenes))
     assert on.ece < 0.1 and on.false_answers <= 0.05
-    assert encoder.calibration.images is not None and encoder.calibration.images.fitted_on.false_answers <= 0.05
+    assert encoder.calibration.images is None  # by colour alone nothing tells a thing that is not there
 
 
 # --- hits
@@ -396,3 +396,14 @@ def test_the_score_of_a_region_lies_between_a_bare_hit_and_its_mean(mean, voxels
     score = region_score(mean, voxels, 0.5, calibrated=True)
     assert 0.5 <= score <= mean + 1e-9 and region_score(mean, 2 * voxels, 0.5, calibrated=True) >= score - 1e-12
     assert region_score(mean, voxels, 0.5, calibrated=False) == pytest.approx(mean * voxels / (voxels + 24))
+
+
+def test_what_is_not_alike_is_no_answer_however_it_scores(bare):
+    flat = fitted_for(bare, bias=2.0, cosine_weight=0.0, hit_score=0.5, min_similarity=0.9)
+    question = ask(lambda: bare.with_calibration(flat), "red", None, None, None, None, None, None, 1)
+    assert question.vector is not None
+    other = np.zeros(16, np.float32)
+    other[int(np.argmin(question.vector))] = 1.0
+    features = np.stack([question.vector, 0.3 * question.vector, other])
+    found = question.score_of_alike(features)
+    assert found[0] == found[1] > 0.5 and found[2] == 0.0

@@ -74,6 +74,41 @@ def _sets(labels) -> set[frozenset[int]]:
 
 
 @settings(max_examples=40, deadline=None)
+@given(cases.spaces(), st.integers(0, 2**16), st.integers(0, 3))
+def test_what_is_near_over_ground(space, seed, rounds):
+    standing = standing_of(space, cases.BODY)
+    core = np.random.default_rng(seed).random(len(standing)) < 0.3
+    all_places, expected = triples(standing), core.copy()
+    for _ in range(rounds):
+        beside = [
+            cases.next_to(space.state, all_places, n, di, dj, cases.STEP)
+            for n in np.flatnonzero(expected) for di, dj in cases.SIDES
+        ]  # fmt: skip
+        expected[[m for m in beside if m >= 0]] = True
+    np.testing.assert_array_equal(standing.grown(core, rounds * cases.VOXEL_M), expected)
+
+
+@settings(max_examples=60, deadline=None)
+@given(cases.spaces(), st.integers(0, 2**16))
+def test_ground_under_cameras(space, seed):
+    standing, rng = standing_of(space, cases.BODY), np.random.default_rng(seed)
+    among = rng.random(len(standing)) < 0.8
+    cameras = space.origin_m + rng.random((6, 3)) * np.array(space.state.shape) * cases.VOXEL_M
+    found = standing.under(cameras, among)
+    points = (cameras - space.origin_m) / cases.VOXEL_M
+    places = np.array(triples(standing)).reshape(-1, 3)
+    away = np.hypot(*(places[None, :, :2] - np.floor(points[:, None, :2])).transpose(2, 0, 1))
+    down = points[:, None, 2] - places[None, :, 2]
+    right = (away == 0) & (down >= 1.0) & (down <= 25.0) & among
+    usual = np.median([d[r].max() for d, r in zip(down, right, strict=True) if r.any()]) if right.any() else 9.0
+    good = (away <= 5.0) & (np.abs(down - usual) <= 4.0 + 1e-9) & among
+    for n in range(len(cameras)):
+        assert (found[n] >= 0) == good[n].any()
+        if found[n] >= 0:
+            assert good[n, found[n]] and away[n, found[n]] == away[n, good[n]].min()
+
+
+@settings(max_examples=40, deadline=None)
 @given(cases.spaces())
 def test_level_ground(space):
     standing = standing_of(space, cases.BODY)
@@ -101,18 +136,17 @@ def test_edges(space, seed):
     _mark_edges(space.state, standing.voxel, standing.starts, cases.STEP, cases.HEAD, 0.3, stands, edge, into)
     all_places, (width, depth, _) = triples(standing), space.state.shape
     for n, (x, y, z) in enumerate(all_places):
-        ways = np.zeros(2)
+        ways = []
         for di, dj in cases.SIDES if stands[n] else ():
             if cases.beside(all_places, n, di, dj, cases.STEP) >= 0:
                 continue
-            if not (0 <= x + di < width and 0 <= y + dj < depth):
-                ways += (di, dj)
-                continue
-            column = space.state[x + di, y + dj, max(z - cases.STEP, 0) : z + cases.HEAD]
-            if not (column == OCCUPIED).any() and (column == UNKNOWN).sum() >= 0.3 * cases.HEAD:
-                ways += (di, dj)
-        np.testing.assert_array_equal(into[n], ways)
-        assert edge[n] or not ways.any()
+            inside = 0 <= x + di < width and 0 <= y + dj < depth
+            column = space.state[x + di, y + dj, z : z + cases.HEAD] if inside else np.empty(0, np.uint8)
+            unseen = cases.HEAD - (column != UNKNOWN).sum()
+            if not (column[cases.STEP :] == OCCUPIED).any() and unseen >= 0.3 * cases.HEAD:
+                ways.append((di, dj))
+        np.testing.assert_array_equal(into[n], np.sum(ways, axis=0) if ways else (0, 0))
+        assert edge[n] == (len(ways) > 0)
 
 
 @settings(max_examples=40, deadline=None)
@@ -141,7 +175,7 @@ def over(state: np.ndarray, *places: tuple[int, int, int], up: float = 0.4) -> n
 
 def known(state: np.ndarray, *places: tuple[int, int, int]):
     """Floors of a state over some of whose places a camera was carried."""
-    return floors_of(standing_of(cases.space(state), cases.BODY), over(state, *places))
+    return floors_of(standing_of(cases.space(state), cases.BODY), [over(state, *places)])
 
 
 def test_a_floor_is_what_the_camera_was_carried_over_and_what_is_connected():
@@ -161,10 +195,10 @@ def test_a_table_is_not_ground_even_for_a_camera_that_leans_over_it():
     standing = standing_of(free, cases.BODY)
     cameras = over(state, *[(x, 15, 1) for x in range(1, 19)], (3, 6, 1), up=0.9)
     cameras = np.concatenate([cameras, over(state, (4, 6, 1), up=0.9)])
-    under = standing.under(cameras)
+    under = standing.under(cameras, standing.clear)
     assert (under >= 0).all() and (standing.voxel[under, 2] == 1).all()
     assert tuple(standing.voxel[under[-1]]) != (4, 6, 7)
-    floors = floors_of(standing, cameras)
+    floors = floors_of(standing, [cameras])
     assert len(floors.floors) == 1
     assert (floors.floor_of[standing.voxel[:, 2] == 7] == NOT_REACHED).all()
 
@@ -193,9 +227,11 @@ def test_stairs_join_two_floors_and_belong_to_none():
     middle = np.isin(found.standing.voxel[:, 2], (7, 9))
     assert middle.any() and (found.floor_of[middle] == BETWEEN).all()
     assert known(state, *way, *way[::-1]).stairs == found.stairs  # down again: the same
-    assert (
-        found.floor_at(3.2) == 0 and found.floor_at(4.1) == 1 and found.floor_at(2.0) == 0 and found.floor_at(9.0) == 1
-    )
+    assert [found.floor_at(height_m) for height_m in (2.0, 3.2, 4.1, 4.25, 9.0)] == [0, 0, 0, 1, 1]
+    with pytest.raises(InvalidValue, match="height"):
+        found.floor_at(float("nan"))
+    with pytest.raises(InvalidValue, match="least_m"):
+        frontiers_of(found, least_m=float("nan"))
 
 
 def test_a_floor_on_which_nobody_was_is_none_yet():
@@ -214,9 +250,42 @@ def test_a_tread_that_was_not_seen_does_not_part_the_flight():
     assert (found.floor_of[found.standing.voxel[:, 2] == 13] == NOT_REACHED).all()
 
 
+def test_levels_of_a_floor_and_floors_of_their_own():
+    for rise, floors in ((4, 1), (9, 2)):  # 0.4 m and 0.9 m, by steps of two voxels
+        state = np.full((44, 24, 30), FREE, np.uint8)
+        state[:20, :, 0] = OCCUPIED
+        treads = rise // 2 + rise % 2
+        for tread in range(treads):
+            state[20 + 2 * tread : 22 + 2 * tread, :, min(2 * (tread + 1), rise)] = OCCUPIED
+        state[20 + 2 * treads :, :, rise] = OCCUPIED
+        found = known(state, (10, 12, 1), (40, 12, rise + 1))
+        assert len(found.floors) == floors, rise
+        upper = found.standing.voxel[:, 2] == rise + 1
+        assert (found.floor_of[upper] == floors - 1).all()
+        assert sum(f.area_m2 for f in found.floors) >= 0.01 * 24 * (44 - 2 * treads) - 0.01
+
+
+def test_nobody_climbs_between_two_walks():
+    state = two_storeys()
+    below, above = over(state, (15, 12, 1), (12, 12, 1)), over(state, (40, 12, 13), (38, 12, 13))
+    standing = standing_of(cases.space(state), cases.BODY)
+    assert len(floors_of(standing, [below, above]).floors) == 2
+    assert floors_of(standing, [below, above]).stairs == ()
+    assert len(floors_of(standing, [np.concatenate([below, above])]).stairs) == 1
+
+
+def test_a_body_does_not_come_through_a_gap_that_is_too_narrow():
+    state = cases.room(20, 20)
+    state[10, :, 1:12] = OCCUPIED
+    for width, reached in ((1, False), (2, False), (7, True)):
+        state[10, 8 : 8 + width, 1:12] = FREE
+        found = known(state, (3, 3, 1))
+        assert (found.floor_of[found.standing.voxel[:, 0] > 13] == 0).any() == reached, width
+
+
 def test_nothing_known_has_no_floor():
     for state in (np.zeros((0, 0, 0), np.uint8), np.zeros((3, 3, 3), np.uint8), cases.room()):
-        found = floors_of(standing_of(cases.space(state), cases.BODY), np.empty((0, 3)))
+        found = floors_of(standing_of(cases.space(state), cases.BODY), [])
         assert found.floors == () and found.stairs == () and found.floor_at(0.0) is None
         assert frontiers_of(found) == ()
 
@@ -270,8 +339,8 @@ def test_turning_the_map_turns_the_frontiers():
     turned = FreeSpace(np.zeros(3), cases.VOXEL_M, np.ascontiguousarray(state.transpose(1, 0, 2)))
     straight = FreeSpace(np.zeros(3), cases.VOXEL_M, state)
     camera = np.array([[0.55, 1.05, 0.5]])
-    one = frontiers_of(floors_of(standing_of(straight, cases.BODY), camera))
-    other = frontiers_of(floors_of(standing_of(turned, cases.BODY), camera[:, [1, 0, 2]]))
+    one = frontiers_of(floors_of(standing_of(straight, cases.BODY), [camera]))
+    other = frontiers_of(floors_of(standing_of(turned, cases.BODY), [camera[:, [1, 0, 2]]]))
     assert one and len(one) == len(other)
     points, turned_points = ([f.position_m for f in found] for found in (one, other))
     np.testing.assert_allclose(np.sort(np.array(points)[:, 1]), np.sort(np.array(turned_points)[:, 0]), atol=0.11)

@@ -12,7 +12,7 @@ from sim.house.layout.plan import STOREY_M
 from sim.house.world import HouseWorld
 from sim.scene import SceneConfig
 from sim.touring import tour
-from spatialmem import Frame, MemoryConfig, SpatialMemory
+from spatialmem import Frame, MemoryConfig, SpatialMemError, SpatialMemory
 from spatialmem.config import GateConfig
 from spatialmem.errors import UpUnknown
 
@@ -112,3 +112,5 @@ def test_without_up_nothing_is_called_a_floor():
             memory.frontiers()
         memory.declare_up((0.0, 0.0, 1.0))
         assert memory.floors().floors == () and memory.frontiers() == ()
+    with pytest.raises(SpatialMemError, match="closed"):
+        memory.floors()

@@ -32,8 +32,12 @@ HIT_SCORES = (0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95)
 IMAGE_SHARES = tuple(0.01 * 0.85**n for n in range(32))
 """of all pairs of a picture and a place of the map: the cosines that these reach are those from which a region may be a
 hit for a picture"""
+_SCORES, _ROUNDING = (0.001, 0.999), 1e-6
+"""hit scores of images lie within these, and a little below the curve: where it is flat, rounding must not decide"""
 MOST_FALSE = 0.05
 """largest share of absent things that may be answered with something"""
+MOST_MISSED = 0.9
+"""largest share of present things that a calibration for images may miss; an encoder that needs more has none"""
 FALSE_COSTS = 4.0
 """an answer to something absent is as bad as so many present things that are missed"""
 
@@ -103,7 +107,7 @@ def _outcome(walk: Walk, asked: Named | Crop, top: int) -> Outcome:
 def tried(
     walk: Walk, encoder: Fitting, rising: Sequence[Calibration], asks: Sequence[Named | Crop], top: int = 10
 ) -> list[list[Outcome]]:
-    """Outcomes for each of several calibrations of rising hit score and one curve: what one of them leaves without an
+    """Outcomes for each of several calibrations that let less and less through: what one of them leaves without an
     answer has none with the next ones, whose regions lie within its own."""
     found: list[list[Outcome]] = [[] for _ in rising]
     for asked in asks:
@@ -161,16 +165,16 @@ class Candidates:
         """
         phrases, bank = bank_of(bare, ())
         rising, all_samples = list[Calibration](), list[Samples]()
-        for level in reached_by(labelled, IMAGE_SHARES):
+        for level in reached_by(labelled, IMAGE_SHARES) if labelled else ():
             samples = gathered_above(labelled, level, on.seed)
             if 0 < samples.truth.sum() < len(samples.truth):
                 curve = fit_curve(samples, with_bank=False)
-                rising.append(replace(
-                    calibration_of(curve, samples, float(sigmoid(curve.along(np.array(level)))),
-                                   fitted_for=bare.bare_fingerprint, phrases=phrases, bank=bank,
-                                   fitted_on=_noted(on, labelled, samples)),
-                    min_similarity=level,
-                ))  # fmt: skip
+                score = float(np.clip(sigmoid(curve.along(np.array(level))), *_SCORES)) * (1.0 - _ROUNDING)
+                made = calibration_of(
+                    curve, samples, score, fitted_for=bare.bare_fingerprint, phrases=phrases, bank=bank,
+                    fitted_on=_noted(on, labelled, samples),
+                )  # fmt: skip
+                rising.append(replace(made, min_similarity=level))
                 all_samples.append(samples)
         return cls(tuple(rising), tuple(all_samples), tuple([] for _ in rising))
 
@@ -218,11 +222,14 @@ def fitted(
         images.note(tried(walk, encoder, with_images, list(crops_for(walk))))
         if progress(done):
             return None
-    return replace(texts.best(), images=images.best() if images.rising else None)
+    for_images = images.best() if images.rising else None
+    if for_images is not None and not for_images.fitted_on.missed <= MOST_MISSED:
+        for_images = None  # better an answer that says it is not calibrated than none, ever
+    return replace(texts.best(), images=for_images)
 
 
 def chosen_index(false_shares: Sequence[float], missed_shares: Sequence[float]) -> int:
-    """Which of the hit scores: of those that keep `MOST_FALSE` the one that errs least, false answers weighing
+    """Which of the candidates: of those that keep `MOST_FALSE` the one that errs least, false answers weighing
     `FALSE_COSTS`; where none keeps it, the first with fewest."""
     false, missed = (np.nan_to_num(np.asarray(v, np.float64), nan=0.0) for v in (false_shares, missed_shares))
     keeps = false <= MOST_FALSE

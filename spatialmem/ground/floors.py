@@ -5,12 +5,14 @@ Never one slice of the height: a floor may lie in several levels a step apart, a
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from spatialmem.errors import InvalidValue
 from spatialmem.ground.standing import Standing, beside
 from spatialmem.voxels.compiled import leaf
 
@@ -19,7 +21,9 @@ BETWEEN, NOT_REACHED = -1, -2
 _LEAST_M2 = 2.0
 """of a level piece that makes a floor: a landing is smaller"""
 _LEVEL_M, _APART_M = 0.3, 0.6
-"""ground so near in height belongs to a floor; level pieces so much higher are another one"""
+"""ground so near in height to a level piece belongs to its floor; pieces so much above the lowest are another one"""
+_THICK_M = 0.1
+"""by which ground may be higher than what lies on it"""
 _SAME_STAIRS_M = 2.0
 """ways between two floors whose ends are no further from each other are one"""
 _FLAT_COLUMNS, _FLAT_VOXELS = 3, 1
@@ -32,7 +36,7 @@ class Floor:
 
     floor: int
     height_m: float
-    """of its ground, median, map frame"""
+    """of the ground of its largest level piece, median, map frame"""
     area_m2: float
     """of its ground as far as it was seen and is connected"""
 
@@ -61,37 +65,44 @@ class Floors:
     """(N,) number of the floor of each place of `standing`, or `BETWEEN`, or `NOT_REACHED`"""
 
     def floor_at(self, height_m: float) -> int | None:
-        """The floor that a thing at this height of the map belongs to: the highest whose ground is not above it; the
-        lowest for what lies below all; None where no floor is known."""
-        under = [floor.floor for floor in self.floors if floor.height_m <= height_m + _LEVEL_M]
+        """The floor that a thing at this height of the map belongs to: the highest whose ground is not above it by more
+        than 10 cm; the lowest for what lies below all; None where no floor is known."""
+        if not math.isfinite(height_m):
+            raise InvalidValue(f"a height must be a finite number of metres; given {height_m}")
+        under = [floor.floor for floor in self.floors if floor.height_m <= height_m + _THICK_M]
         return under[-1] if under else self.floors[0].floor if self.floors else None
 
 
-def floors_of(standing: Standing, cameras_m: NDArray[np.floating]) -> Floors:
+def floors_of(standing: Standing, tracks_m: Sequence[NDArray[np.floating]]) -> Floors:
     """Floors of a map.
 
-    Reached is what is connected, by steps that the body can take, with ground over which the camera was carried. A
-    floor is made of level pieces of that, over one of which at least it was carried; all reached ground at its height
-    belongs to it.
+    Reached is what is connected, by steps that the body can take and through gaps as wide as it is, with ground over
+    which a camera was carried, and the rim of that along walls. A floor is made of level pieces of it, over each of
+    which a camera was carried, and of all reached ground at their heights.
 
     Args:
         standing: places to stand.
-        cameras_m: (M, 3) where the camera was, map frame, in the order of time.
+        tracks_m: where cameras were, (M, 3) each in the map frame and in the order of time, one entry for each that was
+            carried without a break: between entries nobody climbed stairs.
     """
-    under = standing.under(cameras_m)
-    trodden = np.unique(under[under >= 0])
-    reached = _with(standing.components(np.ones(len(standing), np.bool_)), trodden)
+    clear = standing.clear
+    unders = [standing.under(track, clear) for track in tracks_m]
+    trodden = np.unique(np.concatenate([np.empty(0, np.int64), *(under[under >= 0] for under in unders)]))
+    core = _with(standing.components(clear), trodden)
+    reached = standing.grown(core, standing.body.radius_m)
     level = np.zeros(len(standing), np.bool_)
     shape = np.array(standing.free.state.shape, np.int64)
     _mark_level(standing.voxel, standing.starts, shape, standing.step, level)
-    floors = tuple(_made_of(standing, level & reached, trodden))
+    pieces_m = _levels(standing, level & reached, trodden)
     floor_of = np.where(reached, BETWEEN, NOT_REACHED).astype(np.int16)
-    height_m, voxel_m2 = standing.ground_m[:, 2], standing.free.voxel_size_m**2
-    for floor in floors:
-        floor_of[reached & (np.abs(height_m - floor.height_m) <= _LEVEL_M)] = floor.floor
-    areas = np.bincount(floor_of[floor_of >= 0], minlength=len(floors)) * voxel_m2
-    floors = tuple(Floor(f.floor, f.height_m, float(area)) for f, area in zip(floors, areas, strict=True))
-    return Floors(standing, floors, tuple(_taken(standing, floor_of, under)), floor_of)
+    height_m, floors = standing.ground_m[:, 2], list[Floor]()
+    for number, pieces in enumerate(pieces_m):
+        gaps = np.abs(height_m[:, None] - np.array([piece for piece, _ in pieces])).min(axis=1)
+        mine = reached & (gaps <= _LEVEL_M) & (floor_of < 0)
+        floor_of[mine] = number
+        area_m2 = float(np.count_nonzero(mine)) * standing.free.voxel_size_m**2
+        floors.append(Floor(number, max(pieces, key=lambda piece: piece[1])[0], area_m2))
+    return Floors(standing, tuple(floors), tuple(_taken(standing, floor_of, unders)), floor_of)
 
 
 def _with(labels: NDArray[np.int32], places: NDArray[np.int64]) -> NDArray[np.bool_]:
@@ -99,45 +110,44 @@ def _with(labels: NDArray[np.int32], places: NDArray[np.int64]) -> NDArray[np.bo
     return np.isin(labels, np.unique(labels[places])) & (labels >= 0)
 
 
-def _made_of(standing: Standing, level: NDArray[np.bool_], trodden: NDArray[np.int64]) -> Iterator[Floor]:
-    """Floors, rising, from the large level pieces that were trodden."""
+def _levels(standing: Standing, level: NDArray[np.bool_], trodden: NDArray[np.int64]) -> list[list[tuple[float, int]]]:
+    """Height, metres, and number of places of the large level pieces that were trodden, floor by floor, rising."""
     labels = standing.components(level, step=_FLAT_VOXELS)
     sizes = np.bincount(labels[labels >= 0])
     large = np.flatnonzero(sizes * standing.free.voxel_size_m**2 >= _LEAST_M2)
-    pieces = np.intersect1d(large, labels[trodden])
-    heights_m = {int(piece): float(np.median(standing.ground_m[labels == piece, 2])) for piece in pieces}
-    floor: list[int] = []
-    number = 0
-    for piece in sorted(heights_m, key=lambda piece: heights_m[piece]):
-        if floor and heights_m[piece] - heights_m[floor[-1]] > _APART_M:
-            yield _floor(number, floor, heights_m, sizes)
-            number, floor = number + 1, []
-        floor.append(piece)
-    if floor:
-        yield _floor(number, floor, heights_m, sizes)
+    pieces = sorted(
+        (float(np.median(standing.ground_m[labels == piece, 2])), int(sizes[piece]))
+        for piece in np.intersect1d(large, labels[trodden])
+    )
+    found = list[list[tuple[float, int]]]()
+    for piece in pieces:
+        if not found or piece[0] - found[-1][0][0] > _APART_M:
+            found.append([])
+        found[-1].append(piece)
+    return found
 
 
-def _floor(number: int, pieces: list[int], heights_m: dict[int, float], sizes: NDArray[np.int64]) -> Floor:
-    largest = max(pieces, key=lambda piece: (int(sizes[piece]), -piece))
-    return Floor(number, heights_m[largest], 0.0)
+def _taken(standing: Standing, floor_of: NDArray[np.int16], unders: Sequence[NDArray[np.int64]]) -> Iterator[Stairs]:
+    """Ways on which a camera came from one floor to another; those whose ends are near each other are one."""
+    ground, known = standing.ground_m, list[tuple[int, int, NDArray[np.float64]]]()
+    for foot, head in _changes(floor_of, unders):
+        lower, upper, ends = int(floor_of[foot]), int(floor_of[head]), ground[[foot, head]]
+        if not any(
+            (lower, upper) == (a, b) and np.linalg.norm(ends - others, axis=1).max() <= _SAME_STAIRS_M
+            for a, b, others in known
+        ):
+            known.append((lower, upper, ends))
+            yield Stairs(lower, upper, _point(ends[0]), _point(ends[1]))
 
 
-def _taken(standing: Standing, floor_of: NDArray[np.int16], under: NDArray[np.int64]) -> Iterator[Stairs]:
-    """Ways on which the camera came from one floor to another; those whose ends are near each other are one."""
-    ground, known, last = standing.ground_m, list[tuple[int, int, NDArray[np.float64]]](), -1
-    for place in under[under >= 0].tolist():
-        if floor_of[place] < 0:
-            continue
-        if last >= 0 and floor_of[last] != floor_of[place]:
-            foot, head = (last, place) if floor_of[last] < floor_of[place] else (place, last)
-            lower, upper, ends = int(floor_of[foot]), int(floor_of[head]), ground[[foot, head]]
-            if not any(
-                (lower, upper) == (a, b) and np.linalg.norm(ends - others, axis=1).max() <= _SAME_STAIRS_M
-                for a, b, others in known
-            ):
-                known.append((lower, upper, ends))
-                yield Stairs(lower, upper, _point(ends[0]), _point(ends[1]))
-        last = place
+def _changes(floor_of: NDArray[np.int16], unders: Sequence[NDArray[np.int64]]) -> Iterator[tuple[int, int]]:
+    """(lower, higher) places on two floors between which a track was on none."""
+    for under in unders:
+        on = under[under >= 0]
+        on = on[floor_of[on] >= 0]
+        for one, other in zip(on[:-1].tolist(), on[1:].tolist(), strict=True):
+            if floor_of[one] != floor_of[other]:
+                yield (one, other) if floor_of[one] < floor_of[other] else (other, one)
 
 
 def _point(point_m: NDArray[np.float64]) -> tuple[float, float, float]:

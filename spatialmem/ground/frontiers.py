@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from spatialmem.errors import InvalidValue
 from spatialmem.ground.floors import NOT_REACHED, Floors
 from spatialmem.ground.standing import Standing, beside
 from spatialmem.voxels.compiled import kernel, leaf
@@ -43,11 +44,12 @@ def frontiers_of(floors: Floors, least_m: float = 0.3) -> tuple[Frontier, ...]:
     """Frontiers of the reached ground, the widest first; edges narrower than `least_m` are left out.
 
     An edge is where the body can stand and, in a column beside, no ground is known, nothing stands in its way, and
-    part of the room that it would take there has never been seen. A drop, whose air was seen down to other ground, is
-    none.
+    part of the room that it would take there has never been seen. A drop, whose air was seen, is none.
     """
+    if not least_m >= 0.0:
+        raise InvalidValue(f"least_m must be a width of at least 0 m; given {least_m}")
     standing, voxel_m = floors.standing, floors.standing.free.voxel_size_m
-    stands = (floors.floor_of > NOT_REACHED) & (standing.clearance_m >= standing.body.radius_m)
+    stands = (floors.floor_of > NOT_REACHED) & standing.clear
     edge = np.zeros(len(standing), np.bool_)
     into = np.zeros((len(standing), 2))
     _mark_edges(
@@ -119,13 +121,11 @@ def _mark_edges(state, places, starts, step, head, unseen, stands, edge, into):
             if beside(places, starts, width, depth, n, di, dj, step) >= 0:
                 continue
             x, y, z = places[n, 0] + di, places[n, 1] + dj, places[n, 2]
-            blocked, hidden = False, 0
-            if x < 0 or y < 0 or x >= width or y >= depth:
-                hidden = head
-            else:
-                for k in range(max(z - step, 0), min(z + head, tall)):
-                    blocked |= state[x, y, k] == OCCUPIED
-                    hidden += state[x, y, k] == UNKNOWN
+            blocked, hidden = False, head
+            if x >= 0 and y >= 0 and x < width and y < depth:
+                for k in range(z, min(z + head, tall)):
+                    blocked |= k >= z + step and state[x, y, k] == OCCUPIED
+                    hidden -= state[x, y, k] != UNKNOWN
             if not blocked and hidden >= unseen * head:
                 edge[n] = True
                 into[n, 0] += di

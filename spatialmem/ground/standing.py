@@ -17,6 +17,7 @@ from spatialmem.voxels.free_reading import FREE, OCCUPIED, FreeSpace
 
 _SEEN_FREE = 0.5
 """share of the room above a place that must have been seen free"""
+_ROUNDING = 1e-6
 _FURTHEST_M = 0.6
 """clearance is not looked for beyond"""
 _GAP = 2
@@ -40,6 +41,14 @@ class Body:
                 f"a body has a radius of at most {_FURTHEST_M} m, and a step lower than its height; given {self}"
             )
 
+    def step(self, voxel_m: float) -> int:
+        """Voxels of a step that it can take, at least one."""
+        return max(1, math.floor(self.step_m / voxel_m + _ROUNDING))
+
+    def head(self, voxel_m: float) -> int:
+        """Voxels that it is high."""
+        return max(1, math.ceil(self.height_m / voxel_m - _ROUNDING))
+
 
 @dataclass(frozen=True, eq=False)
 class Standing:
@@ -52,7 +61,9 @@ class Standing:
     starts: NDArray[np.int64]
     """(X * Y + 1,) where the places of column x * Y + y begin"""
     clearance_m: NDArray[np.float32]
-    """(N,) to the nearest column with an obstacle at the height of the body, at most 0.6 m"""
+    """(N,) to the middle of the nearest column with an obstacle at the height of the body, at most 0.6 m"""
+    below: NDArray[np.uint16]
+    """(X, Y, Z + 1) how many voxels of a column below each height are occupied"""
 
     def __len__(self) -> int:
         return len(self.voxel)
@@ -65,12 +76,17 @@ class Standing:
     @property
     def step(self) -> int:
         """Voxels of a step that can be taken."""
-        return max(1, math.floor(self.body.step_m / self.free.voxel_size_m + 1e-6))
+        return self.body.step(self.free.voxel_size_m)
 
     @property
     def head(self) -> int:
         """Voxels that the body is high."""
-        return max(1, math.ceil(self.body.height_m / self.free.voxel_size_m))
+        return self.body.head(self.free.voxel_size_m)
+
+    @property
+    def clear(self) -> NDArray[np.bool_]:
+        """(N,) where the body touches nothing."""
+        return self.clearance_m >= self.body.radius_m
 
     def components(self, passable: NDArray[np.bool_], step: int | None = None) -> NDArray[np.int32]:
         """(N,) number of the connected piece of each passable place, from 0, -1 for the others.
@@ -82,18 +98,25 @@ class Standing:
         """
         labels = np.full(len(self), -1, np.int32)
         step = self.step if step is None else step
-        _label(_occupied_below(self.free.state), self.voxel, self.starts, step, self.head, passable, labels)
+        _label(self.below, self.voxel, self.starts, step, self.head, passable, labels)
         return labels
 
-    def under(self, cameras_m: NDArray[np.floating]) -> NDArray[np.int64]:
-        """(M,) the place on whose ground each camera (M, 3) is carried, -1 where none is known within half a metre.
+    def grown(self, core: NDArray[np.bool_], by_m: float) -> NDArray[np.bool_]:
+        """(N,) the core, and places no more columns away over ground than lie in `by_m`: the rim along walls, on which
+        the middle of the body cannot be."""
+        found = core.copy()
+        _grow(self.below, self.voxel, self.starts, self.step, self.head, round(by_m / self.free.voxel_size_m), found)
+        return found
 
-        Right below the camera where that was seen; else the nearest place from which it is carried about as high as it
-        mostly is, so that a table it leans over is not taken for ground.
+    def under(self, cameras_m: NDArray[np.floating], among: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """(M,) the place on whose ground each camera (M, 3) of one body is carried, -1 where none is near.
+
+        It is the nearest of the places `among` (N,), within half a metre, over which the camera is about as high as it
+        mostly is where the ground right below it is known: a table it leans over is not taken for ground.
         """
         cameras = np.asarray(cameras_m, np.float64).reshape(-1, 3)
         at = (cameras - self.free.origin_m) / self.free.voxel_size_m
-        args = self.voxel, self.starts, np.array(self.free.state.shape, np.int64)
+        args = self.voxel, self.starts, np.array(self.free.state.shape, np.int64), among
         low, high, around = (v / self.free.voxel_size_m for v in (_LOWEST_M, _HIGHEST_M, _AROUND_M))
         right = np.full(len(at), -1, np.int64)
         _nearest(*args, at, low, high, 0.0, right)
@@ -108,8 +131,8 @@ class Standing:
 def standing_of(free: FreeSpace, body: Body | None = None) -> Standing:
     """All places to stand in a crop of the free-space layer, whose z axis must point up."""
     body = Body() if body is None else body
-    head = max(1, math.ceil(body.height_m / free.voxel_size_m))
-    step = max(1, math.floor(body.step_m / free.voxel_size_m + 1e-6))
+    head, step = body.head(free.voxel_size_m), body.step(free.voxel_size_m)
+    below = _occupied_below(free.state)
     places, starts = _places(free.state, head, math.ceil(_SEEN_FREE * head))
     reach = math.ceil(_FURTHEST_M / free.voxel_size_m)
     offsets = np.array([(i, j) for i in range(-reach, reach + 1) for j in range(-reach, reach + 1)])
@@ -117,15 +140,11 @@ def standing_of(free: FreeSpace, body: Body | None = None) -> Standing:
     order = np.argsort(far_m, kind="stable")
     order = order[far_m[order] <= _FURTHEST_M]
     clearance = np.full(len(places), _FURTHEST_M, np.float32)
-    _clear(
-        free.state, _occupied_below(free.state), places, step, head, offsets[order].astype(np.int64), far_m[order],
-        clearance,
-    )  # fmt: skip
-    return Standing(free, body, places, starts, clearance)
+    _clear(below, places, step, head, offsets[order].astype(np.int64), far_m[order], clearance)
+    return Standing(free, body, places, starts, clearance, below)
 
 
 def _occupied_below(state: NDArray[np.uint8]) -> NDArray[np.uint16]:
-    """(X, Y, Z + 1) how many voxels of a column below each height are occupied."""
     counts = np.zeros((*state.shape[:2], state.shape[2] + 1), np.uint16)
     np.cumsum(state == OCCUPIED, axis=2, out=counts[:, :, 1:])
     return counts
@@ -164,22 +183,23 @@ def _places(state, head, enough):
 
 
 @leaf
-def _clear(state, below, places, step, head, offsets, far_m, clearance):
+def _clear(below, places, step, head, offsets, far_m, clearance):
     """Distance to the nearest column that has something occupied above a step and below the head."""
+    width, depth, tall = below.shape[0], below.shape[1], below.shape[2] - 1
     for n in range(places.shape[0]):
         x, y, z = places[n]
-        low, high = min(z + step, state.shape[2]), min(z + head, state.shape[2])
+        low, high = min(z + step, tall), min(z + head, tall)
         for k in range(offsets.shape[0]):
             i, j = x + offsets[k, 0], y + offsets[k, 1]
-            if 0 <= i < state.shape[0] and 0 <= j < state.shape[1] and below[i, j, high] > below[i, j, low]:
+            if 0 <= i < width and 0 <= j < depth and below[i, j, high] > below[i, j, low]:
                 clearance[n] = far_m[k]
                 break
 
 
 @leaf
-def _nearest(places, starts, shape, at, low, high, around, found):
+def _nearest(places, starts, shape, among, at, low, high, around, found):
     """For each point (M, 3), in voxels, the place nearest in the plane, at most `around` columns off, that lies `low`
-    to `high` below it; of several in a column the highest."""
+    to `high` below it; of several in a column the lowest."""
     reach = int(math.ceil(around))
     for n in range(at.shape[0]):
         x, y, least = int(math.floor(at[n, 0])), int(math.floor(at[n, 1])), np.inf
@@ -189,7 +209,7 @@ def _nearest(places, starts, shape, at, low, high, around, found):
                 if away > around or away >= least:
                     continue
                 for place in range(starts[i * shape[1] + j], starts[i * shape[1] + j + 1]):
-                    if low <= at[n, 2] - places[place, 2] <= high:
+                    if among[place] and away < least and low <= at[n, 2] - places[place, 2] <= high:
                         found[n], least = place, away
 
 
@@ -248,3 +268,25 @@ def _label(below, places, starts, step, head, passable, labels):
                     queue[end] = other
                     end += 1
         count += 1
+
+
+@kernel
+def _grow(below, places, starts, step, head, rounds, found):
+    """Mark what is next to what is marked, so many times."""
+    queue, at, end = np.empty(len(places), np.int64), 0, 0
+    for n in range(len(places)):
+        if found[n]:
+            queue[end] = n
+            end += 1
+    for _ in range(rounds):
+        last = end
+        while at < last:
+            n = queue[at]
+            at += 1
+            for side in range(4):
+                di, dj = (side == 0) - (side == 1), (side == 2) - (side == 3)
+                other = _next(below, places, starts, n, di, dj, step, head)
+                if other >= 0 and not found[other]:
+                    found[other] = True
+                    queue[end] = other
+                    end += 1

@@ -94,16 +94,20 @@ def gathered(labelled: Sequence[Labelled], bank: NDArray[np.float32], seed: int,
 
 
 def gathered_above(labelled: Sequence[Labelled], least: float, seed: int) -> Samples:
-    """As `gathered`, without a bank, and only what reaches the cosine `least`."""
-    samples = gathered(labelled, np.empty((0, len(labelled[0].query)), np.float32), seed, least)
-    above = samples.cosine >= least
-    return Samples(samples.cosine[above], samples.margins[above], samples.truth[above], least)
+    """As `gathered`, without a bank, and only what reaches the cosine `least`; it may be nothing."""
+    rng, bank = np.random.default_rng(seed), np.empty((0, len(labelled[0].query)), np.float32)
+    cosines, margins, truths = (
+        np.concatenate(part) for part in zip(*(_of_question(one, bank, least, rng) for one in labelled), strict=True)
+    )
+    above = cosines >= least
+    return Samples(cosines[above], margins[above], truths[above], least)
 
 
 def reached_by(labelled: Sequence[Labelled], shares: Sequence[float]) -> list[float]:
-    """The cosine that each of these shares of all (question, feature) pairs reaches."""
+    """The cosine, at most 1, that each of these shares of all (question, feature) pairs reaches."""
     cosines = [evidence(entry.features, entry.query, entry.features[:0], 1.0)[0] for entry in labelled]
-    return np.quantile(np.concatenate(cosines), [1.0 - share for share in shares]).tolist()
+    found = np.quantile(np.concatenate(cosines), [1.0 - share for share in shares])
+    return np.minimum(found, 1.0).tolist()
 
 
 def _usual_cosine(labelled: Sequence[Labelled], rng: np.random.Generator) -> float:

@@ -106,7 +106,8 @@ class Encoder(ABC):
 
     @property
     def for_images(self) -> Encoder:
-        """The same encoder with the score and the thresholds by which a query by image is answered."""
+        """The same encoder with the score and the thresholds by which a query by image is answered; one that is
+        `calibrated` for texts alone hands out itself without its calibration."""
         return self
 
     @abstractmethod

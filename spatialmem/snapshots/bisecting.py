@@ -16,7 +16,7 @@ from collections.abc import Collection, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from spatialmem.snapshots.cover import Cover, Shown, Snapshot
+from spatialmem.snapshots.cover import Cover, Shown, Snapshot, by_lsn
 
 _ROUNDS = 50
 
@@ -31,9 +31,10 @@ def bisected(
         views: keyframes to choose from.
         current: lsn of keyframes that are snapshots already.
     """
+    views = list(by_lsn(views).values())
     seen = frozenset[int]().union(*(view.quality for view in views))
     shown = sorted(seen.intersection(positions_m))
-    clusters, by_lsn = [shown] if shown else [], dict[int, list[int]]()
+    clusters, represented = [shown] if shown else [], dict[int, list[int]]()
     while clusters:
         cluster = max(clusters, key=lambda one: (len(one), one))
         clusters.remove(cluster)
@@ -41,8 +42,8 @@ def bisected(
         if view is None:
             clusters += _halves(cluster, np.array([positions_m[n][:2] for n in cluster], np.float64))
         else:
-            by_lsn.setdefault(view.lsn, []).extend(cluster)
-    snapshots = tuple(Snapshot(lsn, tuple(sorted(ids))) for lsn, ids in sorted(by_lsn.items()))
+            represented.setdefault(view.lsn, []).extend(cluster)
+    snapshots = tuple(Snapshot(lsn, tuple(sorted(ids))) for lsn, ids in sorted(represented.items()))
     return Cover(snapshots, tuple(sorted(set(positions_m) - seen)))
 
 

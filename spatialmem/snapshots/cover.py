@@ -73,11 +73,9 @@ def cover(
     if most is not None and most < 0:
         raise InvalidValue(f"most must be at least 0, or None; given {most}")
     wanted = frozenset(object_ids)
-    useful = {view.lsn: view for view in views if not wanted.isdisjoint(view.quality)}
-    if len(useful) < sum(not wanted.isdisjoint(view.quality) for view in views):
-        raise InvalidValue("each keyframe may be given once; merge what is known of one")
+    useful = {lsn: view for lsn, view in by_lsn(views).items() if not wanted.isdisjoint(view.quality)}
     shown = wanted & frozenset[int]().union(*(view.quality for view in useful.values()))
-    chosen = _without_spare(_greedy(shown, useful, frozenset(current), most), shown)
+    chosen = _chosen(shown, useful, frozenset(current), most)
     snapshots = _assigned(shown, chosen)
     represented = frozenset(n for snapshot in snapshots for n in snapshot.object_ids)
     return Cover(snapshots, tuple(sorted(wanted - shown)), tuple(sorted(shown - represented)))
@@ -89,24 +87,29 @@ def renewed(
 ) -> Cover:  # fmt: skip
     """The cover after some objects were found, seen again, moved or lost: all else stays as it was.
 
-    What `touched` names, and what had no image so far, is covered anew, as `cover` does it with the snapshots of before
-    preferred. Where that makes more than `most`, everything is.
+    What `touched` names, what had no image so far, and what is in a snapshot whose keyframe is not given any more, is
+    covered anew, as `cover` does it with the snapshots of before preferred. Where an object would lose its image for
+    want of room, or a new one get none, everything is.
 
     Args:
         before: the cover so far.
         changed: objects of which something is new; those that are new, and those that are gone, among them.
         object_ids: all that is to be represented now.
-        views, most: as for `cover`; at least the keyframes of `before` and those that show what is touched.
+        views, most: as for `cover`.
     """
-    wanted = frozenset(object_ids)
+    wanted, there = frozenset(object_ids), by_lsn(views)
     anew = touched(before, changed) & wanted
-    kept = tuple(s for s in before.snapshots if anew.isdisjoint(s.object_ids) and wanted.issuperset(s.object_ids))
+    kept = tuple(
+        s for s in before.snapshots
+        if s.lsn in there and anew.isdisjoint(s.object_ids) and wanted.issuperset(s.object_ids)
+    )  # fmt: skip
     standing = frozenset(n for snapshot in kept for n in snapshot.object_ids)
-    found = cover(wanted - standing, views, current=before.chosen)
-    joined = _joined(kept, found.snapshots)
-    if most is not None and len(joined) > most:
-        return cover(wanted, views, current=before.chosen, most=most)
-    return Cover(joined, found.unseen, found.left_out)
+    room = None if most is None else most - len(kept)
+    if room is None or room >= 0:
+        found = cover(wanted - standing, views, current=before.chosen, most=room)
+        if set(found.left_out) <= set(before.left_out):
+            return Cover(_joined(kept, found.snapshots), found.unseen, found.left_out)
+    return cover(wanted, views, current=before.chosen, most=most)
 
 
 def touched(before: Cover, changed: Collection[int]) -> frozenset[int]:
@@ -118,10 +121,35 @@ def touched(before: Cover, changed: Collection[int]) -> frozenset[int]:
 
 def _joined(kept: Iterable[Snapshot], new: Iterable[Snapshot]) -> tuple[Snapshot, ...]:
     """Snapshots of one keyframe are one."""
-    by_lsn: dict[int, frozenset[int]] = {}
+    clusters: dict[int, frozenset[int]] = {}
     for snapshot in (*kept, *new):
-        by_lsn[snapshot.lsn] = by_lsn.get(snapshot.lsn, frozenset()).union(snapshot.object_ids)
-    return tuple(Snapshot(lsn, tuple(sorted(ids))) for lsn, ids in sorted(by_lsn.items()))
+        clusters[snapshot.lsn] = clusters.get(snapshot.lsn, frozenset()).union(snapshot.object_ids)
+    return tuple(Snapshot(lsn, tuple(sorted(ids))) for lsn, ids in sorted(clusters.items()))
+
+
+def by_lsn(views: Iterable[Shown]) -> dict[int, Shown]:
+    """The keyframes by their lsn; `InvalidValue` where one is given twice."""
+    found = dict[int, Shown]()
+    for view in views:
+        if view.lsn in found:
+            raise InvalidValue(
+                f"each keyframe may be given once; {view.lsn} was given twice: merge what is known of it"
+            )
+        found[view.lsn] = view
+    return found
+
+
+def _chosen(
+    shown: frozenset[int], views: Mapping[int, Shown], current: frozenset[int], most: int | None
+) -> list[Shown]:
+    """Greedily chosen keyframes; the room of those that turn out to be spare is given to others."""
+    chosen = list[Shown]()
+    while True:
+        missing = shown.difference(*(view.quality for view in chosen))
+        more = _greedy(missing, views, current, None if most is None else most - len(chosen))
+        if not more:
+            return chosen
+        chosen = _without_spare([*chosen, *more], shown)
 
 
 def _greedy(
