@@ -51,7 +51,8 @@ class Answering:
         if not epoch.same_departed(made_of):
             table = DepartedTable.of(epoch.departed, self._keeper.feature_width)
             self._departed = (epoch, table)
-        return departed_hits(table, question.score, question.hit_score, question.calibrated, chosen, scene)
+        score = None if question.score is None else question.score_of_alike
+        return departed_hits(table, score, question.hit_score, question.calibrated, chosen, scene)
 
 
 def _not_searched(found: Candidates) -> str:

@@ -15,6 +15,7 @@ from spatialmem.perception import Encoder
 from spatialmem.voxels.search import Filter
 
 _FOREVER = 2**63 - 1
+_ROUNDING = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +41,14 @@ class Question:
     radius_m: float
     since_ns: int
     until_ns: int
+
+    def score_of_alike(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(N,) `score` of features (N, D), 0 of those that do not reach `least`; 1 without a vector."""
+        if self.score is None or self.vector is None:
+            return np.ones(len(features), np.float32)
+        length = np.linalg.norm(features, axis=1)
+        alike = features @ self.vector >= self.least * length - _ROUNDING
+        return np.where(alike, self.score(features), 0.0).astype(np.float32)
 
     def filter(self, stamps_ns: NDArray[np.int64]) -> Filter:
         """The conditions beside the vector, with the stamps of the stored frames."""
