@@ -1,14 +1,14 @@
 """Whether scores are probabilities, and whether absent things are answered with nothing, in houses never seen before.
 
-Every encoder walks through the same houses of the test split, is asked the same phrases as far as it knows their words,
-about the house and about each of its rooms (by its box), and answers from the map alone, by its shipped calibration.
-Calibration error: voxels of the map that a query scores, at most 400 a question, against what the truth shows there;
-and hits against what it shows in their middle. Bins of equal mass. An answer to something absent is false when it holds
-any hit; absent is what no frame of the walk shows, nor anything that might be called so. Present things were seen with
-300 pixels in one frame at least; they are missed when no hit shows them. By image: crops of what was seen well, as
-another camera sees it, where a thing of the same kind that looks different is neither right nor wrong; and crops of
-things of other houses of whose kinds the walk saw nothing. Intervals are 95 % by bootstrap over houses. `bare`: without
-the calibration.
+Every encoder walks through the same houses of the test split, is asked the same phrases as far as it knows their
+words, about the house and about each of its rooms (by its box), and answers from the map alone, by its shipped
+calibration. Calibration error: voxels of the map that a query scores, at most 400 a question, against what the truth
+shows there; and hits against what it shows in their middle. Bins of equal mass. An answer to something absent is
+false when it holds any hit; absent is what no frame of the walk shows, nor anything that might be called so. Present
+things were seen with 300 pixels in one frame at least; they are missed when no hit shows them. By image: crops of
+what was seen well, as another camera sees it, where a thing of the same kind that looks different is neither right
+nor wrong; and crops of things of other houses of whose kinds the walk saw nothing; scores by image are not said to be
+probabilities. Intervals are 95 % by bootstrap over houses. `bare`: without the calibration.
 """
 
 from __future__ import annotations
@@ -120,9 +120,9 @@ def error_interval(found: Judged) -> str:
     return f"{low:.3f} .. {high:.3f}"
 
 
-def report(bench: Bench, name: str, found: Judged) -> None:
-    """Claims and tables of one encoder, asked in one way."""
-    most = Wanted(must=0.1)
+def report(bench: Bench, name: str, found: Judged, probabilities: bool = True) -> None:
+    """Claims and tables of one encoder, asked in one way; probabilities: whether its scores are said to be some."""
+    most = Wanted(must=0.1) if probabilities else Wanted()
     for what, (scores, truth), note in (
         ("voxels", found.voxels(), f"{error_interval(found)} by house"), ("hits", found.hits(), ""),
     ):  # fmt: skip
@@ -168,7 +168,7 @@ def main() -> None:
         if encoder.calibration.images is None:
             bench.missing(f"{name} by image: its calibration is one for texts alone")
         else:
-            report(bench, f"{name}, by image", images)
+            report(bench, f"{name}, by image", images, probabilities=False)
     bench.finish()
 
 

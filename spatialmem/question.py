@@ -28,7 +28,7 @@ class Question:
     hopeless: bool
     """nothing in the text can be known: the answer is empty"""
     calibrated: bool
-    """whether scores are probabilities for a query of this kind"""
+    """whether scores are probabilities; those of queries by image are not"""
     least: float
     """cosine to reach"""
     hit_score: float
@@ -86,7 +86,7 @@ def ask(
         vector=vector,
         unknown_words=unknown,
         hopeless=text is not None and not known,
-        calibrated=judge is not None and judge.calibrated,
+        calibrated=judge is not None and image is None and judge.calibrated,
         least=0.0 if judge is None else judge.min_similarity,
         hit_score=0.0 if judge is None else judge.hit_score,
         sifts=judge is not None and not judge.cosine_decides,

@@ -78,7 +78,9 @@ class Calibration:
     """cosine under which a voxel cannot be part of a hit"""
     fitted_on: FittedOn
     images: Calibration | None = None
-    """for queries by image, whose cosines are those of pictures; None: fitted for texts alone"""
+    """for queries by image, whose cosines are those of pictures: mainly from where on there is an answer. The curve is
+    fitted on what is scarce and sits close together, so its scores are not claimed to be probabilities. None: fitted
+    for texts alone"""
 
     def __post_init__(self) -> None:
         numbers = (self.sharpness, self.bias, self.cosine_weight, self.near_weight, self.margin_weight)

@@ -106,8 +106,7 @@ class Encoder(ABC):
 
     @property
     def for_images(self) -> Encoder:
-        """The same encoder with the score and the thresholds by which a query by image is answered; one that is
-        `calibrated` for texts alone hands out itself without its calibration."""
+        """The same encoder with the score and the thresholds by which a query by image is answered."""
         return self
 
     @abstractmethod
