@@ -30,6 +30,7 @@ from spatialmem.perception import CalibratedEncoder, load_bare, load_encoder
 from spatialmem.perception.calibration import FittedOn
 from spatialmem.perception.calibration_file import read_calibration
 from spatialmem.perception.calibration_fit import Labelled
+from spatialmem.perception.logistic import sigmoid
 
 SCENE = "100100"
 
@@ -156,15 +157,15 @@ def test_candidates_for_images_rise_and_say_how_much_of_what_reaches_them_is_rig
     assert len(levels) > 20 and levels == sorted(levels) and levels[0] > 0.95
     for candidate, samples in zip(found.rising, found.samples, strict=True):
         assert candidate.margin_weight == 0.0 and candidate.phrases == () and candidate.fitted_on.questions == 4
-        assert candidate.hit_score == pytest.approx(
-            samples.truth.mean(), abs=0.12
-        )  # it hardly hangs on the cosine there
+        curve = candidate.bias + candidate.cosine_weight * samples.cosine + candidate.near_weight * samples.cosine**8
+        assert sigmoid(curve).mean() == pytest.approx(samples.truth.mean(), abs=0.01)
+        assert candidate.hit_score <= sigmoid(curve).min() + 1e-6
         assert samples.cosine.min() >= candidate.min_similarity
     asked = [[outcome(False, *[False] * (n < 5)), outcome(True, *[True] * (n < 20))] for n in range(len(levels))]
     found.note(asked)
     best = found.best()
     assert best.min_similarity == levels[5] and (best.fitted_on.false_answers, best.fitted_on.missed) == (0.0, 0.0)
-    assert best.fitted_on.ece < 0.1
+    assert 0.0 <= best.fitted_on.ece < 0.3  # 71 voxels in bins of five
 
 
 def run(capsys, *arguments: str) -> dict:
