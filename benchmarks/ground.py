@@ -11,28 +11,27 @@ ahead of them, true ground that is not known lies within 1 m; weighted by width.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
+import ground_walks
 import numpy as np
 from common import Bench, Wanted, clock
+from ground_walks import far_m, truth_of, walked
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
 
 from policies.agents.frontier_walk import ground_of
 from sim.house import HouseConfig
 from sim.house.layout.plan import STOREY_M
-from sim.house.navigation import Navigation
-from sim.house.world import HouseScene, HouseWorld
+from sim.house.world import HouseWorld
 from sim.scene import SceneConfig
 from sim.tasks.naming import houses
-from sim.touring import tour
-from spatialmem import Frame, MemoryConfig, SpatialMemory
+from spatialmem import MemoryConfig, SpatialMemory
 from spatialmem.config import GateConfig
 from spatialmem.ground.floors import NOT_REACHED, Floors
 from spatialmem.ground.frontiers import Frontier
 
-HOUSES, QUICK_HOUSES, EVERY, EARLY, NEAR_M = 12, 2, 4, 5, 0.2
+HOUSES, QUICK_HOUSES, EARLY, NEAR_M = 12, 2, 5, 0.2
 
 
 @dataclass(frozen=True)
@@ -51,32 +50,6 @@ class Found:
     """share of the ground that was not known then"""
     ms: float
     """of `floors` and `frontiers` of the whole house"""
-
-
-def walked(scene: HouseScene, memory: SpatialMemory) -> Iterator[int]:
-    """Tour the house and remember it; the share of the tour in hundredths, after each frame."""
-    actions = tour(scene)
-    for step in range(len(actions) + 1):
-        if step:
-            scene.act(actions[step - 1])
-            scene.advance(scene.stamp_ns + 250_000_000)
-        if step % EVERY == 0:
-            sight = scene.look()
-            memory.observe(
-                Frame(sight.rgb, sight.depth_m, sight.camera, sight.world_from_camera, scene.stamp_ns, seq=step,
-                      depth_unit="m")
-            )  # fmt: skip
-            yield 100 * step // len(actions)
-
-
-def far_m(points: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(N,) from each point to the nearest other one."""
-    return cKDTree(others).query(points)[0] if len(others) else np.full(len(points), np.inf)
-
-
-def truth_of(navigation: Navigation) -> NDArray[np.float64]:
-    """(N, 3) ground on which the body can stand, without the flight."""
-    return navigation.points_of(*np.argwhere(navigation.reachable[: navigation.plan.floors]).T)
 
 
 def leading_share(frontiers: tuple[Frontier, ...], unknown: NDArray[np.float64]) -> float:
@@ -140,7 +113,9 @@ def judged(scene_id: str) -> Found:
 
 
 def main() -> None:
-    bench = Bench(__file__, "Floors and frontiers of houses of two floors", __doc__)
+    bench = Bench(
+        __file__, "Floors and frontiers of houses of two floors", __doc__, parts=[Path(ground_walks.__file__)]
+    )
     found = list[Found]()
     for number, scene_id in enumerate(houses("test", QUICK_HOUSES if bench.quick else HOUSES), start=1):
         found.append(judged(scene_id))

@@ -22,6 +22,7 @@ from spatialmem.cli.calibration_fitting import (
     outcomes,
     outcomes_of,
     tried,
+    useful,
 )  # fmt: skip
 from spatialmem.cli.calibration_walks import Fitting, walks
 from spatialmem.errors import EncoderMismatch, InvalidValue
@@ -166,6 +167,21 @@ def test_candidates_for_images_rise_and_say_how_much_of_what_reaches_them_is_rig
     best = found.best()
     assert best.min_similarity == levels[5] and (best.fitted_on.false_answers, best.fitted_on.missed) == (0.0, 0.0)
     assert 0.0 <= best.fitted_on.ece < 0.3  # 71 voxels in bins of five
+
+
+@pytest.mark.parametrize(
+    ("false", "missed", "kept"),
+    [(0, 0, True), (1, 0, False), (0, 20, False), (0, 18, True), (20, 20, False)],
+)
+def test_a_calibration_for_images_is_kept_where_it_keeps_its_limits(false, missed, kept):
+    """Of 20 absent and 20 present things; at most 5 % and 90 %."""
+    on = FittedOn("0" * 64, ("1", "2"), 0, 0, 0, 0, 0.0, 0.0, 0.0)
+    found = Candidates.for_images(pictured((0.9, 0.5)), load_bare("colours"), on)
+    absent = [outcome(False, *[False] * (n < 2 * false)) for n in range(20)]
+    present = [outcome(True, *[True] * (n >= missed)) for n in range(20)]
+    found.note([[*absent, *present] for _ in found.rising])
+    assert (useful(found) is not None) == kept
+    assert useful(Candidates.for_images([], load_bare("colours"), on)) is None
 
 
 def run(capsys, *arguments: str) -> dict:

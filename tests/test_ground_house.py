@@ -8,16 +8,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks.ground_walks import far_m, truth_of, walked
 from sim.house.layout.plan import STOREY_M
 from sim.house.world import HouseWorld
 from sim.scene import SceneConfig
-from sim.touring import tour
-from spatialmem import Frame, MemoryConfig, SpatialMemError, SpatialMemory
+from spatialmem import MemoryConfig, SpatialMemError, SpatialMemory
 from spatialmem.config import GateConfig
 from spatialmem.errors import UpUnknown
 
-HOUSE, EVERY, PART = "7", 4, 60
-"""a seed with two floors; every so many actions a frame; frames after which the memory is asked for the first time"""
+HOUSE, PART = "7", 60
+"""a seed with two floors; frames after which the memory is asked for the first time"""
 
 
 @pytest.fixture(scope="module")
@@ -27,35 +27,12 @@ def toured():
     config = MemoryConfig(voxel_size_m=0.05, gate=GateConfig(store_all=True))
     with SpatialMemory.create(None, "colours", config) as memory:
         memory.declare_up((0.0, 0.0, 1.0))
-        actions, frames, early = tour(scene), 0, None
-        for step in range(len(actions) + 1):
-            if step:
-                scene.act(actions[step - 1])
-                scene.advance(scene.stamp_ns + 250_000_000)
-            if step % EVERY == 0:
-                sight = scene.look()
-                memory.observe(
-                    Frame(sight.rgb, sight.depth_m, sight.camera, sight.world_from_camera, scene.stamp_ns, seq=step,
-                          depth_unit="m")
-                )  # fmt: skip
-                frames += 1
-                if frames == PART:
-                    early = memory.floors(), memory.frontiers()
+        early = None
+        for frames, _ in enumerate(walked(scene, memory), start=1):
+            if frames == PART:
+                early = memory.floors(), memory.frontiers()
         yield scene.house.navigation, memory, early
     scene.close()
-
-
-def truly_free(navigation) -> np.ndarray:
-    """(N, 3) ground on which the house's body can stand, 5 cm apart, without the flight."""
-    cells = np.argwhere(navigation.reachable[:2])
-    return navigation.points_of(*cells.T)
-
-
-def nearest_m(points: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """(N,) from each point to the nearest of the others."""
-    from scipy.spatial import cKDTree
-
-    return cKDTree(others).query(points)[0]
 
 
 def test_both_floors_are_found_where_they_are(toured):
@@ -63,35 +40,35 @@ def test_both_floors_are_found_where_they_are(toured):
     found = memory.floors()
     assert [floor.floor for floor in found.floors] == [0, 1]
     assert [floor.height_m for floor in found.floors] == pytest.approx([0.0, STOREY_M], abs=0.12)
-    truth = truly_free(navigation)
+    truth = truth_of(navigation)
     for floor in (0, 1):
         mine = (found.floor_of == floor) & (found.standing.clearance_m >= navigation.body.radius_m)
         ground = found.standing.ground_m[mine]
         there = truth[np.abs(truth[:, 2] - floor * STOREY_M) < 0.1]
-        assert np.percentile(nearest_m(there, ground), 97) < 0.2  # nearly all of it is known
-        assert np.percentile(nearest_m(ground, truth), 95) < 0.2  # and nearly nothing else
+        assert np.percentile(far_m(there, ground), 97) < 0.2  # nearly all of it is known
+        assert np.percentile(far_m(ground, truth), 95) < 0.2  # and nearly nothing else
     (stairs,) = found.stairs
     assert (stairs.lower, stairs.upper) == (0, 1)
     ends = np.array([stairs.foot_m, stairs.head_m])
     flight = navigation.points_of(*np.argwhere(navigation.reachable[2:]).T + np.array([[2], [0], [0]]))
-    assert nearest_m(ends, flight).max() < 1.0
+    assert far_m(ends, flight).max() < 1.0
 
 
 def test_after_a_part_of_the_tour_frontiers_lead_to_the_rest(toured):
     navigation, memory, (floors, frontiers) = toured
     known = floors.standing.ground_m[floors.floor_of > -2]
-    truth = truly_free(navigation)
-    unknown = truth[nearest_m(truth, known) > 0.4]
+    truth = truth_of(navigation)
+    unknown = truth[far_m(truth, known) > 0.4]
     assert len(unknown) > 0.2 * len(truth) and frontiers  # much was left to be seen
     ahead = np.array([
         np.add(f.position_m, (0.6 * np.cos(f.yaw_rad), 0.6 * np.sin(f.yaw_rad), 0.0)) for f in frontiers
     ])  # fmt: skip
-    leading = nearest_m(ahead, unknown) < 1.0
+    leading = far_m(ahead, unknown) < 1.0
     widths = np.array([f.width_m for f in frontiers])
     assert widths[leading].sum() > 0.8 * widths.sum()
     assert widths.max() <= 1.6 and {f.floor for f in frontiers} == {0}
     later = memory.floors()
-    left = truth[nearest_m(truth, later.standing.ground_m[later.floor_of > -2]) > 0.4]
+    left = truth[far_m(truth, later.standing.ground_m[later.floor_of > -2]) > 0.4]
     assert len(left) < 0.1 * len(unknown)  # the tour saw the rest, but for corners
 
 

@@ -222,10 +222,17 @@ def fitted(
         images.note(tried(walk, encoder, with_images, list(crops_for(walk))))
         if progress(done):
             return None
-    for_images = images.best() if images.rising else None
-    if for_images is not None and not for_images.fitted_on.missed <= MOST_MISSED:
-        for_images = None  # better an answer that says it is not calibrated than none, ever
-    return replace(texts.best(), images=for_images)
+    return replace(texts.best(), images=useful(images))
+
+
+def useful(images: Candidates) -> Calibration | None:
+    """The best calibration for images; None where it answers too much that is absent or too little that is there: the
+    bare encoder is better than one that never answers, and than a threshold that does not keep what it is for."""
+    if not images.rising:
+        return None
+    best = images.best()
+    keeps = not best.fitted_on.false_answers > MOST_FALSE and best.fitted_on.missed <= MOST_MISSED
+    return best if keeps else None
 
 
 def chosen_index(false_shares: Sequence[float], missed_shares: Sequence[float]) -> int:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,7 +69,7 @@ class Standing:
     def __len__(self) -> int:
         return len(self.voxel)
 
-    @property
+    @cached_property
     def ground_m(self) -> NDArray[np.float64]:
         """(N, 3) points of the ground, map frame."""
         return self.free.origin_m + (self.voxel + (0.5, 0.5, 0.0)) * self.free.voxel_size_m
