@@ -16,7 +16,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 LIBRARY = ROOT / "spatialmem"
 ROOMS = tuple(sorted(p.name for p in LIBRARY.iterdir() if p.is_dir() and any(p.glob("*.py"))))
-FOUNDATION = {"types", "errors", "checks", "config", "geometry"}
+FOUNDATION = {"types", "things", "errors", "checks", "config", "geometry"}
 """what every room may import; the other modules at the top wire the rooms together and may import any of them"""
 LAYERS = {"voxels", "objects", "snapshots", "events"}
 BEYOND_FOUNDATION = {
