@@ -30,6 +30,10 @@ NAMES = (
 """of things that segmenters without names find"""
 
 
+_LEAST_KNOWN = 20
+"""names that an encoder must know to be asked for any: one of colours knows "orange", and means no fruit"""
+
+
 @final
 class Namer:
     """Names by features. Names that the encoder does not know are never given."""
@@ -44,7 +48,7 @@ class Namer:
         if all(feature is None for feature in features):
             return [""] * len(features)
         names, vectors = self._known()
-        if not names:
+        if len(names) < _LEAST_KNOWN:
             return [""] * len(features)
         return ["" if f is None else names[int(np.argmax(vectors @ f))] for f in features]
 

@@ -73,11 +73,12 @@ class ObjectFold:
         self._tracks += begun.values()
         for kept, gone in self._regrouping.joined():
             self._join(kept, gone)
-        for whole, n in self._regrouping.divided(pairs, sight):
-            if whole in self._tracks:
+        shows = {n: sight.tracks[i] for i, n in pairs} | begun
+        for whole, n in self._regrouping.divided(pairs, sight, frame):
+            if whole in self._tracks and shows[n] in self._tracks:
                 points = self._regrouping.part(whole, n, frame)
                 if 6 <= np.count_nonzero(points) <= len(points) - 6:
-                    whole.split_off(begun[n], points)
+                    whole.split_off(shows[n], points)
         self._settle(t for t in (*begun.values(), *(sight.tracks[i] for i, _ in pairs)))
         self._changed.discard(0)
 

@@ -20,8 +20,11 @@ _PART = 0.25
 """least share of them in each of two detections, for it to be divided"""
 _INSIDE = 0.7
 """least share of the points of each of these in the box of the track"""
-_VIEWS = 3
-"""frames that say so, and more than twice as many as say otherwise, before tracks are joined or divided"""
+_JOINING, _DIVIDING, _SURER = 2, 3, 1.5
+"""frames that say so before tracks are joined or divided; for joining more than say otherwise, and for dividing so many
+times as many, so that what is found as one and as two in turn stays one"""
+_ALL = 0.6
+"""share of a track's points that must be in sight for one detection to say that it is one"""
 _LEAST_IN_SIGHT = 5
 _ALIKE = 0.7
 """least cosine of two tracks without names that are one thing"""
@@ -55,7 +58,7 @@ class Regrouping:
             track = sight.tracks[i]
             if _other_part(sight, i, n, frame) is not None:
                 track.divided += 1
-            elif sight.shown[i, n] >= 1.0 - _PART:
+            elif sight.shown[i, n] >= 1.0 - _PART and sight.agrees[i] >= _ALL * len(sight.verdicts[i]):
                 track.whole += 1
         self._seen = [sight.tracks[int(i)] for i in clear]
 
@@ -76,23 +79,21 @@ class Regrouping:
         found = []
         for (a, b), times in sorted(self._together.items()):
             one, other = self._known[a], self._known[b]
-            if times >= _VIEWS and times > 2 * self._apart[a, b] and touching(one, other) and not one.gone | other.gone:
+            if times >= _JOINING and times > self._apart[a, b] and touching(one, other) and not one.gone | other.gone:
                 found.append((one, other))
         for one, other in combinations(sorted(self._seen, key=lambda t: t.number), 2):
             if not self._apart[one.number, other.number] and _same_place(one, other):
                 found.append((one, other))
         return found
 
-    def divided(self, pairs: Sequence[tuple[int, int]], sight: Sight) -> list[tuple[Track, int]]:
+    def divided(self, pairs: Sequence[tuple[int, int]], sight: Sight, frame: SeenFrame) -> list[tuple[Track, int]]:
         """Tracks that are two things, with the detection of this frame that shows the second one."""
-        found, taken = [], {n for _, n in pairs}
+        found = []
         for i, n in pairs:
             track = sight.tracks[i]
-            if track.divided >= _VIEWS and track.divided > 2 * track.whole:
-                shares = sight.shown[i].copy()
-                shares[[n, *taken]] = 0.0
-                other = int(np.argmax(shares)) if len(shares) else n
-                if other != n and shares[other] >= _PART:
+            if track.divided >= _DIVIDING and track.divided > _SURER * track.whole:
+                other = _other_part(sight, i, n, frame)
+                if other is not None:
                     found.append((track, other))
         return found
 
