@@ -21,6 +21,7 @@ from spatialmem.errors import InvalidValue
 _CHARACTERS_A_TOKEN = 4
 _PIXELS_A_TOKEN = 750
 """rough figures, for servers that do not say what a request took"""
+_COUNTED: tuple[str, ...] = ("calls", "cached", "images", "tokens", "cost_usd")
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,7 +103,7 @@ class Vlm(abc.ABC):
 
     def __init__(self) -> None:
         self._open = True
-        self._counts = dict.fromkeys(("calls", "cached", "images", "tokens", "cost_usd"), 0.0)
+        self._counts: dict[str, float] = dict.fromkeys(_COUNTED, 0.0)
 
     @final
     def ask(self, request: Request) -> Reply:

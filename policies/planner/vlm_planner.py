@@ -17,7 +17,7 @@ from spatialmem.retrieval.context import Context
 
 _TRIES = 2
 """answers that cannot be used before it is given up"""
-_COUNTED = ("calls", "cached", "images", "tokens", "cost_usd", "parse_failures", "refused")
+_COUNTED: tuple[str, ...] = ("calls", "cached", "images", "tokens", "cost_usd", "parse_failures", "refused")
 
 
 @final
@@ -60,7 +60,7 @@ class VlmPlanner(Planner):
             self._used[name] += amount
 
     def reset(self) -> None:
-        self._used = dict.fromkeys(_COUNTED, 0.0)
+        self._used: dict[str, float] = dict.fromkeys(_COUNTED, 0.0)
 
     def usage(self) -> Mapping[str, float]:
         """Since `reset`: "calls", "cached" (of those), "images", "tokens", "cost_usd", "parse_failures" (answers that
