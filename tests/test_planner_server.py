@@ -142,7 +142,17 @@ def test_no_server_at_all(pauses):
     assert "secret" not in str(caught.value) and len(pauses) == 2
 
 
-@pytest.mark.parametrize("body", [b"<html>hello</html>", b'{"choices": [', b"[]", b'{"hello": 1}', b'{"choices": []}'])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"<html>hello</html>",
+        b'{"choices": [',
+        b"[]",
+        b'{"hello": 1}',
+        b'{"choices": []}',
+        b'{"choices": [{"message": []}]}',
+    ],
+)
 def test_what_is_no_completion_is_not_asked_for_again(made, pauses, body):
     with Server(Turn(body)) as server:
         with pytest.raises(errors.PlannerDown, match=r"/v1.*is base_url the address of an OpenAI-compatible server"):
@@ -229,6 +239,12 @@ def test_the_address_comes_from_the_environment(made, monkeypatch):
     monkeypatch.delenv("OPENAI_BASE_URL")
     monkeypatch.setenv("OPENAI_API_KEY", "")
     with pytest.raises(InvalidValue, match="no key in the environment variable OPENAI_API_KEY"):
+        VlmClient(VlmSettings("m"))
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-\u200bab")
+    with pytest.raises(InvalidValue, match="copy it again"):
+        VlmClient(VlmSettings("m"))
+    monkeypatch.setenv("OPENAI_BASE_URL", "localhost:8000")
+    with pytest.raises(InvalidValue, match="environment variable OPENAI_BASE_URL begins with http"):
         VlmClient(VlmSettings("m"))
 
 

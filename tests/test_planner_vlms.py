@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import replace
+from dataclasses import fields, replace
+from pathlib import Path
 
 import planner_cases as cases
 import pytest
@@ -246,3 +247,8 @@ def test_tokens_are_reckoned_from_lengths_and_sizes():
     request = Request((Message("user", ("x" * 400, Picture(cases.picture(0, 600, 750)))),))
     assert estimate(request, "y" * 40, 1000) == (700, 10)
     assert estimate(request, "y" * 40, 375) == (250, 10)
+
+
+def test_the_page_names_every_setting():
+    text = (Path(__file__).parents[1] / "docs" / "planner.md").read_text(encoding="utf-8")
+    assert [field.name for field in fields(VlmSettings) if f"`{field.name}`" not in text] == []

@@ -13,6 +13,7 @@ from spatialmem.errors import InvalidValue
 
 HOSTED_URL = "https://api.openai.com/v1"
 """where requests go when nothing else is said"""
+_URL_ENV = "OPENAI_BASE_URL"
 
 
 @dataclass(frozen=True)
@@ -65,8 +66,8 @@ class VlmSettings:
             raise InvalidValue(f"model is a name as the server lists it; given {described(self.model)}")
         if self.detail not in ("auto", "low", "high"):
             raise InvalidValue(f"detail is auto, low or high; given {described(self.detail)}")
-        if self.base_url is not None and not re.match(r"https?://[^/\s]", str(self.base_url)):
-            raise InvalidValue(f"base_url begins with http:// or https://; given {described(self.base_url)}")
+        if self.base_url is not None:
+            _check_url("base_url", self.base_url)
         for name, (least, most, whole) in _RANGES.items():
             _check_number(name, getattr(self, name), least, most, whole=whole)
         if self.cap_usd is not None and not (self.usd_per_million_in or self.usd_per_million_out):
@@ -78,7 +79,9 @@ class VlmSettings:
     @property
     def url(self) -> str:
         """Where requests go, without a slash at its end."""
-        return (self.base_url or os.environ.get("OPENAI_BASE_URL") or HOSTED_URL).rstrip("/")
+        url = self.base_url or os.environ.get(_URL_ENV) or HOSTED_URL
+        _check_url(f"the environment variable {_URL_ENV}", url)
+        return url.rstrip("/")
 
     @property
     def shown_url(self) -> str:
@@ -120,6 +123,13 @@ _RANGES: dict[str, tuple[float, float, bool]] = {
     "cap_tokens": (0, 10**15, True),
 }
 _MAY_BE_NONE = ("temperature", "cap_usd", "cap_tokens")
+
+
+def _check_url(name: str, given: Any) -> None:
+    if not isinstance(given, str) or not re.match(r"https?://[^/\s]", given):
+        raise InvalidValue(
+            f"{name} begins with http:// or https://, as http://localhost:8000/v1; given {described(given)}"
+        )
 
 
 def _check_number(name: str, given: Any, least: float, most: float, *, whole: bool) -> None:

@@ -73,7 +73,7 @@ class OpenAiTransport(Transport):
         answered = self._body(lambda: self._client.chat.completions.with_raw_response.create(**body))
         try:
             return completion(answered)
-        except (LookupError, TypeError, ValueError) as error:
+        except (AttributeError, LookupError, TypeError) as error:
             where = f"{self._settings.shown_url}/chat/completions"
             raise VlmGarbled(f"{where}: {_short(answered)} is no chat completion; {_NOT_THE_API}") from error
 
@@ -97,10 +97,13 @@ class OpenAiTransport(Transport):
         except openai.APITimeoutError as error:
             raise Fault(f"nothing came within timeout_s={self._settings.timeout_s:g}") from error
         except openai.APIStatusError as error:
-            said = f"HTTP {error.status_code}: {_short(error.message.replace(self._key, '[key]'))}"
+            said = f"HTTP {error.status_code}: {_short(self._without_key(error.message))}"
             raise Fault(said, error.status_code, retry_after_s(error.response.headers, time.time())) from error
         except openai.APIConnectionError as error:
             raise Fault(f"no connection ({_short(error.__cause__ or error)})") from error
+
+    def _without_key(self, text: str) -> str:
+        return text if self._key == _NO_KEY else text.replace(self._key, "[key]")
 
     def close(self) -> None:
         self._client.close()
@@ -116,11 +119,15 @@ def _key(settings: VlmSettings) -> str:
             f"no key in the environment variable {settings.api_key_env}; put one there, "
             "or give base_url=... for a server of your own, such as http://localhost:8000/v1"
         )
+    if not key.isascii() or not key.isprintable():
+        raise InvalidValue(
+            f"the key in the environment variable {settings.api_key_env} has characters that no key has; copy it again"
+        )
     return key or _NO_KEY
 
 
 def completion(body: Mapping[str, Any]) -> Completion:
-    """A chat completion as servers write it; `LookupError`, `TypeError` or `ValueError` when it is none."""
+    """A chat completion as servers write it; `AttributeError`, `LookupError` or `TypeError` when it is none."""
     choice = body["choices"][0]
     content = choice["message"].get("content")
     if isinstance(content, list):  # parts, as some servers give them
