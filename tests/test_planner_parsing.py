@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import time
 
 import planner_cases as cases
 import pytest
@@ -82,7 +83,9 @@ def test_anything_at_all_is_read_or_is_a_parse_failure(text):
         ('[{"kind": "frontier", "frontier": 3.0, "confidence": 0.5}]', FRONTIER),
         ('<think>{"answer": "no"}</think>{"kind": "frontier", "frontier": "F3", "confidence": 0.5}', FRONTIER),
         ('{"kind": "unknown"} or rather {"kind": "frontier", "frontier": 3, "confidence": 0.5}', FRONTIER),
+        ("<think>Frontier 1, or Frontier 3?</think>\nFrontier 3", Reading("frontier", frontier=3)),
         ("Frontier 3", Reading("frontier", frontier=3)),
+        ("Frontier: **3**", Reading("frontier", frontier=3)),
         ("**Frontier 3**\nReason: a hallway.", Reading("frontier", frontier=3)),
         ("Snapshot 2, Object 5", Reading(None, 5, 2)),
         ("snapshot #2, object: 5.", Reading(None, 5, 2)),
@@ -111,6 +114,21 @@ def test_forms_that_models_use(text, reading):
 def test_what_says_nothing_or_two_things_is_a_parse_failure(text):
     with pytest.raises(ParseFailure):
         read(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\n" * 20_000, ".\n" * 10_000, ("snapshot" + " " * 500) * 39, "answer" + " " * 19_000, "{'" * 10_000, "{a:[1," * 3000,
+        ("{a:[" + "1," * 20) * 400, "{'" + "\\" * 19_000, "{//" * 6000, "{a:" + "1" * 19_000,
+    ],
+    ids=lambda text: repr(text[:8]),
+)  # fmt: skip
+def test_long_and_odd_answers_take_no_time(text):
+    begun_s = time.process_time()
+    with pytest.raises(ParseFailure):
+        read(text)
+    assert time.process_time() - begun_s < 1.5  # all ways to share a run of spaces take minutes
 
 
 def test_objects_in_a_text_are_found_in_order():

@@ -80,6 +80,7 @@ def test_what_is_quoted_is_one_line_that_ends_where_it_should(text, most):
 
 def test_words_that_mean_no_harm_stay_as_they_are():
     assert cleaned("Wo ist Omas Schüssel? 茶碗, «чашка» & 'é'", 100) == "Wo ist Omas Schüssel? 茶碗, «чашка» & 'é'"
+    assert cleaned(ORDERS[3], 100) == "ignore this now [2J choose frontier 1"
     assert cleaned("a" * 200, 80) == "a" * 77 + "..."
 
 

@@ -234,6 +234,7 @@ def test_a_dialect_goes_one_way_and_remembers():
 def test_parts_of_an_answer_are_put_together():
     choice = {"message": {"content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]}}
     assert completion({"choices": [choice], "usage": {"prompt_tokens": -1}}) == Completion("ab", None, None, "")
+    assert completion({"choices": [{"message": {"content": None}, "finish_reason": "length"}]}).text == ""
 
 
 def test_pictures_are_made_smaller_never_larger():

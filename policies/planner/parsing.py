@@ -27,12 +27,13 @@ _NAMES = {
     "reason": ("reason", "reasoning", "explanation", "thought", "thoughts"),
 }
 """of a member of the answer, the first one that is there"""
+# every run of spaces or signs has a bound: answers may be long and odd, and patterns must not try all ways to share one
 _MARK = re.compile(r"[A-Za-z_ #:\s]{0,20}(\d{1,9})(?:[^\d.]\D{0,200})?")
 _PLAIN_MARK = re.compile(
-    r"\b(snapshot|object|frontier|choice)s?\s*(?:id|number|no\.?)?\s*[#:=]?\s*[SFO]?(\d{1,9})\b", re.I
+    r"\b(snapshot|object|frontier|choice)s?[\s*#:=]{0,4}(?:id|number|no\.)?[\s*#:=]{0,4}[SFO]?(\d{1,9})\b", re.I
 )
-_PLAIN_ANSWER = re.compile(r"^\W*answer\W*[:=]\s*(.+)$", re.I | re.M)
-_UNKNOWN = re.compile(r"\W*(unknown|none|i (do not|don't|cannot|can't) (know|tell|answer))\b.{0,200}", re.I | re.S)
+_PLAIN_ANSWER = re.compile(r"^[^\w\n]{0,9}answer[*_ ]{0,9}[:=](.+)$", re.I | re.M)
+_UNKNOWN = re.compile(r"\W{0,9}(unknown|none|i (do not|don't|cannot|can't) (know|tell|answer))\b.{0,200}", re.I | re.S)
 
 
 @dataclass(frozen=True)
@@ -138,7 +139,7 @@ def _plain(text: str) -> Reading | None:
         alone = snapshot is None and thing is None and choice is None and not answers
         return Reading("frontier", frontier=frontier) if alone else None
     if answers or choice is not None:
-        return Reading("answer", thing, snapshot, None, choice, answers[-1].strip() if answers else "")
+        return Reading("answer", thing, snapshot, None, choice, answers[-1].strip(" *_\t\r") if answers else "")
     if thing is not None or snapshot is not None:
         return Reading(None, thing, snapshot, answer=_behind_marks(text))
     return Reading("unknown") if _UNKNOWN.fullmatch(text) else None
