@@ -8,7 +8,7 @@ import time
 
 import planner_cases as cases
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from policies.planner.errors import NotInContext, ParseFailure
@@ -27,11 +27,13 @@ FRONTIER = Reading("frontier", frontier=3, confidence=0.5)
 
 
 @given(READINGS)
+@example(Reading("answer", answer="0", reason="</think>"))
 def test_what_is_written_is_read_back(reading):
     assert read(json.dumps(dataclasses.asdict(reading))) == reading
 
 
 @given(READINGS)
+@example(Reading("answer", answer="0", reason="</think>"))
 def test_it_is_read_back_out_of_fences_and_prose(reading):
     text = json.dumps(dataclasses.asdict(reading), indent=1, ensure_ascii=False)
     assert read(f"Let me see. Frontier 1 looks {{bad}}.\n```json\n{text}\n```\nThat is all.") == reading
@@ -119,7 +121,8 @@ def test_what_says_nothing_or_two_things_is_a_parse_failure(text):
 @pytest.mark.parametrize(
     "text",
     [
-        "\n" * 20_000, ".\n" * 10_000, ("snapshot" + " " * 500) * 39, "answer" + " " * 19_000, "{'" * 10_000, "{a:[1," * 3000,
+        "\n" * 20_000, ".\n" * 10_000, ("snapshot" + " " * 500) * 39, "answer" + " " * 19_000, "{'" * 10_000,
+        "{a:[1," * 3000,
         ("{a:[" + "1," * 20) * 400, "{'" + "\\" * 19_000, "{//" * 6000, "{a:" + "1" * 19_000,
     ],
     ids=lambda text: repr(text[:8]),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -55,23 +55,25 @@ class Reading:
 
 def read(text: str) -> Reading:
     """The parts of an answer; of several answers in a text the last one. `ParseFailure` when there is none."""
-    text = text[-_MOST_CHARACTERS:].rpartition("</think>")[2]
-    readings = [reading for found in _candidates(text) if (reading := _from_members(found)) is not None]
-    if readings:
-        return readings[-1]
-    plain = _plain(text)
+    text = text[-_MOST_CHARACTERS:]
+    thought_out = text.rpartition("</think>")[2]
+    for found in (_whole(text), list(objects(thought_out)), list(objects(text))):
+        readings = [reading for members in found if (reading := _from_members(members)) is not None]
+        if readings:
+            return readings[-1]
+    plain = _plain(thought_out)
     if plain is None:
         raise ParseFailure("no JSON object with the members asked for was found")
     return plain
 
 
-def _candidates(text: str) -> Iterator[Mapping[str, Any]]:
+def _whole(text: str) -> list[dict[str, Any]]:
+    """The objects of a text that is JSON and nothing else."""
     try:
         whole = json.loads(text)
     except (ValueError, RecursionError):
-        yield from objects(text)
-        return
-    yield from (found for found in (whole if isinstance(whole, list) else [whole]) if isinstance(found, dict))
+        return []
+    return [found for found in (whole if isinstance(whole, list) else [whole]) if isinstance(found, dict)]
 
 
 def _from_members(members: Mapping[str, Any]) -> Reading | None:
