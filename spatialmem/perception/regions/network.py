@@ -1,0 +1,43 @@
+"""A very small network: one hidden layer, a probability at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, eq=False)
+class Network:
+    """sigmoid(outer @ tanh(inner @ ((x - shift) * scale) + bias) + last)."""
+
+    shift: NDArray[np.float64]
+    """(P,) subtracted from the inputs"""
+    scale: NDArray[np.float64]
+    """(P,) they are multiplied by afterwards"""
+    inner: NDArray[np.float64]
+    """(H, P)"""
+    bias: NDArray[np.float64]
+    """(H,)"""
+    outer: NDArray[np.float64]
+    """(H,)"""
+    last: NDArray[np.float64]
+    """(1,)"""
+
+    @classmethod
+    def of(cls, numbers: Mapping[str, Any]) -> Network:
+        """From lists of numbers by name, as JSON has them."""
+        return cls(**{name: np.asarray(numbers[name], np.float64) for name in cls.__dataclass_fields__})
+
+    @property
+    def arrays(self) -> tuple[NDArray[np.float64], ...]:
+        """All of it, in order, for kernels."""
+        return self.shift, self.scale, self.inner, self.bias, self.outer, self.last
+
+    def __call__(self, inputs: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(N,) of inputs (N, P)."""
+        hidden = np.tanh(((inputs - self.shift) * self.scale) @ self.inner.T + self.bias)
+        return 1.0 / (1.0 + np.exp(-np.clip(hidden @ self.outer + self.last[0], -30.0, 30.0)))
