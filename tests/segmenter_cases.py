@@ -97,7 +97,7 @@ def _save_sam(transformers, folder: Path) -> None:
     import torch
 
     hiera = {
-        "hidden_size": 16, "num_attention_heads": 1, "image_size": [64, 64], "blocks_per_stage": [1, 1, 1, 1],
+        "hidden_size": 16, "num_attention_heads": 1, "image_size": [64, 64], "blocks_per_stage": [1, 1, 2, 1],
         "embed_dim_per_stage": [16, 32, 48, 64], "num_attention_heads_per_stage": [1, 1, 1, 1],
         "window_size_per_stage": [4, 4, 4, 4], "global_attention_blocks": [3],
         "window_positional_embedding_background_size": [4, 4],

@@ -21,13 +21,15 @@ from policies.training.regions.cases import Case, cases
 from policies.training.regions.learning import learnt
 from sim.house.sensors import DepthNoise
 from spatialmem.perception import Encoding, load_encoder
-from spatialmem.perception.regions import choosing, joining, segmenter
+from spatialmem.perception.regions import choosing, joining, pieces, segmenter
 from spatialmem.perception.regions.grid import Grid, feature_sums, grid_of
 from spatialmem.perception.regions.network import Network
 
 _log = logging.getLogger(__name__)
 PURE = 0.7
 """share of its main instance from which a region teaches whether it belongs to another"""
+KEPT_OF = 3
+"""of so many pairs that come up one is a sample"""
 SHARE_WITHOUT_FEATURES = 0.5
 HIDDEN_PAIR, HIDDEN_THING = 20, 20
 
@@ -60,8 +62,9 @@ def state_of(case: Case, encoding: Encoding | None) -> State | None:
     if len(regions) < 2 or len(pairs) == 0:
         return None
     ids, inverse = np.unique(case.ids, return_inverse=True)
-    known = labels >= 0
-    cells = labels[known].astype(np.int64) * len(ids) + inverse.reshape(labels.shape)[known]
+    whole = pieces.filled(labels, grid.lab, grid.looked_at)
+    known = whole >= 0
+    cells = whole[known].astype(np.int64) * len(ids) + inverse.reshape(labels.shape)[known]
     counts = np.bincount(cells, minlength=len(regions) * len(ids)).reshape(len(regions), -1).astype(np.float64)
     size = np.bincount(inverse.ravel(), minlength=len(ids)).astype(np.float64)
     groups = [case.groups.get(int(i), "building") for i in ids]
@@ -84,7 +87,8 @@ class Replay:
         self.pairs, self.borders = state.pairs.copy(), state.borders.copy()
         self.chance, self.next = np.empty(len(self.pairs)), n
         self.place = np.full(2 * n, -1, np.int32)
-        self.inputs: list[NDArray[np.float64]] = []
+        self.looks = 0
+        self.inputs: list[NDArray[np.float32]] = []
         self.truth: list[float] = []
 
     def run(self) -> None:
@@ -112,11 +116,12 @@ class Replay:
         inputs = np.empty(joining.PAIR_INPUTS)
         joining.pair_inputs(self.borders[e], self.sums[a], self.sums[b], self.seen[a], self.seen[b], inputs)
         same = self.same(a, b)
-        if same is not None:
-            self.inputs.append(inputs)
+        self.looks += 1
+        if same is not None and self.looks % KEPT_OF == 0:
+            self.inputs.append(inputs.astype(np.float32))
             self.truth.append(same)
         if self.network is not None:
-            self.chance[e] = joining.probability(self.network.arrays, inputs)
+            self.chance[e] = joining.probability(self.network.folded, inputs)
         else:  # the truth leads, and likeness of colour where it is silent
             self.chance[e] = (0.5 if same is None else same) * (0.6 + 0.4 / (1.0 + inputs[8]))
 
@@ -153,10 +158,10 @@ def region_samples(states: list[State], network: Network) -> tuple[NDArray[np.fl
             counts[tree.pieces + i] = counts[a] + counts[b]
         iou = counts / (counts.sum(axis=1, keepdims=True) + state.size - counts)
         best = iou[:, state.thing].max(axis=1, initial=0.0)
-        kept = tree.regions[:, 0] >= segmenter.LEAST_PIXELS
-        rows = choosing.region_inputs(tree, segmenter.sampled(state.grid), 1.0 / state.labels.size)
-        inputs.append(rows[kept])
-        truth.append(np.clip((best[kept] - 0.4) / 0.2, 0.0, 1.0))
+        rows = choosing.large_enough(tree, segmenter.LEAST_PIXELS)
+        share = 1.0 / state.labels.size
+        inputs.append(choosing.region_inputs(tree, rows, segmenter.sampled(state.grid), share))
+        truth.append(np.clip((best[rows] - 0.4) / 0.2, 0.0, 1.0))
     return np.concatenate(inputs), np.concatenate(truth)
 
 

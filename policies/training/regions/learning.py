@@ -22,7 +22,7 @@ def learnt(inputs: NDArray[np.float64], truth: NDArray[np.float64], hidden: int,
     scale = 1.0 / np.where(spread > 1e-9, spread, 1.0)
     x = torch.from_numpy(((inputs - shift) * scale).astype(np.float32))
     y = torch.from_numpy(truth.astype(np.float32))
-    net = torch.nn.Sequential(torch.nn.Linear(x.shape[1], hidden), torch.nn.Tanh(), torch.nn.Linear(hidden, 1))
+    net = torch.nn.Sequential(torch.nn.Linear(x.shape[1], hidden), torch.nn.Softsign(), torch.nn.Linear(hidden, 1))
     optimiser = torch.optim.AdamW(net.parameters(), lr=RATE, weight_decay=DECAY)
     falling = torch.optim.lr_scheduler.OneCycleLR(optimiser, RATE, total_steps=STEPS)
     total = 0.0

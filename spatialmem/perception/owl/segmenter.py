@@ -11,12 +11,19 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import NDArray
 
-from spatialmem.errors import InvalidValue, require
+from spatialmem.errors import require
 from spatialmem.perception.encoder import Encoding
 from spatialmem.perception.fingerprint import fingerprint
 from spatialmem.perception.owl import images
 from spatialmem.perception.owl.names import HOUSEHOLD, names_of
-from spatialmem.perception.owl.source import OwlSource, digest_of, import_transformers, load_part, parse_source
+from spatialmem.perception.owl.source import (
+    OwlSource,
+    digest_of,
+    import_transformers,
+    load_model,
+    load_part,
+    parse_source,
+)
 from spatialmem.perception.segmenter import Segmenter
 from spatialmem.things import Detection
 from spatialmem.types import Frame
@@ -48,8 +55,8 @@ class Owl(Segmenter):
         self._spec, self._lock = spec, threading.Lock()
         self._device = device or ("cuda" if torch.cuda.is_available() else "cpu")
         self._names = HOUSEHOLD if source.names is None else names_of(source.names)
-        self._owl = self._ready(transformers.Owlv2ForObjectDetection, source.owl, "an OWLv2 checkpoint")
-        self._sam = self._ready(transformers.Sam2Model, source.sam, "a SAM 2 checkpoint")
+        self._owl = load_model(transformers.Owlv2ForObjectDetection, source.owl, "an OWLv2 checkpoint").to(self._device)
+        self._sam = load_model(transformers.Sam2Model, source.sam, "a SAM 2 checkpoint").to(self._device)
         tokenizer = load_part(transformers.AutoTokenizer, source.owl, "the tokenizer of OWLv2")
         self._queries, self._tokens = self._queried(tokenizer)
         self._owl_look = images.look_of(source.owl, images.CLIP)
@@ -60,14 +67,6 @@ class Owl(Segmenter):
     def from_spec(cls, rest: str) -> Owl:
         """From "<owlv2 folder or hub name>,<sam2 folder or hub name>[,names=<file>]"."""
         return cls(parse_source(rest), rest)
-
-    def _ready(self, kind: Any, place: str, what: str) -> Any:
-        model = load_part(kind, place, what).to(self._device).eval().requires_grad_(False)
-        torch = require("torch", "owl")
-        for name, tensor in model.state_dict().items():
-            if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
-                raise InvalidValue(f"weight {name!r} of {place!r} holds NaN or infinity; fetch the checkpoint again")
-        return model
 
     def _queried(self, tokenizer: Any) -> tuple[Any, NDArray[np.int64]]:
         """Vectors (1, Q, D) of the names, which do not depend on the picture, and their tokens (Q, L)."""

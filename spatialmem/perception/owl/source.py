@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import importlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -61,17 +63,50 @@ def import_transformers() -> Any:
     return require("transformers", "owl")
 
 
-def load_part(kind: Any, place: str, what: str) -> Any:
-    """`kind.from_pretrained(place)`, from this machine alone where `place` is a folder here."""
+def load_part(kind: Any, place: str, what: str, **options: Any) -> Any:
+    """`kind.from_pretrained(place, **options)`, from this machine alone where `place` is a folder here."""
     folder = Path(place).expanduser()
     local = folder.is_dir()
+    damaged = (
+        OSError, ValueError, KeyError, RuntimeError, TypeError, AttributeError,
+        require("safetensors", "owl").SafetensorError,
+    )  # fmt: skip
     try:
-        return kind.from_pretrained(str(folder) if local else place, local_files_only=local)
-    except (OSError, ValueError, KeyError, RuntimeError, TypeError, AttributeError) as error:
+        with _no_progress_bars():
+            return kind.from_pretrained(str(folder) if local else place, local_files_only=local, **options)
+    except damaged as error:
         text = " ".join(str(error).split())[:300] or type(error).__name__
+        raise InvalidValue(f"cannot load {what} from {place!r}: {text}; is it one, and is it whole?") from error
+
+
+def load_model(kind: Any, place: str, what: str) -> Any:
+    """A model in evaluation mode, every weight read and finite; `InvalidValue` otherwise. transformers would make up
+    at random what a checkpoint lacks."""
+    model, found = load_part(kind, place, what, output_loading_info=True)
+    lacking = sorted(found["missing_keys"])
+    if lacking:
         raise InvalidValue(
-            f"cannot load {what} from {place!r}: {text}; is the checkpoint whole, and is it one?"
-        ) from error
+            f"{place!r} is not {what}: it lacks {len(lacking)} weights, such as {lacking[0]!r}; "
+            f"are the two checkpoints in order? {EXAMPLE}"
+        )
+    torch = require("torch", "owl")
+    for name, tensor in model.state_dict().items():
+        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+            raise InvalidValue(f"weight {name!r} of {place!r} holds NaN or infinity; fetch the checkpoint again")
+    return model.eval().requires_grad_(False)
+
+
+@contextlib.contextmanager
+def _no_progress_bars() -> Iterator[None]:
+    """A library does not print; a user's own choice is put back."""
+    logging = importlib.import_module("transformers.utils.logging")
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
 
 
 def digest_of(model: Any) -> str:

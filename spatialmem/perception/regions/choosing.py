@@ -12,22 +12,25 @@ from spatialmem.perception.regions.network import Network
 
 REGION_INPUTS = 25
 """what the probability that a region is a thing hangs on, see `region_inputs`"""
-SAMPLES = 500
+SAMPLES = 300
 """points of the frame that are looked for behind the plane of a region"""
 BEHIND_M, ON_M = 0.06, 0.04
 """how far behind a plane a point counts as behind it, and how near to it as on it"""
 _SYMMETRIC = np.array([[0, 1, 2], [1, 3, 4], [2, 4, 5]])
 
 
-def region_inputs(tree: Tree, points: NDArray[np.float32], share: float) -> NDArray[np.float64]:
-    """(R, REGION_INPUTS) of all regions of a tree.
+def region_inputs(
+    tree: Tree, rows: NDArray[np.int64], points: NDArray[np.float32], share: float
+) -> NDArray[np.float64]:
+    """(K, REGION_INPUTS) of K regions of a tree.
 
     Args:
         tree: R regions.
+        rows: (K,) which of them.
         points: (S, 3) some points of the frame, for what lies behind a region, or on its plane.
         share: 1 / pixels of the frame.
     """
-    sums, lines = tree.regions, tree.outlines
+    sums, lines = tree.regions[rows], tree.outlines[rows]
     n = np.maximum(sums[:, 0], 1.0)
     mean = sums[:, graph.POSITION : graph.POSITION + 3] / n[:, None]
     spread = (sums[:, graph.SPREAD : graph.SPREAD + 6] / n[:, None])[:, _SYMMETRIC] - mean[:, :, None] * mean[:, None]
@@ -38,19 +41,18 @@ def region_inputs(tree: Tree, points: NDArray[np.float32], share: float) -> NDAr
     unbroken = np.maximum(lines[:, graph.LENGTH] - lines[:, graph.BROKEN], 1.0)
     colour = sums[:, graph.COLOUR : graph.COLOUR + 3] / n[:, None]
     variance = np.maximum(sums[:, graph.COLOURS : graph.COLOURS + 3] / n[:, None] - colour**2, 0.0).sum(axis=1)
-    joined = np.ones(len(n))
-    joined[tree.pieces :] = tree.joined
+    joined = np.concatenate([np.ones(tree.pieces), tree.joined])[rows]
     behind, on = planes_against(mean, axes[:, :, 0], points)
     return np.column_stack([
         np.log(n), np.log(n * share), np.minimum(sums[:, graph.EDGE] / np.sqrt(n), 6.0),
-        np.log(extents + 0.01), _logit(joined), _logit(tree.beside),
+        np.log(extents + 0.01), _logit(joined), _logit(tree.beside[rows]),
         lines[:, graph.FIRST_NEARER] / outline, lines[:, graph.SECOND_NEARER] / outline,
         10.0 * lines[:, graph.STEP] / length, lines[:, graph.HOLLOW] / unbroken, lines[:, graph.BULGE] / unbroken,
         np.minimum(0.05 * lines[:, graph.LIGHTNESS] / length, 3.0),
         np.minimum(0.1 * lines[:, graph.TINT] / length, 3.0),
         np.minimum(outline / np.sqrt(n), 20.0), np.log(mean[:, 2] + 0.1), np.minimum(0.1 * np.sqrt(variance), 4.0),
         np.linalg.norm(sums[:, graph.NORMAL : graph.NORMAL + 3], axis=1) / n,
-        behind, on, on - n * share, np.arange(len(n)) < tree.pieces,
+        behind, on, on - n * share, rows < tree.pieces,
         lines[:, graph.LENGTH] / outline, np.log(extents[:, 2] / (extents[:, 1] + 0.01) + 0.01),
     ])  # fmt: skip
 
@@ -76,8 +78,14 @@ def chance_of_thing(
     tree: Tree, points: NDArray[np.float32], share: float, least: int, network: Network
 ) -> NDArray[np.float64]:
     """(R,) probability that a region is a thing; 0 of those of fewer than `least` pixels."""
-    chance = network(region_inputs(tree, points, share))
-    return np.where(tree.regions[:, graph.PIXELS] >= least, chance, 0.0)
+    rows, chance = large_enough(tree, least), np.zeros(len(tree.regions))
+    chance[rows] = network(region_inputs(tree, rows, points, share))
+    return chance
+
+
+def large_enough(tree: Tree, least: int) -> NDArray[np.int64]:
+    """Regions of `least` pixels or more."""
+    return np.flatnonzero(tree.regions[:, graph.PIXELS] >= least)
 
 
 def choose(tree: Tree, chance: NDArray[np.float64], price: float) -> list[int]:

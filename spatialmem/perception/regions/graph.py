@@ -55,6 +55,24 @@ def region_sums(labels, points, normals, lab, sums):
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
+def add_features(labels, dense, sums):
+    """Adds the feature of the patch that each pixel of labels (h, w) lies in, of dense (r, c, D), to sums (n, D); -1 is
+    left out. Pixels of one label in a row of a patch are added together."""
+    h, w = labels.shape
+    rows, columns, width = dense.shape
+    for y in range(h):
+        i = y * rows // h
+        x = 0
+        while x < w:
+            label, j, start = labels[y, x], x * columns // w, x
+            while x < w and labels[y, x] == label and x * columns // w == j:
+                x += 1
+            if label >= 0:
+                for k in range(width):
+                    sums[label, k] += np.float32(x - start) * dense[i, j, k]
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
 def back_from(labels, y, x, dy, dx, away):
     """The pixel up to `away` steps from (y, x) along (dy, dx) that is still of its label."""
     h, w = labels.shape

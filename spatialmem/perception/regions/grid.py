@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spatialmem.perception.encoder import Encoding
-from spatialmem.perception.products import products
+from spatialmem.perception.regions.graph import add_features
 from spatialmem.types import Camera, Frame
 
 LARGEST = 360
@@ -29,6 +29,8 @@ class Grid:
     """(h, w), NaN where nothing is read or the frame's mask says to ignore it"""
     lab: NDArray[np.float32]
     """(h, w, 3) CIELAB, L 0 to 100"""
+    looked_at: NDArray[np.bool_]
+    """(h, w) False where the frame's mask says to ignore it"""
 
 
 def grid_of(frame: Frame, depth_m: NDArray[np.float32]) -> Grid:
@@ -37,15 +39,15 @@ def grid_of(frame: Frame, depth_m: NDArray[np.float32]) -> Grid:
     step = max(1, -(-max(height, width) // LARGEST))
     middle = step // 2
     readings = depth_m[middle::step, middle::step]
-    usable = np.isfinite(readings) & (readings > 0.0)
-    if frame.valid is not None:
-        usable &= frame.valid[middle::step, middle::step]
     h, w = readings.shape
+    looked_at = np.ones((h, w), bool) if frame.valid is None else frame.valid[middle::step, middle::step]
+    usable = looked_at & np.isfinite(readings) & (readings > 0.0)
     camera = Camera(
         frame.camera.fx / step, frame.camera.fy / step, (frame.camera.cx - middle) / step,
         (frame.camera.cy - middle) / step, w, h,
     )  # fmt: skip
-    return Grid(step, camera, np.where(usable, readings, np.float32(np.nan)), _lab(frame.rgb, step, (h, w)))
+    known = np.where(usable, readings, np.float32(np.nan))
+    return Grid(step, camera, known, _lab(frame.rgb, step, (h, w)), looked_at)
 
 
 def _lab(rgb: NDArray[np.uint8], step: int, size_hw: tuple[int, int]) -> NDArray[np.float32]:
@@ -68,10 +70,6 @@ def feature_sums(labels: NDArray[np.int32], count: int, encoding: Encoding | Non
     """(count, D) sums of the patch features over the pixels of each label (h, w), D = 0 without an encoding."""
     if encoding is None:
         return np.zeros((count, 0), np.float32)
-    h, w = labels.shape
-    rows, columns = encoding.dense.shape[:2]
-    patch = (np.arange(h) * rows // h)[:, None] * columns + (np.arange(w) * columns // w)[None, :]
-    known = labels >= 0
-    cells = labels[known].astype(np.int64) * (rows * columns) + patch[known]
-    shares = np.bincount(cells, minlength=count * rows * columns).reshape(count, -1).astype(np.float32)
-    return products(shares, encoding.dense.reshape(rows * columns, -1).astype(np.float32))
+    sums = np.zeros((count, encoding.dense.shape[2]), np.float32)
+    add_features(labels, np.ascontiguousarray(encoding.dense, dtype=np.float32), sums)
+    return sums

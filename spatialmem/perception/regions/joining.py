@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from spatialmem.perception.regions.network import Network
 
-PAIR_INPUTS = 20
+PAIR_INPUTS = 21
 """what the probability hangs on, see `pair_inputs`"""
 LEAST = 0.03
 """probability below which nothing is joined any more"""
@@ -59,8 +59,36 @@ def join(
     outlines, beside = np.zeros((room, borders.shape[1])), np.zeros(room)
     children, joined = np.zeros((max(1, n - 1), 2), np.int32), np.zeros(max(1, n - 1))
     tree = children, joined, outlines, beside
-    made = grow(pairs.copy(), borders.copy(), sums, seen, network.arrays, least, tree)
+    made = grow(pairs.copy(), borders.copy(), sums, seen, network.folded, least, tree)
     return Tree(n, children[:made], joined[:made], sums[: n + made], outlines[: n + made], beside[: n + made])
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def alike(seen, seen_other):
+    """Cosine of two sums of encoder features (D,); 0 when there are none."""
+    dot = norm = norm2 = 0.0
+    for k in range(len(seen)):
+        dot += seen[k] * seen_other[k]
+        norm += seen[k] * seen[k]
+        norm2 += seen_other[k] * seen_other[k]
+    return dot / (math.sqrt(norm * norm2) + 1e-9)
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def colour_gap(one, other):
+    """Squared difference of the mean tints of two regions (REGION_SUMS,), that of mean colours in units of their
+    spread, and the difference of their spreads."""
+    n, m = one[0], other[0]
+    between, against, spread = 0.0, 0.0, 0.0
+    for k in range(3):
+        mean, mean2 = one[10 + k] / n, other[10 + k] / m
+        var = max(0.0, one[13 + k] / n - mean * mean)
+        var2 = max(0.0, other[13 + k] / m - mean2 * mean2)
+        gap = (mean - mean2) * (mean - mean2)
+        against += gap / (var + var2 + 9.0)
+        between += gap if k else 0.0
+        spread += abs(math.sqrt(var) - math.sqrt(var2))
+    return between, against, spread
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -78,15 +106,7 @@ def pair_inputs(border, one, other, seen, seen_other, out):
     out[3] = border[6] / joint
     out[4] = min(3.0, 0.05 * border[7] / length)
     out[5] = min(3.0, 0.1 * border[8] / length)
-    between, against, spread = 0.0, 0.0, 0.0
-    for k in range(3):
-        mean, mean2 = one[10 + k] / n, other[10 + k] / m
-        var = max(0.0, one[13 + k] / n - mean * mean)
-        var2 = max(0.0, other[13 + k] / m - mean2 * mean2)
-        gap = (mean - mean2) * (mean - mean2)
-        against += gap / (var + var2 + 9.0)
-        between += gap if k else 0.0
-        spread += abs(math.sqrt(var) - math.sqrt(var2))
+    between, against, spread = colour_gap(one, other)
     out[6] = min(3.0, 0.05 * abs(one[10] / n - other[10] / m))
     out[7] = min(3.0, 0.1 * math.sqrt(between))
     out[8] = min(4.0, math.sqrt(against))
@@ -112,7 +132,9 @@ def pair_inputs(border, one, other, seen, seen_other, out):
     out[15] = min(3.0, 0.1 * spread)
     out[16] = min(length2 / n, length3 / m)
     out[17] = math.log((one[3] + other[3]) / total + 0.1)
-    out[18] = out[19] = 0.0
+    out[18], out[19] = alike(seen, seen_other), 1.0 if len(seen) > 0 else 0.0
+    nearer = (border[2] - border[3]) / length  # the smaller one before the larger one
+    out[20] = nearer if n <= m else -nearer
     if len(seen) > 0:
         dot = norm = norm2 = 0.0
         for k in range(len(seen)):
@@ -125,14 +147,14 @@ def pair_inputs(border, one, other, seen, seen_other, out):
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def probability(network, inputs):
-    """What the network says to one row of inputs."""
-    shift, scale, inner, bias, outer, last = network
+    """What the network, `Network.folded`, says to one row of inputs."""
+    inner, bias, outer, last = network
     total = last[0]
     for j in range(len(bias)):
         value = bias[j]
         for k in range(len(inputs)):
-            value += (inputs[k] - shift[k]) * scale[k] * inner[j, k]
-        total += outer[j] * math.tanh(value)
+            value += inputs[k] * inner[j, k]
+        total += outer[j] * value / (1.0 + abs(value))
     return 1.0 / (1.0 + math.exp(-max(-30.0, min(30.0, total))))
 
 
@@ -180,22 +202,41 @@ def absorb(pairs, borders, chance, a, b, new, place, outline):
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def grow(pairs, borders, sums, seen, network, least, tree):
-    """Joins until nothing is likely any more; returns the number of joins. What is given is written to; `tree` holds
-    children, joined, outlines and beside, see `Tree`."""
-    children, joined, outlines, beside = tree
-    n = (len(sums) + 1) // 2
-    chance, inputs = np.empty(len(pairs)), np.empty(20)
+def pack(pairs, borders, chance, number):
+    """Moves the borders that there still are, of the first `number`, to the front, in order; returns their number."""
+    kept = 0
+    for e in range(number):
+        if chance[e] >= 0.0:
+            pairs[kept, 0], pairs[kept, 1], chance[kept] = pairs[e, 0], pairs[e, 1], chance[e]
+            for k in range(borders.shape[1]):
+                borders[kept, k] = borders[e, k]
+            kept += 1
+    return kept
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def begin(pairs, borders, sums, seen, network, outlines):
+    """The probability of every join that there is at the start; outlines of the pieces are written."""
+    chance, inputs = np.empty(len(pairs)), np.empty(PAIR_INPUTS)
     for e in range(len(pairs)):
         a, b = pairs[e, 0], pairs[e, 1]
         add_border(outlines[a], borders[e], False)
         add_border(outlines[b], borders[e], True)
         pair_inputs(borders[e], sums[a], sums[b], seen[a], seen[b], inputs)
         chance[e] = probability(network, inputs)
+    return chance
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def grow(pairs, borders, sums, seen, network, least, tree):
+    """Joins until nothing is likely any more; returns the number of joins. What is given is written to; `tree` holds
+    children, joined, outlines and beside, see `Tree`."""
+    children, joined, outlines, beside = tree
+    chance, inputs = begin(pairs, borders, sums, seen, network, outlines), np.empty(PAIR_INPUTS)
     place = np.full(len(sums), -1, np.int32)
-    made = 0
-    while len(pairs) > 0:
-        best = np.argmax(chance)
+    n, made, number = (len(sums) + 1) // 2, 0, len(pairs)
+    while number > 0:
+        best = np.argmax(chance[:number])
         if chance[best] < least:
             break
         a, b, new = pairs[best, 0], pairs[best, 1], n + made
@@ -204,14 +245,16 @@ def grow(pairs, borders, sums, seen, network, least, tree):
         seen[new] = seen[a] + seen[b]
         chance[best] = -1.0
         beside[a], beside[b] = joined[made], joined[made]
-        absorb(pairs, borders, chance, a, b, new, place, outlines[new])
-        for e in range(len(pairs)):
+        absorb(pairs[:number], borders, chance, a, b, new, place, outlines[new])
+        for e in range(number):
             if chance[e] >= 0.0 and pairs[e, 1] == new:
                 other = pairs[e, 0]
                 pair_inputs(borders[e], sums[other], sums[new], seen[other], seen[new], inputs)
                 chance[e] = probability(network, inputs)
         made += 1
+        if made % 16 == 0:
+            number = pack(pairs, borders, chance, number)
     for region in range(n + made):
         if beside[region] == 0.0:
-            beside[region] = best_beside(pairs, chance, region)
+            beside[region] = best_beside(pairs[:number], chance, region)
     return made

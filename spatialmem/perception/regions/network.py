@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True, eq=False)
 class Network:
-    """sigmoid(outer @ tanh(inner @ ((x - shift) * scale) + bias) + last)."""
+    """sigmoid(outer @ s(inner @ ((x - shift) * scale) + bias) + last), s(x) = x / (1 + |x|)."""
 
     shift: NDArray[np.float64]
     """(P,) subtracted from the inputs"""
@@ -32,12 +33,15 @@ class Network:
         """From lists of numbers by name, as JSON has them."""
         return cls(**{name: np.asarray(numbers[name], np.float64) for name in cls.__dataclass_fields__})
 
-    @property
-    def arrays(self) -> tuple[NDArray[np.float64], ...]:
-        """All of it, in order, for kernels."""
-        return self.shift, self.scale, self.inner, self.bias, self.outer, self.last
+    @functools.cached_property
+    def folded(self) -> tuple[NDArray[np.float64], ...]:
+        """inner, bias, outer and last of a network that does without shift and scale, for kernels."""
+        inner = np.ascontiguousarray(self.inner * self.scale)
+        return inner, self.bias - inner @ self.shift, self.outer, self.last
 
     def __call__(self, inputs: NDArray[np.float64]) -> NDArray[np.float64]:
         """(N,) of inputs (N, P)."""
-        hidden = np.tanh(((inputs - self.shift) * self.scale) @ self.inner.T + self.bias)
-        return 1.0 / (1.0 + np.exp(-np.clip(hidden @ self.outer + self.last[0], -30.0, 30.0)))
+        inner, bias, outer, last = self.folded
+        hidden = inputs @ inner.T + bias
+        hidden /= 1.0 + np.abs(hidden)
+        return 1.0 / (1.0 + np.exp(-np.clip(hidden @ outer + last[0], -30.0, 30.0)))

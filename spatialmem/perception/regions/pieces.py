@@ -23,6 +23,8 @@ SCALE = 500.0
 LEAST_PIXELS = 16
 """smaller pieces join the most similar one beside them, if there is one without a break between"""
 LEVELS = 256
+REACH = 5
+"""pixels by which pieces grow over what has no reading"""
 
 
 def pieces(
@@ -39,6 +41,42 @@ def pieces(
     labels = np.empty((h, w), np.int32)
     count = cut(weights, np.isfinite(points[..., 2]), SCALE, LEAST_PIXELS, labels)
     return labels, count
+
+
+def filled(
+    labels: NDArray[np.int32], lab: NDArray[np.float32], open_to: NDArray[np.bool_], reach: int = REACH
+) -> NDArray[np.int32]:
+    """Labels (h, w) grown by at most `reach` pixels over what has none and is `open_to` it (h, w), such as pixels
+    without a reading: each takes that of the neighbour whose colour, lab (h, w, 3), is nearest to its own."""
+    now, before = labels.copy(), labels.copy()
+    for _ in range(reach):
+        if not spread(before, lab, open_to, now):
+            break
+        before[...] = now
+    return now
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def spread(before, lab, open_to, now):
+    """One pixel of growth of `before` into `now`; the number of pixels that were taken."""
+    h, w = before.shape
+    taken = 0
+    for y in range(h):
+        for x in range(w):
+            if before[y, x] >= 0 or not open_to[y, x]:
+                continue
+            nearest = np.inf
+            for way in range(4):
+                y2, x2 = y + (way == 0) - (way == 1), x + (way == 2) - (way == 3)
+                if not (0 <= y2 < h and 0 <= x2 < w) or before[y2, x2] < 0:
+                    continue
+                far = 0.0
+                for k in range(3):
+                    far += (lab[y, x, k] - lab[y2, x2, k]) ** 2
+                if far < nearest:
+                    nearest, now[y, x] = far, before[y2, x2]
+            taken += now[y, x] >= 0
+    return taken
 
 
 @njit(nogil=True, cache=True, error_model="numpy")

@@ -91,6 +91,7 @@ class Regions(Segmenter):
         tree = joining.join(pairs, borders, sums, feature_sums(labels, len(sums), encoding), fit.pair)
         chance = choosing.chance_of_thing(tree, sampled(grid), share, LEAST_PIXELS, fit.thing)
         chosen = choosing.choose(tree, chance, PRICE)
+        labels = pieces.filled(labels, grid.lab, grid.looked_at)
         things = np.append(choosing.members(tree, chosen), np.int32(-1))[labels]
         large = on_frame(things, grid, frame)
         return [

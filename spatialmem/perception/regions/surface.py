@@ -20,7 +20,7 @@ NOISY_PER_M = 4e-4
 """noise of inverse depth from which the larger radius is taken"""
 LEAST_STEP = 0.006
 """relative to inverse depth, below which nothing is a break"""
-NOISES_OF_A_STEP = 6.0
+NOISES_OF_A_STEP = 3.0
 STEEPEST = 12.0
 """tangent of the angle between a ray and a normal from which a surface is taken for a break: 85 degrees"""
 
@@ -30,13 +30,13 @@ def inverse_noise(inverse_depth: NDArray[np.float32]) -> float:
 
     70 % of the absolute values of a normal variable lie below 1.036 deviations; edges are among the others.
     """
-    second = np.abs(inverse_depth[:, 2:] - 2.0 * inverse_depth[:, 1:-1] + inverse_depth[:, :-2])
+    rows = inverse_depth[1::3] if len(inverse_depth) > 1 else inverse_depth
+    second = np.abs(rows[:, 2:] - np.float32(2.0) * rows[:, 1:-1] + rows[:, :-2])
     known = second[np.isfinite(second)]
     if known.size == 0:
         return 0.0
-    return float(np.partition(known, int(0.7 * (known.size - 1)))[int(0.7 * (known.size - 1))]) / (
-        1.036 * math.sqrt(6.0)
-    )
+    place = int(0.7 * (known.size - 1))
+    return float(np.partition(known, place)[place]) / (1.036 * math.sqrt(6.0))
 
 
 def fitted(
