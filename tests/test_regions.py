@@ -45,7 +45,7 @@ def test_a_box_on_the_floor_is_found(regions, size, noise_m):
     frame = segmenter_cases.room(camera, noise_m=noise_m)
     found = regions.segment(frame, None)
     truth = segmenter_cases.box_mask(camera)
-    assert max((iou(d.mask, truth) for d in found), default=0.0) > 0.8
+    assert max((iou(d.mask, truth) for d in found), default=0.0) > (0.8 if size[0] > 64 else 0.6)
     for detection in found:  # neither floor nor wall is a thing
         assert detection.mask.mean() < 0.5
 

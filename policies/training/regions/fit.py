@@ -28,10 +28,11 @@ from spatialmem.perception.regions.network import Network
 _log = logging.getLogger(__name__)
 PURE = 0.7
 """share of its main instance from which a region teaches whether it belongs to another"""
+SHARE_LIT = 0.6
 KEPT_OF = 3
 """of so many pairs that come up one is a sample"""
 SHARE_WITHOUT_FEATURES = 0.5
-HIDDEN_PAIR, HIDDEN_THING = 20, 20
+HIDDEN_PAIR, HIDDEN_THING = 20, 24
 
 
 @dataclass(frozen=True, eq=False)
@@ -181,12 +182,24 @@ def states_of(seeds: range, views: tuple[int, int, int]) -> list[State]:
 
 
 def _recoloured(rgb: NDArray[np.uint8], rng: np.random.Generator, noisy: bool) -> NDArray[np.uint8]:
-    """Gain and tint of a camera, and its noise."""
+    """Gain and tint of a camera, its noise, and light that falls on a part of the picture."""
     if not noisy:
         return rgb
     gain = rng.uniform(0.6, 1.2) * (1.0 + rng.normal(0.0, 0.04, 3))
     grain = rng.normal(0.0, rng.uniform(1.0, 5.0), rgb.shape)
-    return np.clip(np.rint(rgb * gain + grain), 0, 255).astype(np.uint8)
+    light = _light(rgb.shape[:2], rng)[..., None] if rng.uniform() < SHARE_LIT else 1.0
+    return np.clip(np.rint(rgb * gain * light + grain), 0, 255).astype(np.uint8)
+
+
+def _light(size_hw: tuple[int, int], rng: np.random.Generator) -> NDArray[np.float64]:
+    """(H, W) factors: two half planes overlap, with a sharp or soft edge, brighter or darker there."""
+    y, x = np.indices(size_hw)
+    inside = np.ones(size_hw)
+    for _ in range(2):
+        angle, soft = rng.uniform(-np.pi, np.pi), np.exp(rng.uniform(-1.0, 3.5))
+        along = np.cos(angle) * (x - rng.uniform(0, size_hw[1])) + np.sin(angle) * (y - rng.uniform(0, size_hw[0]))
+        inside *= 1.0 / (1.0 + np.exp(-np.clip(along / soft, -30.0, 30.0)))
+    return 1.0 + (np.exp(rng.uniform(-0.8, 0.6)) - 1.0) * inside
 
 
 def rounded(network: Network) -> dict[str, list]:
@@ -214,7 +227,7 @@ def fit(states: list[State], rounds: int) -> dict[str, dict[str, list]]:
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--houses", type=int, default=60)
+    parser.add_argument("--houses", type=int, default=50)
     parser.add_argument("--views", type=int, nargs=3, default=(5, 3, 2), help="pairs of walks, looks and close-ups")
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--out", type=Path, default=Path(segmenter.__file__).with_name("fit.json"))

@@ -22,7 +22,8 @@ def learnt(inputs: NDArray[np.float64], truth: NDArray[np.float64], hidden: int,
     scale = 1.0 / np.where(spread > 1e-9, spread, 1.0)
     x = torch.from_numpy(((inputs - shift) * scale).astype(np.float32))
     y = torch.from_numpy(truth.astype(np.float32))
-    net = torch.nn.Sequential(torch.nn.Linear(x.shape[1], hidden), torch.nn.Softsign(), torch.nn.Linear(hidden, 1))
+    inner, outer = torch.nn.Linear(x.shape[1], hidden), torch.nn.Linear(hidden, 1)
+    net = torch.nn.Sequential(inner, torch.nn.Softsign(), outer)
     optimiser = torch.optim.AdamW(net.parameters(), lr=RATE, weight_decay=DECAY)
     falling = torch.optim.lr_scheduler.OneCycleLR(optimiser, RATE, total_steps=STEPS)
     total = 0.0
@@ -35,6 +36,5 @@ def learnt(inputs: NDArray[np.float64], truth: NDArray[np.float64], hidden: int,
         falling.step()
         total = float(loss.detach()) if step == 0 else 0.99 * total + 0.01 * float(loss.detach())
     _log.info("%d samples, loss %.4f", len(x), total)
-    inner, outer = net[0], net[2]
     arrays = [inner.weight, inner.bias, outer.weight[0], outer.bias]
     return Network(shift, scale, *(a.detach().numpy().astype(np.float64) for a in arrays))  # type: ignore[arg-type]

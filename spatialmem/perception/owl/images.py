@@ -81,7 +81,7 @@ def padded(rgb: NDArray[np.uint8], size: int, look: Look) -> Any:
 
 def corners(boxes: NDArray[np.float32]) -> NDArray[np.float32]:
     """Left, top, right, bottom (B, 4) of middles and sizes (B, 4)."""
-    half = 0.5 * boxes[:, 2:]
+    half = np.float32(0.5) * boxes[:, 2:]
     return np.concatenate([boxes[:, :2] - half, boxes[:, :2] + half], axis=1)
 
 

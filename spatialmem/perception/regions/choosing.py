@@ -52,7 +52,7 @@ def region_inputs(
         np.minimum(0.1 * lines[:, graph.TINT] / length, 3.0),
         np.minimum(outline / np.sqrt(n), 20.0), np.log(mean[:, 2] + 0.1), np.minimum(0.1 * np.sqrt(variance), 4.0),
         np.linalg.norm(sums[:, graph.NORMAL : graph.NORMAL + 3], axis=1) / n,
-        behind, on, on - n * share, rows < tree.pieces,
+        behind, on, on - n * share, (rows < tree.pieces).astype(np.float64),
         lines[:, graph.LENGTH] / outline, np.log(extents[:, 2] / (extents[:, 1] + 0.01) + 0.01),
     ])  # fmt: skip
 

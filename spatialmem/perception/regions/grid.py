@@ -54,7 +54,8 @@ def _lab(rgb: NDArray[np.uint8], step: int, size_hw: tuple[int, int]) -> NDArray
     width = step + 2 * BLUR if step > 1 else 1 + 2 * BLUR
     smooth = cv2.blur(np.ascontiguousarray(rgb), (width, width), borderType=cv2.BORDER_REPLICATE)
     picked = np.ascontiguousarray(smooth[step // 2 :: step, step // 2 :: step][: size_hw[0], : size_hw[1]])
-    return cv2.cvtColor(picked.astype(np.float32) / np.float32(255.0), cv2.COLOR_RGB2Lab)
+    lab = cv2.cvtColor(picked.astype(np.float32) / np.float32(255.0), cv2.COLOR_RGB2Lab)
+    return np.asarray(lab, np.float32)
 
 
 def on_frame(labels: NDArray[np.int32], grid: Grid, frame: Frame) -> NDArray[np.int32]:

@@ -25,7 +25,7 @@ VERSION = 1
 """raised whenever the method changes, for the fingerprint"""
 LEAST_PIXELS = 30
 """of the grid that a thing covers"""
-PRICE = 0.3
+PRICE = 0.25
 """probability of being a thing from which a region is worth a detection"""
 
 
@@ -43,7 +43,8 @@ class Fit:
 @functools.cache
 def shipped_fit() -> Fit:
     """That of this package."""
-    numbers: dict[str, Any] = json.loads(files(__package__).joinpath("fit.json").read_text(encoding="utf-8"))
+    text = files("spatialmem.perception.regions").joinpath("fit.json").read_text(encoding="utf-8")
+    numbers: dict[str, Any] = json.loads(text)
     return Fit(Network.of(numbers["pair"]), Network.of(numbers["thing"]), fingerprint(**numbers))
 
 
