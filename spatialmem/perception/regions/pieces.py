@@ -139,14 +139,19 @@ def cut(weights, known, scale, least, labels):
     parent = np.arange(h * w).astype(np.int32)
     size = np.ones(h * w, np.int32)
     passes = np.full(h * w, scale, np.float32)
+    left = len(edges)
     for small in range(2):
-        for e in edges:
+        looked, left = left, 0
+        for k in range(looked):
+            e = edges[k]
             i = e % (h * w)
             a, b = root_of(parent, i), root_of(parent, i + (1 if e < h * w else w))
             if a == b:
                 continue
             weight = np.float32(flat[e])
             if small == 0 and weight > min(passes[a], passes[b]):
+                edges[left] = e  # for the second round, still in order
+                left += 1
                 continue
             if small == 1 and min(size[a], size[b]) >= least:
                 continue
