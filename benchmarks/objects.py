@@ -8,13 +8,13 @@ thing when half of its points lie in the thing's box grown by 8 cm and both boxe
 take in common; doors and windows count neither as right nor as wrong. Its identity is looked at ten times a visit.
 What became of the things that were known after the first visit, as far as the second one shows it: there; moved, by
 more than 0.3 m, and seen there; gone, when its old place was looked at (readings reach half of six points of its box)
-and it was not seen; not looked. Against that the memory's answer: PRESENT, or last seen in the second visit: there; a
-move to within 0.4 m of the truth: moved; GONE; else not looked. DOUBTED is no right answer. The peer takes the same
-masks and features in the same run (accumulating.py: the object map of ConceptGraphs, numbers of 3D-Mem). Snapshots:
-what the memory holds, greedy cover anew, splitting by 2-means as 3D-Mem does it, and 3D-Mem's own code where
---clustering names it (src/hierarchy_clustering.py; it needs HiPart), all on the same images, qualities and positions.
-Time of the memory's objects: what it takes to go on by one frame, snapshots included, without the lifting of masks,
-which belongs to `observe`. A run is a house.
+and it was not seen; not looked, when nothing of it was to be seen either; things of which 1 to 79 pixels were are not
+asked about. Against that the memory's answer: PRESENT, or last seen in the second visit: there; a move to within 0.4 m
+of the truth: moved; GONE; else not looked. DOUBTED is no right answer. The peer takes the same masks and features in
+the same run (accumulating.py: the object map of ConceptGraphs, numbers of 3D-Mem). Snapshots: what the memory holds,
+greedy cover anew, splitting by 2-means as 3D-Mem does it, and 3D-Mem's own code where it is at hand (--clustering; it
+needs HiPart), all on the same images, qualities and positions. Time of the memory's objects: what it takes to go on by
+one frame, snapshots included, without the lifting of masks, which belongs to `observe`. A run is a house.
 """
 
 from __future__ import annotations
