@@ -10,6 +10,7 @@ from spatialmem.objects.explored import Explored
 from spatialmem.objects.lifting import observations_of
 from spatialmem.objects.looking import SeenFrame
 from spatialmem.objects.moving import moved_from
+from spatialmem.objects.regroup import Regrouping
 from spatialmem.objects.track import Track
 from spatialmem.types import Presence
 
@@ -87,3 +88,18 @@ def test_a_thing_that_is_called_otherwise_for_a_moment_is_the_same():
         number = cases.by_name(memory)["red"].object_id
         things = replaced(memory, "vase", 0)
     assert len(things) == len(room.BOXES) and number in {thing.object_id for thing in things.values()}
+
+
+def test_what_was_taken_from_a_table_is_no_part_of_it():
+    """Flat things do not hide what they lie on: their points are where the table is, in its mask."""
+    for names, joined in (
+        (("table", "keys"), False),
+        (("table", "table"), True),
+        (("table", ""), True),
+        (("", ""), True),
+    ):
+        one, other = (track(n, 0.0, 1, 20, label=name) for n, name in enumerate(names, start=1))
+        regrouping = Regrouping()
+        for _ in range(3):
+            regrouping._count(regrouping._together, one, other)
+        assert regrouping.joined() == ([(one, other)] if joined else [])
