@@ -203,20 +203,8 @@ def test_a_table_is_not_ground_even_for_a_camera_that_leans_over_it():
     assert (floors.floor_of[standing.voxel[:, 2] == 7] == NOT_REACHED).all()
 
 
-def two_storeys() -> np.ndarray:
-    """A lower floor, a flight between walls of six treads of two columns and two voxels, an upper floor at voxel 12."""
-    state = np.full((44, 24, 24), FREE, np.uint8)
-    state[:20, :, 0] = OCCUPIED
-    for tread in range(6):
-        state[20 + 2 * tread : 22 + 2 * tread, 10:14, 2 * (tread + 1)] = OCCUPIED
-    state[32:, :, 12] = OCCUPIED
-    state[20:32, [9, 14]] = OCCUPIED
-    state[20:32, :9], state[20:32, 15:] = UNKNOWN, UNKNOWN
-    return state
-
-
 def test_stairs_join_two_floors_and_belong_to_none():
-    state = two_storeys()
+    state = cases.two_storeys()
     way = [(15, 12, 1), (21, 12, 3), (25, 12, 7), (31, 12, 13), (36, 12, 13)]
     found = known(state, *way)
     assert [round(f.height_m, 6) for f in found.floors] == [3.1, 4.3]
@@ -235,13 +223,13 @@ def test_stairs_join_two_floors_and_belong_to_none():
 
 
 def test_a_floor_on_which_nobody_was_is_none_yet():
-    found = known(two_storeys(), (15, 12, 1))
+    found = known(cases.two_storeys(), (15, 12, 1))
     assert [f.floor for f in found.floors] == [0] and found.stairs == ()
     assert (found.floor_of[found.standing.voxel[:, 2] == 13] == BETWEEN).all()  # connected, and not yet a floor
 
 
 def test_a_tread_that_was_not_seen_does_not_part_the_flight():
-    state = two_storeys()
+    state = cases.two_storeys()
     state[24:26, 10:14, 5:8] = UNKNOWN
     found = known(state, (15, 12, 1))
     assert (found.floor_of[found.standing.voxel[:, 2] == 13] == BETWEEN).all()
@@ -266,7 +254,7 @@ def test_levels_of_a_floor_and_floors_of_their_own():
 
 
 def test_nobody_climbs_between_two_walks():
-    state = two_storeys()
+    state = cases.two_storeys()
     below, above = over(state, (15, 12, 1), (12, 12, 1)), over(state, (40, 12, 13), (38, 12, 13))
     standing = standing_of(cases.space(state), cases.BODY)
     assert len(floors_of(standing, [below, above]).floors) == 2
@@ -316,7 +304,7 @@ def test_walls_and_drops_are_no_frontiers():
 
 
 def test_a_flight_that_goes_on_out_of_sight_is_a_frontier():
-    state = two_storeys()
+    state = cases.two_storeys()
     state[26:] = UNKNOWN
     state[[0], :, 1:12], state[:20, [0, -1], 1:12] = OCCUPIED, OCCUPIED
     state[19, :10, 1:12], state[19, 14:, 1:12] = OCCUPIED, OCCUPIED

@@ -110,7 +110,7 @@ class HouseDemo:
         self, scene: HouseScene, memory: SpatialMemory, stop: Interrupt
     ) -> tuple[Tally, NDArray[np.int64], NDArray[np.float64]]:
         """Walk until no frontier is left; the pixels in which each thing was seen, and the frontiers left (N, 2)."""
-        from policies.agents.frontier_walk import FrontierWalk
+        from policies.navigation.frontier_walk import FrontierWalk
         from sim.body import Action
         from spatialmem.types import Frame
 
@@ -127,7 +127,7 @@ class HouseDemo:
                 )  # fmt: skip
                 tally.count(memory.observe(frame))
                 progress.step(tally.frames, tally.stored_total)
-                action = walk.next(memory.free_space(), scene.stand, collided)
+                action = walk.next(memory, scene.stand, collided)
                 if action is Action.STOP:
                     break
                 collided = scene.act(action).collided

@@ -230,7 +230,7 @@ def beside(places, starts, width, depth, n, di, dj, step):
 
 
 @leaf
-def _next(below, places, starts, n, di, dj, step, head):
+def next_to(below, places, starts, n, di, dj, step, head):
     """`beside`, or the place beyond columns in which nothing is between their lower step and their higher head; -1
     without one. What is next to another has that next to itself."""
     width, depth, tall = below.shape[0], below.shape[1], below.shape[2] - 1
@@ -263,7 +263,7 @@ def _label(below, places, starts, step, head, passable, labels):
             at += 1
             for side in range(4):
                 di, dj = (side == 0) - (side == 1), (side == 2) - (side == 3)
-                other = _next(below, places, starts, n, di, dj, step, head)
+                other = next_to(below, places, starts, n, di, dj, step, head)
                 if other >= 0 and passable[other] and labels[other] < 0:
                     labels[other] = count
                     queue[end] = other
@@ -286,7 +286,7 @@ def _grow(below, places, starts, step, head, rounds, found):
             at += 1
             for side in range(4):
                 di, dj = (side == 0) - (side == 1), (side == 2) - (side == 3)
-                other = _next(below, places, starts, n, di, dj, step, head)
+                other = next_to(below, places, starts, n, di, dj, step, head)
                 if other >= 0 and not found[other]:
                     found[other] = True
                     queue[end] = other

@@ -1,0 +1,168 @@
+"""Walk to frontiers until none is left (Yamauchi, 1997), on every floor: ground of any height is known."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from policies.navigation.choosing import Option, options
+from policies.navigation.errors import Unreachable
+from policies.navigation.follower import Follower, FollowerConfig
+from policies.navigation.goals import ToFrontier, ToGround
+from policies.navigation.source import GroundSource
+from sim.body import Action, Motion, Stand
+from spatialmem.ground.floors import NOT_REACHED, Floors
+from spatialmem.ground.frontiers import Frontier, frontiers_of
+from spatialmem.ground.standing import Body
+
+_LOOKED_M = 0.6
+"""a frontier so near to one that was looked at in vain is given up too"""
+_SAME_M, _MOVED_M = 0.7, 0.3
+"""a frontier is the one of before when it lies so near to it; it is gone to anew when it has moved so far"""
+_BETTER = 5.0
+"""actions that another frontier must save, for the body to turn to it on its way"""
+_MOST_STEPS = 150
+"""on the way to a frontier, after which it is given up"""
+_STARTS, _CHOICES = 3, 8
+_TILTED_RAD = -0.2
+"""a camera that looks down so much sees the ground well enough"""
+
+
+@final
+class FrontierWalk:
+    """Says the next step action, from a memory and where the body is. It keeps what it bumped into, where it goes and
+    which frontiers it gave up, and nothing else.
+
+    At first it tilts a level camera down once, and looks around. Then it goes to the frontier that costs the fewest
+    actions, where a wide one may cost a few more, and looks into it. One that is seen into on the way is left, and one
+    that is still there when it was looked into is given up.
+    """
+
+    def __init__(self, motion: Motion, body: Body | None = None, every: int = 6) -> None:
+        """`every`: actions after which the ground and its frontiers are read anew."""
+        self.motion, self.body = motion, body or Body()
+        self._config = FollowerConfig(every=every)
+        self._follower: Follower | None = None
+        self._beginning: list[Action] | None = None
+        self._target: Frontier | None = None
+        self._given_up: list[NDArray[np.float64]] = []
+        self._visited: list[NDArray[np.float64]] = []
+        self._steps, self._starts = 0, 0
+        self.left_m: NDArray[np.float64] = np.empty((0, 2))
+        """(N, 2) x, y of the frontiers known when the ground was read last, but for those it gave up"""
+
+    def next(self, memory: GroundSource, stand: Stand, collided: bool) -> Action:
+        """The next action; STOP when no frontier is left that can be reached.
+
+        Args:
+            memory: knows what was seen from where the body is; the same one every time.
+            collided: the last action was a move that ended early.
+        """
+        if self._beginning is None:
+            self._beginning = self._around(stand)
+        if self._beginning:
+            return self._beginning.pop(0)
+        follower = self._of(memory)
+        for _ in range(_CHOICES):
+            if not self._has_goal(follower, stand):
+                return Action.STOP
+            try:
+                action, arrived = follower.next(stand, collided), True
+            except Unreachable:
+                action, arrived = Action.STOP, False
+            self._steps, collided = self._steps + 1, False
+            if action is not Action.STOP and self._steps <= _MOST_STEPS:
+                return action
+            self._looked(follower, arrived and action is Action.STOP)
+        return Action.STOP
+
+    def _around(self, stand: Stand) -> list[Action]:
+        """A full turn but for what is seen at first."""
+        tilt = [Action.LOOK_DOWN] if stand.pitch_rad > _TILTED_RAD else []
+        return [*tilt, *[Action.LEFT] * (math.ceil(360.0 / self.motion.turn_deg) - 1)]
+
+    def _of(self, memory: GroundSource) -> Follower:
+        if self._follower is None or self._follower.known.memory is not memory:
+            self._follower = Follower(memory, self.motion, self.body, self._config)
+        return self._follower
+
+    def _has_goal(self, follower: Follower, stand: Stand) -> bool:
+        """Whether there is something to go to; it is chosen anew whenever the ground is read anew."""
+        age = follower.known.age
+        if follower.goal is not None and age is not None and age < self._config.every:
+            return True
+        follower.read()
+        found = self._options(follower, stand)
+        if not found:
+            return self._start_out(follower, stand)
+        self._choose(follower, found)
+        return True
+
+    def _options(self, follower: Follower, stand: Stand) -> list[Option]:
+        """Frontiers to go to; beyond gaps as narrow as the body only where there are no others."""
+        graph, found = follower.known.graph, list[Option]()
+        for floors in self._floors(follower):
+            frontiers = [f for f in frontiers_of(floors) if self._is_wanted(f)]
+            self.left_m = np.array([f.position_m[:2] for f in frontiers], np.float64).reshape(-1, 2)
+            found = options(graph, stand, self.motion, frontiers)
+            if found:
+                break
+        return found
+
+    def _floors(self, follower: Follower) -> Iterator[Floors]:
+        """As they are for the body, then as they were for one that is half a voxel thinner."""
+        yield follower.known.floors
+        if (follower.known.floors.floor_of > NOT_REACHED).any():
+            half_m = follower.known.graph.voxel_m / 2.0
+            yield follower.known.memory.floors(replace(self.body, radius_m=max(self.body.radius_m - half_m, half_m)))
+
+    def _is_wanted(self, frontier: Frontier) -> bool:
+        return not _near(frontier.position_m, self._given_up)
+
+    def _choose(self, follower: Follower, found: list[Option]) -> None:
+        """The cheapest frontier, or that of before while no other one is much cheaper."""
+        best = min(found, key=lambda option: option.actions)
+        if self._target is not None:
+            before = np.array(self._target.position_m)
+            same = min(found, key=lambda option: float(np.linalg.norm(option.frontier.position_m - before)))
+            away_m = float(np.linalg.norm(same.frontier.position_m - before))
+            if away_m <= _SAME_M and same.actions <= best.actions + _BETTER:
+                if away_m > _MOVED_M:
+                    self._target = same.frontier
+                    follower.go(ToFrontier(same.frontier))
+                return
+        self._target, self._steps = best.frontier, 0
+        follower.go(ToFrontier(best.frontier))
+
+    def _looked(self, follower: Follower, arrived: bool) -> None:
+        """The body looks into its target, or did not come there: what is still a frontier there is given up."""
+        follower.read()
+        if self._target is not None:
+            at = np.array(self._target.position_m)
+            still = [np.array(f.position_m) for f in frontiers_of(follower.known.floors) if _near(f.position_m, [at])]
+            again = _near(at, self._visited)
+            self._visited.append(at)
+            self._given_up += [*still, at] if again or not arrived else still
+        self._target, self._steps = None, 0
+        follower.drop()
+
+    def _start_out(self, follower: Follower, stand: Stand) -> bool:
+        """Nothing is left; or the body has not yet come to ground that was seen: then it goes there."""
+        reached = bool((follower.known.floors.floor_of > NOT_REACHED).any())
+        if reached or self._starts >= _STARTS:
+            return False
+        self._starts += 1
+        self._target = None
+        follower.go(ToGround((stand.x_m, stand.y_m, stand.z_m)))
+        return True
+
+
+def _near(position_m: Sequence[float] | NDArray[np.float64], others: list[NDArray[np.float64]]) -> bool:
+    """Whether a point (3,) lies where something was looked at before."""
+    at = np.array(position_m)
+    return any(np.linalg.norm(at - other) <= _LOOKED_M for other in others)
