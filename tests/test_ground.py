@@ -133,7 +133,9 @@ def test_edges(space, seed):
     standing = standing_of(space, cases.BODY)
     stands = np.random.default_rng(seed).random(len(standing)) < 0.8
     edge, into = np.zeros(len(standing), bool), np.zeros((len(standing), 2))
-    _mark_edges(space.state, standing.voxel, standing.starts, cases.STEP, cases.HEAD, 0.3, stands, edge, into)
+    _mark_edges(
+        space.state, standing.below, standing.voxel, standing.starts, cases.STEP, cases.HEAD, 0.3, stands, edge, into
+    )
     all_places, (width, depth, _) = triples(standing), space.state.shape
     for n, (x, y, z) in enumerate(all_places):
         ways = []
@@ -143,10 +145,25 @@ def test_edges(space, seed):
             inside = 0 <= x + di < width and 0 <= y + dj < depth
             column = space.state[x + di, y + dj, z : z + cases.HEAD] if inside else np.empty(0, np.uint8)
             unseen = cases.HEAD - (column != UNKNOWN).sum()
-            if not (column[cases.STEP :] == OCCUPIED).any() and unseen >= 0.3 * cases.HEAD:
+            if (column[cases.STEP :] == OCCUPIED).any():
+                continue
+            if unseen >= 0.3 * cases.HEAD or goes_on(space.state, all_places, n, di, dj):
                 ways.append((di, dj))
         np.testing.assert_array_equal(into[n], np.sum(ways, axis=0) if ways else (0, 0))
         assert edge[n] == (len(ways) > 0)
+
+
+def goes_on(state, all_places, n: int, di: int, dj: int) -> bool:
+    """Whether the ground of the column beside was not seen, with neither a place nor anything in the way beyond."""
+    if cases.next_to(state, all_places, n, di, dj, cases.STEP) >= 0:
+        return False
+    x, y, z = all_places[n]
+    for i, j in ((x + far * di, y + far * dj) for far in (1, 2, 3)):
+        if 0 <= i < state.shape[0] and 0 <= j < state.shape[1] and cases.blocked(state, i, j, z):
+            return False
+    around = state[x + di, y + dj, max(z - 1 - cases.STEP, 0) : z + cases.STEP]
+    under = state[x + di, y + dj, max(z - 1 - cases.STEP, 0) : z]
+    return not (around == OCCUPIED).any() and bool((under == UNKNOWN).any())
 
 
 @settings(max_examples=40, deadline=None)

@@ -181,14 +181,14 @@ def test_a_straight_walk_does_not_cut_corners():
 def test_places_near_a_thing_are_on_its_side_of_a_wall():
     state = cases.room(24, 24, 20)
     state[12, :20, 1:20] = OCCUPIED
-    state[14, 8:11, 6] = OCCUPIED  # a shelf right behind it
+    state[17, 8:11, 6] = OCCUPIED  # a shelf beyond it
     known = graph(state, (5, 10, 1))
-    thing = np.array(walks.point(14, 9, 6))
-    near = places_near(known, thing, 0.6, eye_m=0.8)
+    thing = np.array(walks.point(17, 9, 6))
+    near = places_near(known, thing, 0.9, eye_m=0.8)
     assert len(near) > 3 and (known.standing.voxel[near, 0] > 12).all() and np.isfinite(known.price[near]).all()
     state[12, 8:11, 5:9] = FREE  # a hatch through which it is seen
     hatch = graph(state, (5, 10, 1))
-    assert (hatch.standing.voxel[places_near(hatch, thing, 0.6, eye_m=0.8), 0] < 12).any()
+    assert (hatch.standing.voxel[places_near(hatch, thing, 0.9, eye_m=0.8), 0] < 12).any()
     assert len(places_near(known, np.array(walks.point(14, 9, 1)) + (0.0, 0.0, 9.0), 0.6)) == 0
 
 

@@ -12,7 +12,9 @@ from policies.navigation.graph import Graph
 from policies.navigation.turning import turn_to
 from sim.body import Action, Motion, Stand
 
-_FAR_M, _RISE_M = 2.5, 0.5
+BLIND_M = 2.5
+"""known ground no further off is gone to"""
+_RISE_M = 0.5
 _MOST = 40
 """actions"""
 _WIDE_RAD = 0.6
@@ -42,6 +44,6 @@ class Blind:
         for closed in self._closed:
             far[np.abs((headings - closed + math.pi) % (2.0 * math.pi) - math.pi) < _WIDE_RAD] = np.inf
         self._steps += 1
-        if self._steps > _MOST or not len(far) or not far.min() <= _FAR_M:
+        if self._steps > _MOST or not len(far) or not far.min() <= BLIND_M:
             return None
         return turn_to(stand, float(headings[int(np.argmin(far))]), self.motion) or Action.FORWARD

@@ -8,16 +8,18 @@ from typing import NamedTuple
 
 import numpy as np
 
+from policies.navigation.blind import BLIND_M
 from policies.navigation.field import Field
 from policies.navigation.goals import ToFrontier
-from policies.navigation.graph import Graph
+from policies.navigation.known import Known
 from policies.navigation.turning import turned
 from sim.body import Motion, Stand
 from spatialmem.ground.frontiers import Frontier
 
-_PER_METRE_WIDE = 3.0
-"""actions that a frontier may cost more for each metre that it is wider"""
-_WIDEST_M = 1.5
+_PER_METRE_WIDE, _WIDEST_M = 3.0, 1.5
+"""actions that a frontier may cost more for each metre that it is wider, up to so many"""
+_NARROW_M, _LATER = 0.6, 12.0
+"""narrower ones, which often are but gaps in what was seen, may wait for so many actions"""
 _OFF_M = 0.6
 """where a way has gone so far from the body, is where it turns to at first"""
 
@@ -30,17 +32,17 @@ class Option(NamedTuple):
     """about how many it takes to go there and look into it, less what its width is worth"""
 
 
-def options(graph: Graph, stand: Stand, motion: Motion, frontiers: Sequence[Frontier]) -> list[Option]:
+def options(known: Known, stand: Stand, motion: Motion, frontiers: Sequence[Frontier]) -> list[Option]:
     """Those of some frontiers to which a way leads from where a body is, and what they take."""
-    place = graph.place_at(stand.ground_m)
+    graph, place = known.around(stand, BLIND_M)
     if place < 0:
         return []
-    ways, found = graph.eased(place).field(np.array([place])), list[Option]()
+    ways, found = graph.field(np.array([place])), list[Option]()
     for frontier in frontiers:
         places = ToFrontier(frontier).places(graph)
         end = int(places[np.argmin(ways.cost_m[places])]) if len(places) else -1
         if end >= 0 and math.isfinite(ways.cost_m[end]):
-            worth = _PER_METRE_WIDE * min(frontier.width_m, _WIDEST_M)
+            worth = _PER_METRE_WIDE * min(frontier.width_m, _WIDEST_M) - _LATER * (frontier.width_m < _NARROW_M)
             found.append(Option(frontier, _actions(ways, end, stand, motion, frontier.yaw_rad) - worth))
     return found
 

@@ -10,7 +10,7 @@ from typing import final
 import numpy as np
 from numpy.typing import NDArray
 
-from policies.navigation.blind import Blind
+from policies.navigation.blind import BLIND_M, Blind
 from policies.navigation.errors import Unreachable
 from policies.navigation.field import Field
 from policies.navigation.goals import Goal
@@ -109,7 +109,7 @@ class Follower:
     def route(self, stand: Stand) -> Route | None:
         """The way it would go now, over the ground as it was read last; None without one."""
         pursuit = self._followed()
-        graph, place = self.known.around(stand)
+        graph, place = self.known.around(stand, BLIND_M)
         return self._planned(pursuit, graph).route(place)
 
     def next(self, stand: Stand, collided: bool) -> Action:

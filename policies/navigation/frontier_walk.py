@@ -16,7 +16,7 @@ from policies.navigation.follower import Follower, FollowerConfig
 from policies.navigation.goals import ToFrontier, ToGround
 from policies.navigation.source import GroundSource
 from sim.body import Action, Motion, Stand
-from spatialmem.ground.floors import NOT_REACHED, Floors
+from spatialmem.ground.floors import BETWEEN, NOT_REACHED, Floors
 from spatialmem.ground.frontiers import Frontier, frontiers_of
 from spatialmem.ground.standing import Body
 
@@ -29,6 +29,10 @@ _BETTER = 5.0
 _MOST_STEPS = 150
 """on the way to a frontier, after which it is given up"""
 _STARTS, _CHOICES = 3, 8
+_AHEAD_M = 0.3
+"""so far ahead of a frontier lies what it leads to"""
+_APART_M, _STOOD_M = 0.1, 0.4
+"""how far apart what the body has stood on is kept; so near to it all is known"""
 _TILTED_RAD = -0.2
 """a camera that looks down so much sees the ground well enough"""
 
@@ -38,9 +42,9 @@ class FrontierWalk:
     """Says the next step action, from a memory and where the body is. It keeps what it bumped into, where it goes and
     which frontiers it gave up, and nothing else.
 
-    At first it tilts a level camera down once, and looks around. Then it goes to the frontier that costs the fewest
-    actions, where a wide one may cost a few more, and looks into it. One that is seen into on the way is left, and one
-    that is still there when it was looked into is given up.
+    At first it tilts a level camera down once, as the ground is what is to be known, and looks around. Then it goes to
+    the frontier that costs the fewest actions, where a wide one may cost a few more, and looks into it. One that is
+    seen into on the way is left, and one that is still there when it was looked into is given up.
     """
 
     def __init__(self, motion: Motion, body: Body | None = None, every: int = 6) -> None:
@@ -48,10 +52,11 @@ class FrontierWalk:
         self.motion, self.body = motion, body or Body()
         self._config = FollowerConfig(every=every)
         self._follower: Follower | None = None
-        self._beginning: list[Action] | None = None
+        self._queue: list[Action] | None = None
         self._target: Frontier | None = None
         self._given_up: list[NDArray[np.float64]] = []
         self._visited: list[NDArray[np.float64]] = []
+        self._stood = Stood()
         self._steps, self._starts = 0, 0
         self.left_m: NDArray[np.float64] = np.empty((0, 2))
         """(N, 2) x, y of the frontiers known when the ground was read last, but for those it gave up"""
@@ -63,14 +68,17 @@ class FrontierWalk:
             memory: knows what was seen from where the body is; the same one every time.
             collided: the last action was a move that ended early.
         """
-        if self._beginning is None:
-            self._beginning = self._around(stand)
-        if self._beginning:
-            return self._beginning.pop(0)
+        self._stood.add(stand)
+        if self._queue is None:
+            self._queue = self._around(stand)
         follower = self._of(memory)
         for _ in range(_CHOICES):
+            if self._queue:
+                return self._queue.pop(0)
             if not self._has_goal(follower, stand):
                 return Action.STOP
+            if self._queue:
+                continue
             try:
                 action, arrived = follower.next(stand, collided), True
             except Unreachable:
@@ -78,7 +86,7 @@ class FrontierWalk:
             self._steps, collided = self._steps + 1, False
             if action is not Action.STOP and self._steps <= _MOST_STEPS:
                 return action
-            self._looked(follower, arrived and action is Action.STOP)
+            self._looked(follower, stand, arrived and action is Action.STOP)
         return Action.STOP
 
     def _around(self, stand: Stand) -> list[Action]:
@@ -100,16 +108,16 @@ class FrontierWalk:
         found = self._options(follower, stand)
         if not found:
             return self._start_out(follower, stand)
-        self._choose(follower, found)
+        self._choose(follower, stand, found)
         return True
 
     def _options(self, follower: Follower, stand: Stand) -> list[Option]:
         """Frontiers to go to; beyond gaps as narrow as the body only where there are no others."""
-        graph, found = follower.known.graph, list[Option]()
+        found = list[Option]()
         for floors in self._floors(follower):
             frontiers = [f for f in frontiers_of(floors) if self._is_wanted(f)]
             self.left_m = np.array([f.position_m[:2] for f in frontiers], np.float64).reshape(-1, 2)
-            found = options(graph, stand, self.motion, frontiers)
+            found = options(follower.known, stand, self.motion, frontiers)
             if found:
                 break
         return found
@@ -122,9 +130,12 @@ class FrontierWalk:
             yield follower.known.memory.floors(replace(self.body, radius_m=max(self.body.radius_m - half_m, half_m)))
 
     def _is_wanted(self, frontier: Frontier) -> bool:
-        return not _near(frontier.position_m, self._given_up)
+        """Whether it was not given up, and does not lead to ground on which the body itself has stood."""
+        x, y, z = frontier.position_m
+        ahead = (x + _AHEAD_M * math.cos(frontier.yaw_rad), y + _AHEAD_M * math.sin(frontier.yaw_rad), z)
+        return not (_near(frontier.position_m, self._given_up) or self._stood.near(ahead))
 
-    def _choose(self, follower: Follower, found: list[Option]) -> None:
+    def _choose(self, follower: Follower, stand: Stand, found: list[Option]) -> None:
         """The cheapest frontier, or that of before while no other one is much cheaper."""
         best = min(found, key=lambda option: option.actions)
         if self._target is not None:
@@ -138,13 +149,20 @@ class FrontierWalk:
                 return
         self._target, self._steps = best.frontier, 0
         follower.go(ToFrontier(best.frontier))
+        if best.frontier.floor != BETWEEN and stand.pitch_rad > _TILTED_RAD and self._queue is not None:
+            self._queue.append(Action.LOOK_DOWN)
 
-    def _looked(self, follower: Follower, arrived: bool) -> None:
-        """The body looks into its target, or did not come there: what is still a frontier there is given up."""
+    def _looked(self, follower: Follower, stand: Stand, arrived: bool) -> None:
+        """The body looks into its target, or did not come there: what is still a frontier there is given up, but only
+        after it was looked at with a level camera too, as what rises is not seen by one that looks down."""
         follower.read()
-        if self._target is not None:
-            at = np.array(self._target.position_m)
+        target, down = self._target, stand.pitch_rad <= _TILTED_RAD
+        if target is not None:
+            at = np.array(target.position_m)
             still = [np.array(f.position_m) for f in frontiers_of(follower.known.floors) if _near(f.position_m, [at])]
+            if arrived and still and down and self._queue is not None:
+                self._queue.append(Action.LOOK_UP)
+                return
             again = _near(at, self._visited)
             self._visited.append(at)
             self._given_up += [*still, at] if again or not arrived else still
@@ -160,6 +178,23 @@ class FrontierWalk:
         self._target = None
         follower.go(ToGround((stand.x_m, stand.y_m, stand.z_m)))
         return True
+
+
+@final
+class Stood:
+    """Where a body has been."""
+
+    def __init__(self) -> None:
+        self._points_m = np.empty((0, 3))
+
+    def add(self, stand: Stand) -> None:
+        """It is somewhere."""
+        if not len(self._points_m) or np.linalg.norm(self._points_m[-1] - stand.ground_m) > _APART_M:
+            self._points_m = np.concatenate([self._points_m, stand.ground_m[None]])
+
+    def near(self, point_m: Sequence[float]) -> bool:
+        """Whether it has been there."""
+        return bool((np.linalg.norm(self._points_m - np.array(point_m), axis=1) <= _STOOD_M).any())
 
 
 def _near(position_m: Sequence[float] | NDArray[np.float64], others: list[NDArray[np.float64]]) -> bool:

@@ -23,7 +23,7 @@ TIGHT = 30.0
 """price where it may have room: obstacles of the map may begin half a voxel further off"""
 _SQUEEZED, _SQUEEZED_M = 40.0, 0.45
 """price of places on which the body cannot be by the map, so near to where it is all the same"""
-_NEAR_M = 0.3
+AT_M = 0.3
 """the place of a body is looked for so far off"""
 
 
@@ -58,7 +58,7 @@ class Graph:
         """Edge of a column, metres."""
         return self.standing.free.voxel_size_m
 
-    def place_at(self, point_m: NDArray[np.floating], within_m: float = _NEAR_M) -> int:
+    def place_at(self, point_m: NDArray[np.floating], within_m: float = AT_M) -> int:
         """The place nearest in the plane to a ground point (3,), no more than a step and a voxel above or below it;
         of those about as near, one where the body fits. -1 without any within `within_m`."""
         standing = self.standing

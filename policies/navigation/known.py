@@ -6,16 +6,17 @@ import math
 from typing import final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from policies.navigation.bumps import Bumps
-from policies.navigation.graph import Graph, graph_of
+from policies.navigation.graph import AT_M, Graph, graph_of
 from policies.navigation.source import GroundSource
 from sim.body import Stand
 from spatialmem.ground.floors import Floors
 from spatialmem.ground.standing import Body
-from spatialmem.voxels.free_reading import OCCUPIED
+from spatialmem.voxels.free_reading import OCCUPIED, UNKNOWN
 
-_SIDEWAYS_M, _HEIGHTS_M = (-0.08, 0.0, 0.08), (0.5, 1.4)
+_SIDEWAYS_M, _LOW_M = (-0.1, 0.0, 0.1), 0.55
 """where, beside the line of a move and above the ground, something new may stand; lower is what one climbs"""
 
 
@@ -54,9 +55,9 @@ class Known:
         """The floors as they were read last."""
         return self.graph.floors
 
-    def around(self, stand: Stand) -> tuple[Graph, int]:
-        """The graph for a body that is somewhere, and its place there; -1 where no ground is known."""
-        place = self.graph.place_at(stand.ground_m)
+    def around(self, stand: Stand, within_m: float = AT_M) -> tuple[Graph, int]:
+        """The graph for a body that is somewhere, and its place there; -1 where no ground is known so near."""
+        place = self.graph.place_at(stand.ground_m, within_m)
         return (self.graph.eased(place) if place >= 0 else self.graph), place
 
     def bumped(self, stand: Stand) -> None:
@@ -75,10 +76,18 @@ class Known:
             return False
         ahead = np.array([math.cos(stand.yaw_rad), math.sin(stand.yaw_rad), 0.0])
         left, up = np.array([-ahead[1], ahead[0], 0.0]), np.array([0.0, 0.0, 1.0])
-        along = np.arange(0.05, forward_m + 0.01, 0.05)
-        heights = np.arange(*_HEIGHTS_M, 0.08)
+        along = np.arange(0.05, forward_m + self.body.radius_m, 0.05)
         points = (
             stand.ground_m + along[:, None, None, None] * ahead
-            + np.array(_SIDEWAYS_M)[None, :, None, None] * left + heights[None, None, :, None] * up
-        )  # fmt: skip
-        return bool((self.memory.occupancy(points.reshape(-1, 3)) == OCCUPIED).any())
+            + np.array(_SIDEWAYS_M)[None, :, None, None] * left
+            + np.arange(_LOW_M, self.body.height_m, 0.08)[None, None, :, None] * up
+        ).reshape(-1, 3)  # fmt: skip
+        found = points[self.memory.occupancy(points) == OCCUPIED]
+        return bool((self._was(found) != OCCUPIED).any())
+
+    def _was(self, points_m: NDArray[np.float64]) -> NDArray[np.uint8]:
+        """(N,) state of points (N, 3) when the ground was read."""
+        free = self.graph.standing.free
+        at = np.floor((points_m - free.origin_m) / free.voxel_size_m).astype(np.int64)
+        inside = ((at >= 0) & (at < free.state.shape)).all(axis=1)
+        return np.where(inside, free.state[tuple(np.where(inside[:, None], at, 0).T)], UNKNOWN)
