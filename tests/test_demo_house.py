@@ -95,7 +95,6 @@ def test_the_verdict_is_that_of_the_truth(scene):
 def test_the_explorer_sees_most_ground_and_stops_by_itself():
     scene = HouseWorld(SMALL, light=False).open("6", SceneConfig(64, 48))
     walk, collided = FrontierWalk(scene.motion), False
-    scene.place(scene.stand.ground_m, scene.stand.yaw_rad, -0.3)
     with SpatialMemory.create(None, encoder="colours", config=MemoryConfig(voxel_size_m=0.05)) as memory:
         memory.declare_up((0.0, 0.0, 1.0))
         for seq in range(400):

@@ -129,8 +129,9 @@ def test_what_appears_on_the_way_is_seen_before_it_is_run_into():
     walk.go(ToPoint(point(35, 15, 1)))
     for _ in range(3):
         walker.act(walk.next(walker.stand, False))
-    state[18, 8:22, 1:12] = OCCUPIED
-    walk.known.memory.free.state[:] = state
+    walker.state = state.copy()
+    walker.state[18, 8:22, 1:12] = OCCUPIED
+    walk.known.memory.free = cases.space(walker.state)
     follow(walk, walker)
     assert off_m(walker, point(35, 15, 1)) <= 0.25 and walker.collisions == 0
 

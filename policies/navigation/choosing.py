@@ -20,6 +20,8 @@ _PER_METRE_WIDE, _WIDEST_M = 3.0, 1.5
 """actions that a frontier may cost more for each metre that it is wider, up to so many"""
 _NARROW_M, _LATER = 0.6, 12.0
 """narrower ones, which often are but gaps in what was seen, may wait for so many actions"""
+_ELSEWHERE = 15.0
+"""actions that a frontier on another floor, or on stairs, must cost less: who leaves a floor must come back to it"""
 _OFF_M = 0.6
 """where a way has gone so far from the body, is where it turns to at first"""
 
@@ -38,11 +40,13 @@ def options(known: Known, stand: Stand, motion: Motion, frontiers: Sequence[Fron
     if place < 0:
         return []
     ways, found = graph.field(np.array([place])), list[Option]()
+    floor = graph.floors.floor_of[place]
     for frontier in frontiers:
         places = ToFrontier(frontier).places(graph)
         end = int(places[np.argmin(ways.cost_m[places])]) if len(places) else -1
         if end >= 0 and math.isfinite(ways.cost_m[end]):
             worth = _PER_METRE_WIDE * min(frontier.width_m, _WIDEST_M) - _LATER * (frontier.width_m < _NARROW_M)
+            worth -= _ELSEWHERE * (frontier.floor != floor)
             found.append(Option(frontier, _actions(ways, end, stand, motion, frontier.yaw_rad) - worth))
     return found
 
