@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import final
 
@@ -16,7 +16,7 @@ from policies.navigation.follower import Follower, FollowerConfig
 from policies.navigation.goals import ToFrontier, ToGround
 from policies.navigation.source import GroundSource
 from sim.body import Action, Motion, Stand
-from spatialmem.ground.floors import BETWEEN, NOT_REACHED, Floors
+from spatialmem.ground.floors import BETWEEN, NOT_REACHED
 from spatialmem.ground.frontiers import Frontier, frontiers_of
 from spatialmem.ground.standing import Body
 
@@ -114,20 +114,27 @@ class FrontierWalk:
     def _options(self, follower: Follower, stand: Stand) -> list[Option]:
         """Frontiers to go to; beyond gaps as narrow as the body only where there are no others."""
         found = list[Option]()
-        for floors in self._floors(follower):
-            frontiers = [f for f in frontiers_of(floors) if self._is_wanted(f)]
+        for known in (self._frontiers, self._beyond_gaps):
+            frontiers = [f for f in known(follower) if self._is_wanted(f)]
             self.left_m = np.array([f.position_m[:2] for f in frontiers], np.float64).reshape(-1, 2)
             found = options(follower.known, stand, self.motion, frontiers)
             if found:
                 break
         return found
 
-    def _floors(self, follower: Follower) -> Iterator[Floors]:
-        """As they are for the body, then as they were for one that is half a voxel thinner."""
-        yield follower.known.floors
-        if (follower.known.floors.floor_of > NOT_REACHED).any():
-            half_m = follower.known.graph.voxel_m / 2.0
-            yield follower.known.memory.floors(replace(self.body, radius_m=max(self.body.radius_m - half_m, half_m)))
+    def _frontiers(self, follower: Follower) -> tuple[Frontier, ...]:
+        return frontiers_of(follower.known.floors)
+
+    def _beyond_gaps(self, follower: Follower) -> list[Frontier]:
+        """Frontiers for a body half a voxel thinner, on ground that this one does not reach."""
+        graph = follower.known.graph
+        reached = graph.floors.floor_of > NOT_REACHED
+        if not reached.any():
+            return []
+        half_m = graph.voxel_m / 2.0
+        thinner = replace(self.body, radius_m=max(self.body.radius_m - half_m, half_m))
+        frontiers = frontiers_of(follower.known.memory.floors(thinner))
+        return [f for f in frontiers if not reached[graph.place_at(np.array(f.position_m))]]
 
     def _is_wanted(self, frontier: Frontier) -> bool:
         """Whether it was not given up, and does not lead to ground on which the body itself has stood."""

@@ -17,7 +17,7 @@ from spatialmem.voxels.compiled import leaf
 
 COMFORT_M = 0.45
 """clearance from which on a metre costs a metre"""
-_SHY = 1.0
+_SHY = 0.5
 """what a metre costs more where the body just has room"""
 TIGHT = 30.0
 """price where it may have room: obstacles of the map may begin half a voxel further off"""

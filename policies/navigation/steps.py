@@ -20,7 +20,7 @@ from policies.navigation.walking import walkable, walked
 from sim.body import Action, Motion, Stand
 from spatialmem.voxels.compiled import kernel, leaf
 
-_TURN_COST_M, _IMPATIENCE, _HORIZON_M, _MOST = 0.04, 0.05, 2.5, 1500
+_TURN_COST_M, _IMPATIENCE, _HORIZON_M, _MOST = 0.1, 0.05, 2.5, 1500
 _CELL_M = 0.04
 """how finely points are told apart"""
 _NEARER_M = 0.1
