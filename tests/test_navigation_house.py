@@ -32,7 +32,7 @@ def explored():
     walk, collided, collisions = FrontierWalk(scene.motion), False, 0
     with SpatialMemory.create(None, encoder="colours", config=MemoryConfig(voxel_size_m=0.05)) as memory:
         memory.declare_up((0.0, 0.0, 1.0))
-        for seq in range(700):
+        for seq in range(1000):
             observe(scene, memory, seq)
             action = walk.next(memory, scene.stand, collided)
             if action is Action.STOP:

@@ -9,7 +9,7 @@ from typing import final
 import numpy as np
 from numpy.typing import NDArray
 
-from policies.navigation.graph import Graph
+from policies.navigation.graph import TIGHT, Graph
 from sim.body import Stand
 
 _AHEAD_M, _AROUND_M = 0.12, 0.13
@@ -44,18 +44,20 @@ class Bumps:
         """(B, 3) x, y and yaw from which a move ended early."""
         return np.array(self._from, np.float64).reshape(-1, 3)
 
-    def forgive(self) -> None:
-        """Close nothing for what was run into so far: a door may be open again. The first bump there counts anew."""
-        self._where.clear()
-        self._from.clear()
+    def forgive(self, count: int) -> None:
+        """Forget the first ones: a door may be open again."""
+        del self._where[:count], self._from[:count]
 
     def applied(self, graph: Graph) -> Graph:
-        """The graph with what was run into dear or closed."""
+        """The graph with what was run into dear or closed; of what is tight anyway more is closed."""
         if not self._where:
             return graph
         price, where = graph.price.copy(), np.array(self._where)
         for point in where:
             around = graph.places_within(point, _AROUND_M, _RISE_M)
-            times = int((np.linalg.norm(where - point, axis=1) < _SAME_M).sum())
-            price[around] = np.inf if times >= _BELIEVED else np.maximum(price[around], _DEARER)
+            if int((np.linalg.norm(where - point, axis=1) < _SAME_M).sum()) < _BELIEVED:
+                price[around] = np.maximum(price[around], _DEARER)
+                continue
+            wider = graph.places_within(point, _SAME_M, _RISE_M)
+            price[around] = price[wider[graph.price[wider] >= TIGHT]] = np.inf
         return graph.priced(price)

@@ -56,10 +56,11 @@ class _Pursuit:
     goal: Goal
     progress: Progress
     blind: Blind
+    old_bumps: int
+    """that were there before it began"""
     steps: int = 0
     remedy: int = 0
     """how many were tried since the goal place was chosen"""
-    forgiven: bool = False
     shut_m: list[NDArray[np.float64]] = field(default_factory=list)
     """goal places that were given up, (3,) each"""
     retreat: NDArray[np.int64] | None = None
@@ -92,7 +93,7 @@ class Follower:
     def go(self, goal: Goal) -> None:
         """Go somewhere else from now on."""
         patience = 12 + math.ceil(180.0 / self.motion.turn_deg)
-        self._pursuit = _Pursuit(goal, Progress(patience), Blind(self.motion))
+        self._pursuit = _Pursuit(goal, Progress(patience), Blind(self.motion), len(self.known.bumps))
         self._forget_way()
 
     def drop(self) -> None:
@@ -161,6 +162,8 @@ class Follower:
             graph, place = self.known.around(stand)
             if place < 0:
                 return self._blind(pursuit, graph, stand)
+            if pursuit.retreat is not None:
+                graph = graph.eased(place, always=True)
             ways = self._ways = self._ways or self._planned(pursuit, graph)
             left_m = float(ways.cost_m[place])
             if not math.isfinite(left_m):
@@ -208,14 +211,14 @@ class Follower:
     # when it does not get on
 
     def _open_up(self, pursuit: _Pursuit, stand: Stand) -> None:
-        """No way leads to the goal: by the newest map, then without what bumps have closed, then that is said."""
+        """No way leads to the goal: by the newest map, then without what earlier bumps closed, then that is said."""
         if self.known.age != 0:
             self.read()
         elif pursuit.retreat is not None:
             self._end_retreat(pursuit)
-        elif len(self.known.bumps) > 0 and not pursuit.forgiven:
-            pursuit.forgiven = True
-            self.known.forgive()
+        elif pursuit.old_bumps > 0:
+            self.known.forgive(pursuit.old_bumps)
+            pursuit.old_bumps = 0
             self._forget_way()
         else:
             raise self._unreachable(stand, "no known way leads there")

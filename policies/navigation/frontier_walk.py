@@ -10,13 +10,14 @@ from typing import final
 import numpy as np
 from numpy.typing import NDArray
 
+from policies.navigation.approach import EYE_M
 from policies.navigation.choosing import Option, options
 from policies.navigation.errors import Unreachable
 from policies.navigation.follower import Follower, FollowerConfig
 from policies.navigation.goals import ToFrontier, ToGround
 from policies.navigation.source import GroundSource
 from sim.body import Action, Motion, Stand
-from spatialmem.ground.floors import BETWEEN, NOT_REACHED
+from spatialmem.ground.floors import BETWEEN, NOT_REACHED, Floors, floors_of
 from spatialmem.ground.frontiers import Frontier, frontiers_of
 from spatialmem.ground.standing import Body
 
@@ -28,7 +29,9 @@ _BETTER = 5.0
 """actions that another frontier must save, for the body to turn to it on its way"""
 _MOST_STEPS = 150
 """on the way to a frontier, after which it is given up"""
-_STARTS, _CHOICES = 3, 8
+_STARTS, _MOST_GAPS, _CHOICES = 3, 20, 8
+"""times that it goes to ground it has not reached at the start, and that it looks for ways through gaps that may be too
+narrow"""
 _AHEAD_M = 0.3
 """so far ahead of a frontier lies what it leads to"""
 _APART_M, _STOOD_M = 0.1, 0.4
@@ -57,7 +60,7 @@ class FrontierWalk:
         self._given_up: list[NDArray[np.float64]] = []
         self._visited: list[NDArray[np.float64]] = []
         self._stood = Stood()
-        self._steps, self._starts = 0, 0
+        self._steps, self._starts, self._gaps = 0, 0, 0
         self.left_m: NDArray[np.float64] = np.empty((0, 2))
         """(N, 2) x, y of the frontiers known when the ground was read last, but for those it gave up"""
 
@@ -104,12 +107,22 @@ class FrontierWalk:
         age = follower.known.age
         if follower.goal is not None and age is not None and age < self._config.every:
             return True
-        follower.read()
+        self._read(follower, stand)
         found = self._options(follower, stand)
         if not found:
             return self._start_out(follower, stand)
         self._choose(follower, stand, found)
         return True
+
+    def _read(self, follower: Follower, stand: Stand) -> Floors:
+        """Read the ground. Where the memory kept no frame from where the body is, the body itself says that it came
+        there."""
+        graph = follower.read()
+        place = graph.place_at(stand.ground_m)
+        self._floors = graph.floors
+        if place >= 0 and self._floors.floor_of[place] == NOT_REACHED:
+            self._floors = floors_of(graph.standing, [self._stood.points_m + (0.0, 0.0, EYE_M)])
+        return self._floors
 
     def _options(self, follower: Follower, stand: Stand) -> list[Option]:
         """Frontiers to go to; beyond gaps as narrow as the body only where there are no others."""
@@ -123,18 +136,19 @@ class FrontierWalk:
         return found
 
     def _frontiers(self, follower: Follower) -> tuple[Frontier, ...]:
-        return frontiers_of(follower.known.floors)
+        return frontiers_of(self._floors)
 
     def _beyond_gaps(self, follower: Follower) -> list[Frontier]:
         """Frontiers for a body half a voxel thinner, on ground that this one does not reach."""
         graph = follower.known.graph
-        reached = graph.floors.floor_of > NOT_REACHED
-        if not reached.any():
+        reached = self._floors.floor_of > NOT_REACHED
+        if not reached.any() or self._gaps >= _MOST_GAPS:
             return []
         half_m = graph.voxel_m / 2.0
         thinner = replace(self.body, radius_m=max(self.body.radius_m - half_m, half_m))
         frontiers = frontiers_of(follower.known.memory.floors(thinner))
-        return [f for f in frontiers if not reached[graph.place_at(np.array(f.position_m))]]
+        self._gaps += 1
+        return [f for f in frontiers if f.floor != BETWEEN and not reached[graph.place_at(np.array(f.position_m))]]
 
     def _is_wanted(self, frontier: Frontier) -> bool:
         """Whether it was not given up, and does not lead to ground on which the body itself has stood."""
@@ -162,11 +176,11 @@ class FrontierWalk:
     def _looked(self, follower: Follower, stand: Stand, arrived: bool) -> None:
         """The body looks into its target, or did not come there: what is still a frontier there is given up, but only
         after it was looked at with a level camera too, as what rises is not seen by one that looks down."""
-        follower.read()
+        floors = self._read(follower, stand)
         target, down = self._target, stand.pitch_rad <= _TILTED_RAD
         if target is not None:
             at = np.array(target.position_m)
-            still = [np.array(f.position_m) for f in frontiers_of(follower.known.floors) if _near(f.position_m, [at])]
+            still = [np.array(f.position_m) for f in frontiers_of(floors) if _near(f.position_m, [at])]
             if arrived and still and down and self._queue is not None:
                 self._queue.append(Action.LOOK_UP)
                 return
@@ -178,7 +192,7 @@ class FrontierWalk:
 
     def _start_out(self, follower: Follower, stand: Stand) -> bool:
         """Nothing is left; or the body has not yet come to ground that was seen: then it goes there."""
-        reached = bool((follower.known.floors.floor_of > NOT_REACHED).any())
+        reached = bool((self._floors.floor_of > NOT_REACHED).any())
         if reached or self._starts >= _STARTS:
             return False
         self._starts += 1
@@ -192,16 +206,17 @@ class Stood:
     """Where a body has been."""
 
     def __init__(self) -> None:
-        self._points_m = np.empty((0, 3))
+        self.points_m = np.empty((0, 3))
+        """(N, 3) of the ground, map frame"""
 
     def add(self, stand: Stand) -> None:
         """It is somewhere."""
-        if not len(self._points_m) or np.linalg.norm(self._points_m[-1] - stand.ground_m) > _APART_M:
-            self._points_m = np.concatenate([self._points_m, stand.ground_m[None]])
+        if not len(self.points_m) or np.linalg.norm(self.points_m[-1] - stand.ground_m) > _APART_M:
+            self.points_m = np.concatenate([self.points_m, stand.ground_m[None]])
 
     def near(self, point_m: Sequence[float]) -> bool:
         """Whether it has been there."""
-        return bool((np.linalg.norm(self._points_m - np.array(point_m), axis=1) <= _STOOD_M).any())
+        return bool((np.linalg.norm(self.points_m - np.array(point_m), axis=1) <= _STOOD_M).any())
 
 
 def _near(position_m: Sequence[float] | NDArray[np.float64], others: list[NDArray[np.float64]]) -> bool:

@@ -17,7 +17,7 @@ from spatialmem.voxels.compiled import leaf
 
 COMFORT_M = 0.45
 """clearance from which on a metre costs a metre"""
-_SHY = 0.5
+_SHY = 1.0
 """what a metre costs more where the body just has room"""
 TIGHT = 30.0
 """price where it may have room: obstacles of the map may begin half a voxel further off"""
@@ -85,9 +85,10 @@ class Graph:
         """The same places at other prices (N,)."""
         return replace(self, price=price)
 
-    def eased(self, place: int) -> Graph:
-        """The same for a body that is at a place: it is there, so it can get away, even where it should not fit."""
-        if math.isfinite(self.price[place]):
+    def eased(self, place: int, always: bool = False) -> Graph:
+        """The same for a body that is at a place where it should not fit (`always`: or should): it is there, so it may
+        get away over what is around it."""
+        if math.isfinite(self.price[place]) and not always:
             return self
         price, around = self.price.copy(), self.places_within(self.standing.ground_m[place], _SQUEEZED_M)
         price[around] = np.minimum(price[around], _SQUEEZED)

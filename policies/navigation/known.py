@@ -65,9 +65,9 @@ class Known:
         self.bumps.add(stand)
         self._bumped = None
 
-    def forgive(self) -> None:
-        """What was bumped into closes nothing any more."""
-        self.bumps.forgive()
+    def forgive(self, count: int) -> None:
+        """What was bumped into first closes nothing any more."""
+        self.bumps.forgive(count)
         self._bumped = None
 
     def blocks(self, stand: Stand, forward_m: float) -> bool:
@@ -89,5 +89,7 @@ class Known:
         """(N,) state of points (N, 3) when the ground was read."""
         free = self.graph.standing.free
         at = np.floor((points_m - free.origin_m) / free.voxel_size_m).astype(np.int64)
-        inside = ((at >= 0) & (at < free.state.shape)).all(axis=1)
-        return np.where(inside, free.state[tuple(np.where(inside[:, None], at, 0).T)], UNKNOWN)
+        inside = np.all((at >= 0) & (at < free.state.shape), axis=1)
+        state, (x, y, z) = np.full(len(at), UNKNOWN, np.uint8), at[inside].T
+        state[inside] = free.state[x, y, z]
+        return state
