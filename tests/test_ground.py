@@ -311,6 +311,18 @@ def test_a_frontier_lies_where_the_unknown_begins_and_looks_into_it():
     assert frontiers_of(known(state, (5, 10, 1)), least_m=5.0) == ()
 
 
+def test_ground_that_was_not_seen_below_seen_air_is_a_frontier():
+    state = cases.room(30, 20)
+    state[:, [0, -1], 1:12] = state[0, :, 1:12] = OCCUPIED
+    state[20:, :, 0] = UNKNOWN
+    found = frontiers_of(known(state, (5, 10, 1)))
+    assert found and all(abs(f.yaw_rad) < 1e-6 and f.position_m[0] == pytest.approx(1.0 + 19.5 * 0.1) for f in found)
+    state[22, :, 0] = OCCUPIED  # the ground goes on beyond a gap
+    assert not [f for f in frontiers_of(known(state, (5, 10, 1))) if f.position_m[0] < 1.0 + 21.0 * 0.1]
+    state[20:, :, 0], state[22:, :, 1:12] = UNKNOWN, OCCUPIED  # or there is a wall
+    assert frontiers_of(known(state, (5, 10, 1))) == ()
+
+
 def test_walls_and_drops_are_no_frontiers():
     state = cases.room(30, 20, 20)
     state[:, :, 0], state[:, :, 4] = FREE, OCCUPIED

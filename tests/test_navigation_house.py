@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -93,6 +95,16 @@ def test_things_are_come_near_to(explored):
         assert np.linalg.norm((nearest - at)[:2]) < 1.4
         bearing = math.atan2(*(thing.middle_m - at)[1::-1])
         assert math.cos(bearing - scene.stand.yaw_rad) > math.cos(math.radians(16.0))
+
+
+def test_the_page_runs(explored, capsys):
+    scene, memory, _ = explored
+    page = (Path(__file__).resolve().parents[1] / "docs" / "navigation.md").read_text(encoding="utf-8")
+    goal, thing = scene.standing_places_m()[7], scene.objects()[0].middle_m
+    names = {"memory": memory, "motion": scene.motion, "stand": scene.stand}
+    for code in re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL):
+        exec(code, {**names, "goal_m": tuple(goal.tolist()), "thing_m": tuple(thing.tolist())})
+    assert len(capsys.readouterr().out.split()) >= 3
 
 
 def test_outside_the_house_nothing_is_reached(explored):
