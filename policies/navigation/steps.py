@@ -25,8 +25,8 @@ _CELL_M = 0.04
 """how finely points are told apart"""
 _NEARER_M = 0.1
 """a way that does not end at the horizon must at least lead so much nearer"""
-_BANNED_M = 0.06
-"""so near to where a move ended early, with that heading, it is not tried again"""
+_BANNED_M, _BANNED_RAD = 0.06, 0.8
+"""so near to where a move ended early, headings so near to that one are not tried again: what it touches is wide"""
 
 
 class Stepping(NamedTuple):
@@ -120,7 +120,7 @@ def _search(w, field, x, y, place, yaw, how, bans):
             break
         for n in range(how.turns):
             angle = yaw + n * turn
-            if node == 0 and _banned(bans, x, y, angle, turn):
+            if node == 0 and _banned(bans, x, y, angle):
                 continue
             to_x, to_y = at[node, 0] + how.forward_m * math.cos(angle), at[node, 1] + how.forward_m * math.sin(angle)
             end, metres = walked(w, places[node], at[node, 0], at[node, 1], to_x, to_y)
@@ -168,9 +168,9 @@ def _off(w, place, x, y):
 
 
 @leaf
-def _banned(bans, x, y, yaw, turn):
+def _banned(bans, x, y, yaw):
     for n in range(len(bans)):
         off = (yaw - bans[n, 2] + math.pi) % (2.0 * math.pi) - math.pi
-        if abs(off) < 0.6 * turn and math.hypot(bans[n, 0] - x, bans[n, 1] - y) <= _BANNED_M:
+        if abs(off) < _BANNED_RAD and math.hypot(bans[n, 0] - x, bans[n, 1] - y) <= _BANNED_M:
             return True
     return False
