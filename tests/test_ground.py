@@ -128,13 +128,13 @@ def test_level_ground(space):
 
 
 @settings(max_examples=60, deadline=None)
-@given(cases.spaces(), st.integers(0, 2**16))
-def test_edges(space, seed):
+@given(cases.spaces(), st.integers(0, 2**16), st.booleans())
+def test_edges(space, seed, sparse):
     standing = standing_of(space, cases.BODY)
     stands = np.random.default_rng(seed).random(len(standing)) < 0.8
     edge, into = np.zeros(len(standing), bool), np.zeros((len(standing), 2))
     _mark_edges(
-        space.state, standing.below, standing.voxel, standing.starts, cases.STEP, cases.HEAD, 0.3, stands, edge, into
+        space.state, standing.below, standing.voxel, standing.starts, cases.STEP, cases.HEAD, sparse, stands, edge, into
     )
     all_places, (width, depth, _) = triples(standing), space.state.shape
     for n, (x, y, z) in enumerate(all_places):
@@ -147,7 +147,7 @@ def test_edges(space, seed):
             unseen = cases.HEAD - (column != UNKNOWN).sum()
             if (column[cases.STEP :] == OCCUPIED).any():
                 continue
-            if unseen >= 0.3 * cases.HEAD or goes_on(space.state, all_places, n, di, dj):
+            if unseen >= 0.3 * cases.HEAD or (sparse and goes_on(space.state, all_places, n, di, dj)):
                 ways.append((di, dj))
         np.testing.assert_array_equal(into[n], np.sum(ways, axis=0) if ways else (0, 0))
         assert edge[n] == (len(ways) > 0)
@@ -311,16 +311,17 @@ def test_a_frontier_lies_where_the_unknown_begins_and_looks_into_it():
     assert frontiers_of(known(state, (5, 10, 1)), least_m=5.0) == ()
 
 
-def test_ground_that_was_not_seen_below_seen_air_is_a_frontier():
+def test_ground_that_was_not_seen_below_seen_air_is_a_frontier_where_rays_are_sparse():
     state = cases.room(30, 20)
     state[:, [0, -1], 1:12] = state[0, :, 1:12] = OCCUPIED
     state[20:, :, 0] = UNKNOWN
-    found = frontiers_of(known(state, (5, 10, 1)))
+    assert frontiers_of(known(state, (5, 10, 1))) == ()
+    found = frontiers_of(known(state, (5, 10, 1)), sparse=True)
     assert found and all(abs(f.yaw_rad) < 1e-6 and f.position_m[0] == pytest.approx(1.0 + 19.5 * 0.1) for f in found)
     state[22, :, 0] = OCCUPIED  # the ground goes on beyond a gap
-    assert not [f for f in frontiers_of(known(state, (5, 10, 1))) if f.position_m[0] < 1.0 + 21.0 * 0.1]
+    assert not [f for f in frontiers_of(known(state, (5, 10, 1)), sparse=True) if f.position_m[0] < 1.0 + 21.0 * 0.1]
     state[20:, :, 0], state[22:, :, 1:12] = UNKNOWN, OCCUPIED  # or there is a wall
-    assert frontiers_of(known(state, (5, 10, 1))) == ()
+    assert frontiers_of(known(state, (5, 10, 1)), sparse=True) == ()
 
 
 def test_walls_and_drops_are_no_frontiers():

@@ -136,7 +136,7 @@ class FrontierWalk:
         return found
 
     def _frontiers(self, follower: Follower) -> tuple[Frontier, ...]:
-        return frontiers_of(self._floors)
+        return frontiers_of(self._floors, sparse=True)
 
     def _beyond_gaps(self, follower: Follower) -> list[Frontier]:
         """Frontiers for a body half a voxel thinner, on ground that this one does not reach."""
@@ -146,7 +146,7 @@ class FrontierWalk:
             return []
         half_m = graph.voxel_m / 2.0
         thinner = replace(self.body, radius_m=max(self.body.radius_m - half_m, half_m))
-        frontiers = frontiers_of(follower.known.memory.floors(thinner))
+        frontiers = frontiers_of(follower.known.memory.floors(thinner), sparse=True)
         self._gaps += 1
         return [f for f in frontiers if f.floor != BETWEEN and not reached[graph.place_at(np.array(f.position_m))]]
 
@@ -180,7 +180,7 @@ class FrontierWalk:
         target, down = self._target, stand.pitch_rad <= _TILTED_RAD
         if target is not None:
             at = np.array(target.position_m)
-            still = [np.array(f.position_m) for f in frontiers_of(floors) if _near(f.position_m, [at])]
+            still = [np.array(f.position_m) for f in frontiers_of(floors, sparse=True) if _near(f.position_m, [at])]
             if arrived and still and down and self._queue is not None:
                 self._queue.append(Action.LOOK_UP)
                 return

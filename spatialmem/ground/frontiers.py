@@ -40,12 +40,15 @@ class Frontier:
     """`floors.BETWEEN` on stairs"""
 
 
-def frontiers_of(floors: Floors, least_m: float = 0.3) -> tuple[Frontier, ...]:
+def frontiers_of(floors: Floors, least_m: float = 0.3, sparse: bool = False) -> tuple[Frontier, ...]:
     """Frontiers of the reached ground, the widest first; edges narrower than `least_m` are left out.
 
     An edge is where the body can stand and, in a column beside, no ground is known, nothing stands in its way, and
-    part of the room that it would take there has never been seen; or all of that, but not the ground, nor any within
-    the columns of a gap. A drop, whose air was seen, is none.
+    part of the room that it would take there has never been seen. A drop, whose air was seen, is none.
+
+    With `sparse` an edge is also where all of that was seen but not the ground, nor any within the columns of a gap:
+    rays that are far apart leave much of it out, and what is reached ends there. Many of these go away by themselves
+    as the body comes nearer; without them a body that has seen the air of a room may have nowhere to go.
     """
     if not least_m >= 0.0:
         raise InvalidValue(f"least_m must be a width of at least 0 m; given {least_m}")
@@ -54,7 +57,7 @@ def frontiers_of(floors: Floors, least_m: float = 0.3) -> tuple[Frontier, ...]:
     edge = np.zeros(len(standing), np.bool_)
     into = np.zeros((len(standing), 2))
     _mark_edges(
-        standing.free.state, standing.below, standing.voxel, standing.starts, standing.step, standing.head, _UNSEEN,
+        standing.free.state, standing.below, standing.voxel, standing.starts, standing.step, standing.head, sparse,
         stands, edge, into,
     )  # fmt: skip
     found = list[Frontier]()
@@ -112,7 +115,7 @@ def _frontier(
 
 
 @leaf
-def _mark_edges(state, below, places, starts, step, head, unseen, stands, edge, into):
+def _mark_edges(state, below, places, starts, step, head, sparse, stands, edge, into):
     """Which standing places border on the unknown, and the sum of the ways into it."""
     width, depth, tall = state.shape
     for n in range(places.shape[0]):
@@ -129,7 +132,7 @@ def _mark_edges(state, below, places, starts, step, head, unseen, stands, edge, 
             if x >= 0 and y >= 0 and x < width and y < depth:
                 for k in range(z, min(z + head, tall)):
                     hidden -= state[x, y, k] != UNKNOWN
-            if hidden >= unseen * head or _goes_on(state, below, places, starts, n, di, dj, step, head):
+            if hidden >= _UNSEEN * head or (sparse and _goes_on(state, below, places, starts, n, di, dj, step, head)):
                 edge[n] = True
                 into[n, 0] += di
                 into[n, 1] += dj
