@@ -36,6 +36,8 @@ _AHEAD_M = 0.3
 """so far ahead of a frontier lies what it leads to"""
 _APART_M, _STOOD_M = 0.1, 0.4
 """how far apart what the body has stood on is kept; so near to it all is known"""
+_SWEEP = (Action.LEFT, Action.RIGHT, Action.RIGHT, Action.LEFT)
+"""looks to either side on stairs: their treads hide much of each other"""
 _TILTED_RAD = -0.2
 """a camera that looks down so much sees the ground well enough"""
 
@@ -60,6 +62,7 @@ class FrontierWalk:
         self._given_up: list[NDArray[np.float64]] = []
         self._visited: list[NDArray[np.float64]] = []
         self._stood = Stood()
+        self._swept = False
         self._steps, self._starts, self._gaps = 0, 0, 0
         self.left_m: NDArray[np.float64] = np.empty((0, 2))
         """(N, 2) x, y of the frontiers known when the ground was read last, but for those it gave up"""
@@ -175,19 +178,21 @@ class FrontierWalk:
 
     def _looked(self, follower: Follower, stand: Stand, arrived: bool) -> None:
         """The body looks into its target, or did not come there: what is still a frontier there is given up, but only
-        after it was looked at with a level camera too, as what rises is not seen by one that looks down."""
+        after it was looked at with a level camera too, as what rises is not seen by one that looks down, and on stairs
+        to either side."""
         floors = self._read(follower, stand)
         target, down = self._target, stand.pitch_rad <= _TILTED_RAD
         if target is not None:
             at = np.array(target.position_m)
             still = [np.array(f.position_m) for f in frontiers_of(floors, sparse=True) if _near(f.position_m, [at])]
-            if arrived and still and down and self._queue is not None:
-                self._queue.append(Action.LOOK_UP)
+            looks = [Action.LOOK_UP] if down else [] if self._swept or target.floor != BETWEEN else list(_SWEEP)
+            if arrived and still and looks:
+                self._queue, self._swept = looks, not down
                 return
             again = _near(at, self._visited)
             self._visited.append(at)
             self._given_up += [*still, at] if again or not arrived else still
-        self._target, self._steps = None, 0
+        self._target, self._steps, self._swept = None, 0, False
         follower.drop()
 
     def _start_out(self, follower: Follower, stand: Stand) -> bool:
