@@ -158,7 +158,7 @@ def goes_on(state, all_places, n: int, di: int, dj: int) -> bool:
     if cases.next_to(state, all_places, n, di, dj, cases.STEP) >= 0:
         return False
     x, y, z = all_places[n]
-    for i, j in ((x + far * di, y + far * dj) for far in (1, 2, 3)):
+    for i, j in ((x + far * di, y + far * dj) for far in (1, 2, 3, 4)):
         if 0 <= i < state.shape[0] and 0 <= j < state.shape[1] and cases.blocked(state, i, j, z):
             return False
     around = state[x + di, y + dj, max(z - 1 - cases.STEP, 0) : z + cases.STEP]

@@ -187,7 +187,8 @@ class FrontierWalk:
             still = [np.array(f.position_m) for f in frontiers_of(floors, sparse=True) if _near(f.position_m, [at])]
             looks = [Action.LOOK_UP] if down else [] if self._swept or target.floor != BETWEEN else list(_SWEEP)
             if arrived and still and looks:
-                self._queue, self._swept = looks, not down
+                self._queue = looks
+                self._swept = not down
                 return
             again = _near(at, self._visited)
             self._visited.append(at)

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from policies.navigation.graph import Graph
 from spatialmem.voxels.compiled import leaf
 
+LONGEST = 4
+"""columns that a link leads over: those of a gap (`spatialmem.ground.standing.GAP`), and the one beyond"""
 _PIECE = 0.25
 """of a column; a walk is looked at in pieces so long"""
 
@@ -67,7 +69,7 @@ def _over(w, place, i, j):
     reach = max(abs(di), abs(dj))
     if reach == 0:
         return place
-    if reach > 3 or (reach > 1 and di != 0 and dj != 0):
+    if reach > LONGEST or (reach > 1 and di != 0 and dj != 0):
         return -1
     other = w.links[place, _side(di, dj)]
     if other < 0 or not w.price[other] < np.inf:

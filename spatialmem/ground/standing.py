@@ -21,7 +21,7 @@ _SEEN_FREE = 0.5
 _ROUNDING = 1e-6
 _FURTHEST_M = 0.6
 """clearance is not looked for beyond"""
-GAP = 2
+GAP = 3
 """columns without known ground that may lie between connected places"""
 _LOWEST_M, _HIGHEST_M, _AROUND_M, _AS_HIGH_M = 0.1, 2.5, 0.5, 0.4
 """a camera is carried within these heights, over ground so near in the plane, and as high as usual but for this"""
@@ -93,7 +93,7 @@ class Standing:
         """(N,) number of the connected piece of each passable place, from 0, -1 for the others.
 
         Two places are connected when their columns share a side and they differ by at most `step` voxels in height
-        (default: a step that the body can take). So are places with one or two columns between them whose ground was
+        (default: a step that the body can take). So are places with up to three columns between them whose ground was
         not seen, if nothing stands there, and then by a voxel more for each: treads of stairs are small, and some are
         hidden by others.
         """
