@@ -85,7 +85,7 @@ def next_to(state: np.ndarray, all_places: list, n: int, di: int, dj: int, step:
     """`beside`, or beyond at most three columns in which nothing is at the heights of either."""
     x, y, z = all_places[n]
     for far in (1, 2, 3, 4):
-        other = beside(all_places, n, far * di, far * dj, step + far - 1)
+        other = beside(all_places, n, far * di, far * dj, step + min(far - 1, 2))
         if other >= 0:
             low, high = max(min(z, all_places[other][2]) - step - 1, 0), max(z, all_places[other][2]) + HEAD
             between = [state[x + k * di, y + k * dj, low:high] for k in range(1, far)]

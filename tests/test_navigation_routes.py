@@ -80,7 +80,7 @@ def check_route(known: Graph, route, start: int, goals: list[int]) -> None:
     for one, other in zip(places[:-1], places[1:], strict=True):
         assert other in known.links[one] and np.isfinite(known.price[other])
         off = known.standing.voxel[one] - known.standing.voxel[other]
-        assert abs(off[:2]).max() <= 4 and abs(off[2]) <= cases.STEP + 3
+        assert abs(off[:2]).max() <= 4 and abs(off[2]) <= cases.STEP + 2
         assert abs(off[:2]).max() > 1 or abs(off[2]) <= cases.STEP
     pieces = np.linalg.norm(np.diff(route.points_m, axis=0), axis=1)
     assert route.length_m == pytest.approx(pieces.sum())

@@ -30,6 +30,8 @@ _OFF_M = 0.08
 _RETREAT_M, _RETREAT_STEPS = 1.2, 16
 _GIVEN_UP_M = 0.5
 """goal places so near to one that could not be come to are given up with it"""
+_MANY_BUMPS = 6
+"""after which it is patient no more, unless it came nearer by the last one"""
 _REMEDIES = 8
 """tried in one tick, before it is said that nothing helps"""
 
@@ -59,6 +61,7 @@ class _Pursuit:
     old_bumps: int
     """that were there before it began"""
     steps: int = 0
+    bumps: int = 0
     remedy: int = 0
     """how many were tried since the goal place was chosen"""
     shut_m: list[NDArray[np.float64]] = field(default_factory=list)
@@ -146,6 +149,9 @@ class Follower:
         if collided and self._ahead:
             self.known.bumped(stand)
             pursuit.blind.bumped(stand)
+            pursuit.bumps += 1
+            if pursuit.bumps % _MANY_BUMPS == 0:
+                pursuit.progress.halt()
             self._forget_way()
         elif self._ahead and self._ends:
             x, y = self._ends.popleft()

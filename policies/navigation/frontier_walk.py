@@ -36,7 +36,7 @@ _AHEAD_M = 0.3
 """so far ahead of a frontier lies what it leads to"""
 _APART_M, _STOOD_M = 0.1, 0.4
 """how far apart what the body has stood on is kept; so near to it all is known"""
-_SWEEP = (Action.LEFT, Action.RIGHT, Action.RIGHT, Action.LEFT)
+_SWEEP: tuple[Action, ...] = (Action.LEFT, Action.RIGHT, Action.RIGHT, Action.LEFT)
 """looks to either side on stairs: their treads hide much of each other"""
 _TILTED_RAD = -0.2
 """a camera that looks down so much sees the ground well enough"""

@@ -30,6 +30,10 @@ class Progress:
         self._waited += 1
         return self._waited > self.patience
 
+    def halt(self) -> None:
+        """Be patient no more, unless what is left has become less."""
+        self._waited = self.patience
+
     def again(self) -> None:
         """Something was done about it: be as patient as at first."""
         self._best_m, self._waited = math.inf, 0
