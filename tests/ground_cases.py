@@ -26,6 +26,18 @@ def room(width: int = 12, depth: int = 10, tall: int = 16) -> np.ndarray:
     return state
 
 
+def two_storeys(first: int = 10, end: int = 14) -> np.ndarray:
+    """A lower floor, a flight between walls of six treads of two columns and two voxels, an upper floor at voxel 12."""
+    state = np.full((44, 24, 24), FREE, np.uint8)
+    state[:20, :, 0] = OCCUPIED
+    for tread in range(6):
+        state[20 + 2 * tread : 22 + 2 * tread, first:end, 2 * (tread + 1)] = OCCUPIED
+    state[32:, :, 12] = OCCUPIED
+    state[20:32, [first - 1, end]] = OCCUPIED
+    state[20:32, : first - 1], state[20:32, end + 1 :] = UNKNOWN, UNKNOWN
+    return state
+
+
 @st.composite
 def spaces(draw) -> FreeSpace:
     """Any states, mostly free."""

@@ -21,7 +21,7 @@ _SEEN_FREE = 0.5
 _ROUNDING = 1e-6
 _FURTHEST_M = 0.6
 """clearance is not looked for beyond"""
-_GAP = 2
+GAP = 2
 """columns without known ground that may lie between connected places"""
 _LOWEST_M, _HIGHEST_M, _AROUND_M, _AS_HIGH_M = 0.1, 2.5, 0.5, 0.4
 """a camera is carried within these heights, over ground so near in the plane, and as high as usual but for this"""
@@ -230,11 +230,11 @@ def beside(places, starts, width, depth, n, di, dj, step):
 
 
 @leaf
-def _next(below, places, starts, n, di, dj, step, head):
+def next_to(below, places, starts, n, di, dj, step, head):
     """`beside`, or the place beyond columns in which nothing is between their lower step and their higher head; -1
     without one. What is next to another has that next to itself."""
     width, depth, tall = below.shape[0], below.shape[1], below.shape[2] - 1
-    for far in range(1, _GAP + 2):
+    for far in range(1, GAP + 2):
         other = beside(places, starts, width, depth, n, far * di, far * dj, step + far - 1)
         if other < 0:
             continue
@@ -263,7 +263,7 @@ def _label(below, places, starts, step, head, passable, labels):
             at += 1
             for side in range(4):
                 di, dj = (side == 0) - (side == 1), (side == 2) - (side == 3)
-                other = _next(below, places, starts, n, di, dj, step, head)
+                other = next_to(below, places, starts, n, di, dj, step, head)
                 if other >= 0 and passable[other] and labels[other] < 0:
                     labels[other] = count
                     queue[end] = other
@@ -286,7 +286,7 @@ def _grow(below, places, starts, step, head, rounds, found):
             at += 1
             for side in range(4):
                 di, dj = (side == 0) - (side == 1), (side == 2) - (side == 3)
-                other = _next(below, places, starts, n, di, dj, step, head)
+                other = next_to(below, places, starts, n, di, dj, step, head)
                 if other >= 0 and not found[other]:
                     found[other] = True
                     queue[end] = other
