@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from spatialmem.errors import Evicted, InvalidValue, SpatialMemError, UpUnknown
-from spatialmem.frontier_pictures import pictured
+from spatialmem.errors import InvalidValue, SpatialMemError, UpUnknown
+from spatialmem.frontier_pictures import pictured, unpictured
 from spatialmem.ground.frontiers import Frontier
+from spatialmem.log_entry import Keyframe
 from spatialmem.map_picture import map_picture
 from spatialmem.retrieval.context import Context, FrontierView, ShownObject, SnapshotView
 from spatialmem.snapshots.cover import Snapshot
@@ -47,6 +48,8 @@ class Wanted:
     max_tokens: int | None
     explores: bool
     """whether frontiers are of use"""
+    pictures: bool
+    """whether images are shown; without, there is no bound on their number"""
 
 
 def tokens_of(images: Sequence[NDArray[np.uint8] | None], objects: int) -> int:
@@ -64,11 +67,12 @@ def context_of(memory: Asking, wanted: Wanted) -> Context:
     snapshots = sorted(memory.snapshots(), key=lambda s: (-max(shown[n].score for n in s.object_ids), s.lsn))
     frontiers, why = _frontiers(memory, wanted)
     fixed = 1 + (wanted.view_rgb is not None) + (wanted.goal_rgb is not None)
-    room = max(0, wanted.max_images - fixed)
+    room = max(0, wanted.max_images - fixed) if wanted.pictures else len(snapshots) + len(frontiers)
     for_frontiers = min(len(frontiers), max(int(_FRONTIER_SHARE * room), room - len(snapshots)))
     chosen = snapshots[: room - for_frontiers]
-    views = [_snapshot_view(memory, n, s, shown) for n, s in enumerate(chosen, start=1)]
-    edges = _scored(memory, wanted, [pictured(memory, f) for f in frontiers])[:for_frontiers]
+    views = [_snapshot_view(memory, n, s, shown, wanted.pictures) for n, s in enumerate(chosen, start=1)]
+    edges = [pictured(memory, f) if wanted.pictures else unpictured(f) for f in frontiers]
+    edges = _scored(memory, wanted, edges)[:for_frontiers]
     edges = [replace(edge, mark=n) for n, edge in enumerate(edges, start=1)]
     context = Context(
         wanted.question, wanted.goal_rgb, tuple(views), tuple(edges), wanted.view_rgb, None, ranked, "", 0
@@ -93,10 +97,11 @@ def _bounded(
         said.append(f"{snapshots - len(views)} of {snapshots} snapshots")
     if len(edges) < frontiers:
         said.append(f"{frontiers - len(edges)} of {frontiers} frontiers")
-    picture = map_picture(memory, views, edges, wanted.map_from_camera, MAP_PX) if wanted.max_images > 0 else None
+    shows = wanted.pictures and wanted.max_images > 0
+    picture = map_picture(memory, views, edges, wanted.map_from_camera, MAP_PX) if shows else None
     return replace(
         context, snapshots=tuple(views), frontiers=tuple(edges), map_rgb=picture, left_out="; ".join(said),
-        tokens=tokens(),
+        tokens=tokens(), map_from_camera=wanted.map_from_camera,
     )  # fmt: skip
 
 
@@ -129,16 +134,23 @@ def feature_scores(memory: Asking, wanted: Wanted, features: NDArray[np.float32]
     return np.asarray(encoder.score(features, vector), np.float64)
 
 
-def _snapshot_view(memory: Asking, mark: int, snapshot: Snapshot, shown: Mapping[int, ShownObject]) -> SnapshotView:
-    row = memory.pose_of(snapshot.lsn)
-    try:
-        rgb = memory.keyframe(snapshot.lsn).rgb
-    except (Evicted, SpatialMemError):  # given up for the budget, or a memory that keeps no images
-        rgb = memory.render(row.map_from_camera, row.camera).rgb
+def _snapshot_view(
+    memory: Asking, mark: int, snapshot: Snapshot, shown: Mapping[int, ShownObject], pictures: bool
+) -> SnapshotView:
+    frame = memory.pose_of(snapshot.lsn)
     boxes = memory.boxes_in(snapshot.lsn)
     objects = [replace(shown[n], box_xyxy=boxes.get(n)) for n in snapshot.object_ids]
     objects.sort(key=lambda o: (-o.score, o.object_id))
-    return SnapshotView(mark, row.lsn, row.stamp_ns, rgb, row.map_from_camera, tuple(objects))
+    rgb = _picture(memory, frame) if pictures else np.zeros((0, 0, 3), np.uint8)
+    return SnapshotView(mark, frame.lsn, frame.stamp_ns, rgb, frame.map_from_camera, tuple(objects))
+
+
+def _picture(memory: Asking, frame: Keyframe) -> NDArray[np.uint8]:
+    """The image of a stored frame; where it was given up, or none are kept, what the map shows from there."""
+    try:
+        return memory.keyframe(frame.lsn).rgb
+    except SpatialMemError:
+        return memory.render(frame.map_from_camera, frame.camera).rgb
 
 
 def _frontiers(memory: Asking, wanted: Wanted) -> tuple[tuple[Frontier, ...], str]:

@@ -42,6 +42,12 @@ def pictured(memory: Asking, frontier: Frontier) -> FrontierView:
     )  # fmt: skip
 
 
+def unpictured(frontier: Frontier) -> FrontierView:
+    """A frontier without a picture."""
+    position = np.array(frontier.position_m, np.float64)
+    return FrontierView(0, position, frontier.yaw_rad, frontier.width_m, frontier.floor, None, "none")
+
+
 def _seen(memory: Asking, frontier: Frontier, position: NDArray[np.float64]) -> NDArray[np.uint8] | None:
     """The picture of a stored frame that looked at the frontier and past it."""
     target = position + (0.0, 0.0, _EYE_M)

@@ -38,7 +38,7 @@ class SnapshotView:
     lsn: int
     stamp_ns: int
     rgb: NDArray[np.uint8]
-    """(H, W, 3)"""
+    """(H, W, 3); (0, 0, 3) in a context without pictures"""
     map_from_camera: NDArray[np.float64]
     """(4, 4)"""
     objects: tuple[ShownObject, ...]
@@ -88,3 +88,5 @@ class Context:
     """what did not fit and why; empty when all did"""
     tokens: int
     """estimate of what all of it takes"""
+    map_from_camera: NDArray[np.float64] | None = None
+    """(4, 4) where the camera is now"""
