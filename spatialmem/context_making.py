@@ -20,6 +20,7 @@ from spatialmem.frontier_pictures import pictured, unpictured
 from spatialmem.ground.frontiers import Frontier
 from spatialmem.log_entry import Keyframe
 from spatialmem.map_picture import map_picture
+from spatialmem.perception import Encoder
 from spatialmem.retrieval.context import Context, FrontierView, ShownObject, SnapshotView
 from spatialmem.snapshots.cover import Snapshot
 from spatialmem.things import MapObject
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 MAP_PX = 512
 _PIXELS_A_TOKEN = 750.0
 _TOKENS_AN_OBJECT = 12
+_MIDDLES, _PATCHES = (0.35, 0.5), (0.125, 0.1875)
+"""shares of the sides of a goal's picture"""
 _FRONTIER_SHARE = 0.5
 """of the images for snapshots and frontiers that frontiers may take"""
 
@@ -123,15 +126,35 @@ def scores_of(memory: Asking, wanted: Wanted, things: Sequence[MapObject]) -> ND
 
 
 def feature_scores(memory: Asking, wanted: Wanted, features: NDArray[np.float32]) -> NDArray[np.float64]:
-    """(N,) of features (N, D)."""
+    """(N,) of features (N, D): for words the encoder's score, for a picture the cosine with what is in its middle."""
     encoder = memory.encoder
     if wanted.goal_rgb is not None:
-        encoder, vector = encoder.for_images, encoder.encode_crop(wanted.goal_rgb)
-    else:
-        vector = encoder.encode_text(wanted.question).vector
+        return np.clip(features @ goal_vector(encoder, wanted.goal_rgb), 0.0, 1.0).astype(np.float64)
+    vector = encoder.encode_text(wanted.question).vector
     if vector is None:
         return np.zeros(len(features))
     return np.asarray(encoder.score(features, vector), np.float64)
+
+
+def goal_vector(encoder: Encoder, rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """(D,) unit norm: what is in the middle of a picture, from crops of a third and half of its sides and from its middle
+    patches. A goal's picture shows more than the thing, which is in its middle; so is that of a crop."""
+    dense = encoder.encode(rgb).dense
+    h, w, dim = dense.shape
+    parts = [encoder.encode_crop(_middle(rgb, share)) for share in _MIDDLES]
+    for share in _PATCHES:
+        half_h, half_w = max(1, round(share * h / 2)), max(1, round(share * w / 2))
+        rows, columns = np.s_[h // 2 - half_h : h // 2 + half_h], np.s_[w // 2 - half_w : w // 2 + half_w]
+        mean = dense[rows, columns].reshape(-1, dim).mean(axis=0)
+        parts.append(mean / max(float(np.linalg.norm(mean)), 1e-9))
+    mean = np.sum(parts, axis=0)
+    return (mean / max(float(np.linalg.norm(mean)), 1e-9)).astype(np.float32)
+
+
+def _middle(rgb: NDArray[np.uint8], share: float) -> NDArray[np.uint8]:
+    """The middle of an image, such a share of its sides."""
+    off = [round(n * (1.0 - share) / 2.0) for n in rgb.shape[:2]]
+    return np.ascontiguousarray(rgb[off[0] : rgb.shape[0] - off[0], off[1] : rgb.shape[1] - off[1]])
 
 
 def _snapshot_view(
