@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 INSTALLED := $(VENV)/.installed
-EXTRAS := [clip,ros,phone,lerobot,view,rerun,sim,dev]
+EXTRAS := [clip,owl,ros,phone,lerobot,view,rerun,sim,vlm,dev]
 JOBS ?= 2
 
 .PHONY: demo test browser lint bench clean distclean

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from spatialmem.checks import described, finite_number, numeric_array, real_numb
 from spatialmem.config import MemoryConfig
 from spatialmem.errors import InvalidFrame, InvalidValue
 from spatialmem.perception import Encoder
+from spatialmem.things import Detection
 from spatialmem.types import Camera, Frame, checked_transform
 from spatialmem.voxels.keys import BLOCK, KEY_OFFSET
 
@@ -61,6 +62,24 @@ def checked_frame(frame: Any, method: str = "observe") -> Frame:
             "make one with Frame(rgb, depth_m, camera, world_from_camera, stamp_ns) or get it from a reader"
         )
     return frame
+
+
+def checked_detections(detections: Any, frame: Frame) -> None:
+    """The things in a frame that `observe` is given, or None."""
+    if detections is None:
+        return
+    if isinstance(detections, (str, bytes, Mapping)) or not isinstance(detections, Sequence):
+        raise InvalidValue(f"detections must be a sequence of Detection; given {described(detections)}; make a list")
+    for n, detection in enumerate(detections):
+        if not isinstance(detection, Detection):
+            raise InvalidValue(
+                f"detection {n} must be a Detection; given {described(detection)}; see spatialmem.things"
+            )
+        if detection.mask.shape != frame.rgb.shape[:2]:
+            raise InvalidValue(
+                f"the mask of detection {n} has shape {detection.mask.shape}, its frame {frame.rgb.shape[:2]}; "
+                "resize it with the nearest neighbour"
+            )
 
 
 def of_one_session(frames: Any, method: str) -> Iterator[Frame]:

@@ -13,15 +13,20 @@ from spatialmem import arguments
 from spatialmem.answering import Answering
 from spatialmem.canonical import canonical_hash
 from spatialmem.config import MemoryConfig
-from spatialmem.errors import UpUnknown
+from spatialmem.context_making import Wanted, checked_bounds, context_of
+from spatialmem.errors import InvalidValue, UpUnknown
 from spatialmem.ground.floors import Floors, floors_of
 from spatialmem.ground.frontiers import Frontier, frontiers_of
 from spatialmem.ground.standing import Body, standing_of
 from spatialmem.keeper import Keeper
 from spatialmem.log_entry import Keyframe, keyframe
 from spatialmem.map_epoch import MapEpoch
+from spatialmem.object_layer import ObjectLayer
 from spatialmem.perception import Encoder
 from spatialmem.question import ask
+from spatialmem.retrieval.context import Context
+from spatialmem.snapshots.cover import Snapshot
+from spatialmem.things import MapObject
 from spatialmem.types import Answer, Camera, Frame, View, checked_transform
 from spatialmem.voxels.free_reading import FreeSpace
 from spatialmem.voxels.mesh import Mesh, Points
@@ -35,6 +40,7 @@ class Asking(ABC):
 
     _keeper: Keeper
     _answering: Answering
+    _objects: ObjectLayer
 
     @abstractmethod
     def _reading(self) -> AbstractContextManager[MapEpoch]:
@@ -116,6 +122,52 @@ class Asking(ABC):
         with self._reading() as epoch:
             return epoch.free.dense()
 
+    # --- things
+
+    def objects(self) -> tuple[MapObject, ...]:
+        """The things that the memory knows, by number, those that are gone included (`MapObject.presence`).
+
+        They are made of what `observe` was given or a segmenter found (docs/objects.md), and are as of the last stored
+        frame. Without such detections there are none.
+        """
+        self._require_sound()
+        return self._objects.objects()
+
+    def snapshots(self, most: int | None = None) -> tuple[Snapshot, ...]:
+        """Keyframes that stand for the things that are there (`objects`): each thing for exactly one, which saw it.
+
+        most: snapshots at most, those that stand for most things first; None: as many as it takes.
+        """
+        self._require_sound()
+        return self._objects.snapshots(most).snapshots
+
+    def boxes_in(self, lsn: int) -> dict[int, tuple[float, float, float, float]]:
+        """Pixel boxes (left, top, right, bottom) of the things that a stored frame shows, by object_id."""
+        self._require_sound()
+        return self._objects.boxes(arguments.checked_lsn(lsn))
+
+    def context(
+        self, question: str = "", *, goal_rgb: NDArray[np.uint8] | None = None,
+        view_rgb: NDArray[np.uint8] | None = None, map_from_camera: NDArray[np.float64] | None = None,
+        max_images: int = 10, max_tokens: int | None = None, explores: bool = True, pictures: bool = True,
+    ) -> Context:  # fmt: skip
+        """What a planner is shown of the memory towards a question or a goal (docs/planner.md).
+
+        Args:
+            question: in words, or the name or description of what is looked for.
+            goal_rgb: (H, W, 3) uint8, a picture of what is looked for, instead.
+            view_rgb: (H, W, 3) uint8, what the camera sees now.
+            map_from_camera: (4, 4) where it is, for the mark on the map picture.
+            max_images: of all kinds, the map picture and those given among them.
+            max_tokens: estimate of what all may take; None: no bound.
+            explores: whether frontiers are of use. They need a map whose z axis points up; without, `left_out` says so.
+            pictures: False: no images, for who goes by scores alone; it takes a few milliseconds then.
+        """
+        self._require_sound()
+        checked_bounds(max_images, max_tokens)
+        wanted = Wanted(question, goal_rgb, view_rgb, map_from_camera, max_images, max_tokens, explores, pictures)
+        return context_of(self, wanted)
+
     # --- the ground
 
     def floors(self, body: Body | None = None) -> Floors:
@@ -153,6 +205,13 @@ class Asking(ABC):
         """The stored frames in log order, without their images."""
         where = self._keeper.places.map_from_camera
         return [keyframe(row, where(row)) for row in list(self._keeper.rows.values())]
+
+    def pose_of(self, lsn: int) -> Keyframe:
+        """A stored frame without its images, with its pose in the map."""
+        row = self._keeper.rows.get(arguments.checked_lsn(lsn))
+        if row is None:
+            raise InvalidValue(f"there is no stored frame {lsn}; the log holds frames 1 to {self._keeper.last_lsn}")
+        return keyframe(row, self._keeper.places.map_from_camera(row))
 
     def keyframe(self, lsn: int) -> Frame:
         """A stored frame as it was observed: its pose is in the world of its session (`trajectory`: in the map).

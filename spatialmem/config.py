@@ -66,6 +66,8 @@ class MemoryConfig:
     """move each frame onto the map, by at most 5 cm and 2 degrees beyond the frame before, before it is stored"""
     jpeg_quality: int = 90
     """quality of stored colour"""
+    segmenter: str = ""
+    """what finds things in frames, by name (docs/segmenters.md); empty: only what `observe` is given makes objects"""
     gate: GateConfig = field(default_factory=GateConfig)
 
     def __post_init__(self) -> None:
@@ -81,6 +83,8 @@ class MemoryConfig:
             _keep_whole(self, "file_bytes", 8 * _MEGABYTE, 1 << 50)
         _keep_whole(self, "jpeg_quality", 1, 100)
         _keep_flag(self, "refine_poses")
+        if not isinstance(self.segmenter, str):
+            raise InvalidValue(f"segmenter must be a name; given {described(self.segmenter)}; see docs/segmenters.md")
         if self.workspace_m is not None:
             object.__setattr__(self, "workspace_m", _checked_box(self.workspace_m))
         if not isinstance(self.gate, GateConfig):
@@ -107,10 +111,13 @@ class MemoryConfig:
         return self.truncation_voxels * self.voxel_size_m
 
     def to_json(self) -> str:
-        """One JSON object, keys sorted; `file_bytes` only where there is a bound: earlier releases do not know it."""
+        """One JSON object, keys sorted; `file_bytes` and `segmenter` only where there is one: earlier releases do not
+        know them."""
         values = dataclasses.asdict(self)
         if self.file_bytes is None:
             del values["file_bytes"]
+        if not self.segmenter:
+            del values["segmenter"]
         return json.dumps(values, sort_keys=True)
 
     @classmethod

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Literal, final
 
@@ -23,8 +23,10 @@ from spatialmem.log_entry import LogEntry
 from spatialmem.log_reading import require_whole
 from spatialmem.log_rows import LogRows
 from spatialmem.meta import MAP_FRAME, config_of, feature_width_of, meta_of, up_of
+from spatialmem.observed import ObservationLog
 from spatialmem.own_encoder import OwnEncoder
 from spatialmem.perception import Encoder, load_encoder
+from spatialmem.perception.segmenter import Segmenter, load_segmenter
 from spatialmem.places import Places
 from spatialmem.rebuilding import rebuilt
 from spatialmem.sessions import CameraLog, require_place, require_same_recording
@@ -35,7 +37,7 @@ from spatialmem.store.lsn_ranges import LsnRanges
 from spatialmem.store.room import blocks_at_once
 from spatialmem.store.rows import AnchorRow, KeyframeRow, PoseRow, SessionRow
 from spatialmem.thinning import Thinning
-from spatialmem.types import Frame, Outcome
+from spatialmem.types import Frame
 from spatialmem.voxels.keys import BLOCK
 
 
@@ -57,6 +59,7 @@ class Keeper:
         self._cameras: dict[tuple[str, str], CameraLog] = {}
         self._up: NDArray[np.float64] | None = None
         self.recordings: dict[str, str] = {}
+        self.observed = ObservationLog(file)
         self._round = self._new_round(0)
         self.thinning = Thinning.of(self)
         """the file budget; None without one, or without writing"""
@@ -111,6 +114,11 @@ class Keeper:
         """The memory's own encoder; raises `EncoderMismatch` when what is installed is not the one it was made with."""
         return self._encoder.get()
 
+    @cached_property
+    def segmenter(self) -> Segmenter | None:
+        """What finds things in frames; None without one."""
+        return load_segmenter(self.config.segmenter) if self.config.segmenter else None
+
     def use_encoder(self, encoder: Encoder) -> Encoder:
         """Take this encoder; it must be the one the memory was made with."""
         return self._encoder.use(encoder)
@@ -142,7 +150,7 @@ class Keeper:
     def refusal(self, frame: Frame) -> str | None:
         """Why the log cannot take a frame, or None. Raises `UnplacedSession` or `AnotherRecording`."""
         require_place(frame, self.places.has(frame.session_id))
-        log = self._log_of(frame.session_id, frame.camera_id)
+        log = self.camera_log(frame)
         require_same_recording(frame, log, self.recordings.get(frame.session_id))
         if log.holds(frame.seq):
             return "duplicate"
@@ -150,34 +158,22 @@ class Keeper:
 
     def gap_ns(self, frame: Frame) -> int | None:
         """Time since the last stored frame of the same camera."""
-        latest_ns = self._log_of(frame.session_id, frame.camera_id).stamp_ns
+        latest_ns = self.camera_log(frame).stamp_ns
         return None if latest_ns is None else frame.stamp_ns - latest_ns
 
     def residuals_m(self, frame: Frame, count: int) -> list[float | None]:
         """Depth residuals of the last stored frames of the same camera that looked at depth, newest first."""
-        return list(reversed(self._log_of(frame.session_id, frame.camera_id).residuals_m))[:count]
+        return list(reversed(self.camera_log(frame).residuals_m))[:count]
 
     def stood(self, frame: Frame, count: int) -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:
         """Poses (4, 4) in the world of their session of the last stored frames of the same camera, newest first: as
         observed, and as stored; none from before one that was corrected since."""
-        rows = self._log_of(frame.session_id, frame.camera_id).latest(count)
+        rows = self.camera_log(frame).latest(count)
         return [(row.world_from_camera, self.places.world_from_camera(row)) for row in rows]
 
-    def entry(
-        self, frame: Frame, map_from_camera: NDArray[np.float64], reason: str, suspect: bool, outcome: Outcome,
-        examined: NDArray[np.int64],
-    ) -> LogEntry:  # fmt: skip
-        """A frame as the log will hold it; with a file, the layers get the decoded form of what is stored."""
-        lsn = self.last_lsn + 1
-        if frame.seq is None:
-            frame = replace(frame, seq=self._log_of(frame.session_id, frame.camera_id).next_seq)
-        counted = self._log_of(frame.session_id, frame.camera_id).counted[outcome.rays > 0]
-        encoding = self.encoder.encode(frame.rgb) if counted % self.config.encode_every == 0 else None
-        log_entry.require_width(encoding, self.feature_width)
-        row = log_entry.keyframe_row(lsn, frame, reason, suspect, encoding is not None, outcome)
-        if self.file is None:
-            return log_entry.ephemeral_entry(row, frame, map_from_camera, encoding, examined)
-        return log_entry.file_entry(row, frame, map_from_camera, encoding, examined, self.config.jpeg_quality)
+    def camera_log(self, frame: Frame) -> CameraLog:
+        """What is remembered of the camera of a frame."""
+        return self._log_of(frame.session_id, frame.camera_id)
 
     def _log_of(self, session_id: str, camera_id: str) -> CameraLog:
         found = self._cameras.get((session_id, camera_id))
@@ -202,6 +198,7 @@ class Keeper:
             self.recordings[row.session_id] = recording_id
         if entry.pose is not None:
             self.places.revise((entry.pose,), {row.lsn: entry.pose.revision})
+        self.observed.keep(row.lsn, entry.observations)
         self._remember(row)
 
     def _append(
@@ -257,6 +254,7 @@ class Keeper:
         self._cameras.clear()
         self.places = Places()
         self.recordings.clear()
+        self.observed.clear()
 
     def frame(self, lsn: int) -> Frame:
         """A stored frame, decoded, with its pose in the world of its session, as it was observed."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -9,10 +10,13 @@ from numpy.typing import NDArray
 
 from spatialmem.errors import InvalidValue, MemoryFileError
 from spatialmem.layers import LoggedFrame
+from spatialmem.objects.lifting import observations_of
 from spatialmem.perception import Encoding
 from spatialmem.store import codec
+from spatialmem.store.observed_codec import encode_observations
 from spatialmem.store.rows import FrameBlobs, KeyframeRow, PoseRow
 from spatialmem.store.schema import LOG_ADVICE
+from spatialmem.things import Detection, Observations
 from spatialmem.types import Camera, Frame, Outcome
 
 
@@ -29,11 +33,23 @@ class LogEntry:
     """what the frame says of which recording it is"""
     pose: PoseRow | None = None
     """by which the frame stands in the layers, where that is not the observed one"""
+    observations: Observations | None = None
+    """what it shows of things; None where nothing was looked for"""
 
     def standing_at(self, world_from_camera: NDArray[np.float64], reason: str) -> LogEntry:
         """The same with this pose (4, 4) as the first revision of the observed one; what the layers read has it."""
         pose = PoseRow(self.row.lsn, 1, world_from_camera, self.row.lsn, reason)
         return replace(self, row=replace(self.row, pose_revision=pose.revision), pose=pose)
+
+    def showing(self, detections: Sequence[Detection], by: str, reach_m: tuple[float, float]) -> LogEntry:
+        """The same with what was found in it, `by` whom; a frame without depth shows things at no place."""
+        logged = self.logged
+        if logged.depth_m is None:
+            return self
+        seen = observations_of(detections, logged.depth_m, logged.valid, logged.camera, logged.features, reach_m)
+        if self.blobs is None:
+            return replace(self, observations=seen)
+        return replace(self, blobs=replace(self.blobs, observed=(by, encode_observations(seen))), observations=seen)
 
 
 @dataclass(frozen=True, eq=False)

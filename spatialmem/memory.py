@@ -7,8 +7,9 @@ query:    text or image -> scan of the surface -> connected regions -> hits with
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, final
 
@@ -20,6 +21,7 @@ from spatialmem.answering import Answering
 from spatialmem.arrival import arrival
 from spatialmem.budget import ByteBudget
 from spatialmem.config import MemoryConfig
+from spatialmem.entries import entry_of
 from spatialmem.errors import InvalidValue, ReadOnlyMemory, SpatialMemError
 from spatialmem.far_reading import whole_epoch
 from spatialmem.forgetting import Forgotten, forget, frames_to_forget
@@ -29,10 +31,13 @@ from spatialmem.keeper import Keeper
 from spatialmem.layers import Layers, Prepared
 from spatialmem.log_entry import Keyframe, LogEntry
 from spatialmem.map_epoch import MapEpoch
+from spatialmem.object_layer import ObjectLayer
 from spatialmem.perception import DEFAULT_ENCODER, Encoder, load_encoder
+from spatialmem.perception.segmenter import load_segmenter
 from spatialmem.reencoding import Reencoded, fingerprint_of, reencode
 from spatialmem.report import described_memory
 from spatialmem.revisions import PoseCorrection, correct_poses, poses_at
+from spatialmem.things import Detection
 from spatialmem.travelling import Pasts, Travelling
 from spatialmem.turn import Turn
 from spatialmem.types import Frame, Skipped, Stored
@@ -54,6 +59,7 @@ class SpatialMemory(Joining, Travelling):
         own = weakref.proxy(self)  # with a cycle the pools would stay after `close` until Python looks for such
         self._observing = Turn(lambda: own._layers.epochs)
         self._answering = Answering(keeper)
+        self._objects = ObjectLayer(keeper)
         self._pasts = Pasts()
         self._in_doubt = False  # True when storing was interrupted: the file may hold a frame that the layers do not
 
@@ -62,7 +68,7 @@ class SpatialMemory(Joining, Travelling):
     @classmethod
     def create(
         cls, path: str | Path | None, encoder: str | Encoder = DEFAULT_ENCODER, config: MemoryConfig | None = None,
-        budget: ByteBudget | int | str | None = None,
+        budget: ByteBudget | int | str | None = None, segmenter: str = "",
     ) -> SpatialMemory:  # fmt: skip
         """A new, empty memory.
 
@@ -74,8 +80,13 @@ class SpatialMemory(Joining, Travelling):
             config: the numbers of the memory; they are kept in the file.
             budget: bounds on RAM and file, `ByteBudget(ram, file)` or one figure for both, such as "2 GB"; instead of
                 `ram_bytes` and `file_bytes` in the configuration (docs/long-runs.md).
+            segmenter: name of what finds the things in frames of which objects are made (docs/segmenters.md), instead
+                of the one in the configuration. Empty: objects are made of what `observe` is given alone.
         """
         config = arguments.checked_creation(path, encoder, config)
+        if segmenter or config.segmenter:
+            config = replace(config, segmenter=segmenter or config.segmenter)
+            load_segmenter(config.segmenter)  # before there is a file
         config = config if budget is None else ByteBudget.of(budget).put_into(config)
         keeper = Keeper.create(path, encoder, config)
         return cls(keeper, keeper.new_layers())
@@ -167,8 +178,12 @@ class SpatialMemory(Joining, Travelling):
 
     # --- observing
 
-    def observe(self, frame: Frame) -> Stored | Skipped:
+    def observe(self, frame: Frame, detections: Sequence[Detection] | None = None) -> Stored | Skipped:
         """Keep what matters of a frame.
+
+        Args:
+            detections: the things in it, of which objects are made (`objects`); None: what the segmenter finds that the
+                memory was made with, if it was made with one. Without depth they have no place, and are left out.
 
         `Stored` means: on disk, and in every layer. `Skipped` means: nothing changed. Raises `UnplacedSession` for
         a session whose place in the map is unknown (`AnotherRecording` for one that only has the name of a known one),
@@ -176,6 +191,7 @@ class SpatialMemory(Joining, Travelling):
         memory stays as it was.
         """
         arguments.checked_frame(frame)
+        arguments.checked_detections(detections, frame)
         with self._changing():
             refusal = self._refusal(frame)
             if refusal is not None:
@@ -183,11 +199,7 @@ class SpatialMemory(Joining, Travelling):
             arrived = arrival(frame, self._keeper, self._layers)
             if arrived.reason is None:
                 return Skipped("redundant")
-            entry = self._keeper.entry(
-                frame, arrived.map_from_camera, arrived.reason, arrived.suspect, arrived.outcome, arrived.examined
-            )
-            if arrived.refined is not None:
-                entry = entry.standing_at(arrived.refined, "refined")
+            entry = entry_of(frame, arrived, self._keeper, detections)
             self._store(entry, self._layers.prepare(entry.logged))
             return Stored(entry.row.lsn, arrived.reason, arrived.suspect)
 

@@ -11,6 +11,7 @@ import hashlib
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import pairwise
 from typing import final
 
@@ -26,7 +27,7 @@ from spatialmem.layers import Layers
 from spatialmem.localise.consensus import Views, WorldPlace, spread_order
 from spatialmem.log_entry import LogEntry, decoded, keyframe_row
 from spatialmem.sessions import require_unknown
-from spatialmem.store import codec
+from spatialmem.store import codec, observed
 from spatialmem.store.rows import KeyframeRow
 from spatialmem.types import Frame
 
@@ -180,7 +181,8 @@ class Source:
         lsn = self._keeper.last_lsn + 1
         own = keyframe_row(lsn, frame, row.reason, seen.suspect, row.encoded, seen.outcome)
         logged = replace(content, lsn=lsn, examined=seen.examined, residual_m=own.residual_m or 0.0)
-        blobs = replace(blobs, examined=codec.encode_examined(seen.examined))
+        shown = self._other.on_file().read(partial(observed.of, lsn=row.lsn))
+        blobs = replace(blobs, examined=codec.encode_examined(seen.examined), observed=shown)
         entry = LogEntry(own, blobs, self._other.on_file().vector(row.lsn), logged, frame.recording_id)
         return entry if np.array_equal(pose, row.world_from_camera) else entry.standing_at(pose, "merged")
 

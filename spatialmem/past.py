@@ -19,6 +19,7 @@ from spatialmem.keeper import Keeper
 from spatialmem.layers import Layers
 from spatialmem.log_entry import Keyframe
 from spatialmem.map_epoch import MapEpoch
+from spatialmem.object_layer import ObjectLayer
 from spatialmem.perception import Encoder
 from spatialmem.report import every_block
 from spatialmem.store.rows import DepartedRow
@@ -64,6 +65,7 @@ class Past(Asking):
         """For `SpatialMemory.at`; layers: None before the horizon."""
         self._memory, self._keeper, self._layers, self._departed = memory, log, layers, departed
         self._answering = Answering(log)
+        self._objects = ObjectLayer(log)
         self._horizon = horizon
         self._closed = False
 

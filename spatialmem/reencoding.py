@@ -31,13 +31,15 @@ from spatialmem.layers import Layers
 from spatialmem.loading import load_blocks
 from spatialmem.log_entry import LogEntry, require_width
 from spatialmem.meta import encoder_rows
+from spatialmem.objects.lifting import with_features
 from spatialmem.perception import Encoder
 from spatialmem.rebuilding import Left
-from spatialmem.store import codec, evictions, maintenance
+from spatialmem.store import codec, evictions, maintenance, observed
 from spatialmem.store.block_codec import CODEC_EXACT, SurfaceBlock, pack_surface_block
 from spatialmem.store.block_store import Spilled, sizes
 from spatialmem.store.failures import needed
 from spatialmem.store.file import MemoryFile
+from spatialmem.store.observed_codec import decode_observations, encode_observations
 from spatialmem.store.relogging import record_lost_vectors, with_log_of
 from spatialmem.store.replacing import Replacement
 from spatialmem.store.room import blocks_at_once, wal_bytes_of
@@ -199,9 +201,10 @@ class _Move:
         """A frame without images."""
         examined = codec.encode_examined(self._from.left_by(row.lsn))
         cells = self._from.cells(row.lsn)
-        blobs = FrameBlobs(None, examined=examined)
+        blobs = FrameBlobs(None, examined=examined, observed=self._observed(row, None))
         write = partial(self._keeper.on_file().append_contents, row.lsn, blobs, None, cells)
-        self._within(write, [len(examined or b""), len(cells or b"")])
+        shown = b"" if blobs.observed is None else blobs.observed[1]
+        self._within(write, [len(examined or b""), len(cells or b""), len(shown)])
         if cells is not None:
             sightings.note(self._layers.cells, row.lsn, cells)
         for layers in self._every_layers():
@@ -227,15 +230,23 @@ class _Move:
         with needed(self._from.path, row.lsn):
             blobs, logged = self._from.blobs(row.lsn), self._source.logged(row)
         if not row.encoded:
-            return LogEntry(row, blobs, None, logged, None)
+            return LogEntry(row, replace(blobs, observed=self._observed(row, None)), None, logged, None)
         encoding = self._encoder.encode(logged.rgb)
         require_width(encoding, self._encoder.dim)
         features = codec.encode_features(encoding.dense)
         self._encoded += 1
         return LogEntry(
-            row, replace(blobs, features=features), codec.encode_vector(encoding.vector),
-            replace(logged, features=codec.decode_features(features)), None,
+            row, replace(blobs, features=features, observed=self._observed(row, codec.decode_features(features))),
+            codec.encode_vector(encoding.vector), replace(logged, features=codec.decode_features(features)), None,
         )  # fmt: skip
+
+    def _observed(self, row: KeyframeRow, dense: NDArray[np.float32] | None) -> tuple[str, bytes] | None:
+        """What a frame shows of things, with features of the new encoder, from these of the whole image."""
+        found = self._from.read(partial(observed.of, lsn=row.lsn))
+        if found is None:
+            return None
+        seen = decode_observations(found[1], row.camera)
+        return found[0], encode_observations(with_features(seen, dense))
 
     def _every_layers(self) -> list[Layers]:
         return [self._layers] if self._features is None else [self._layers, self._features]

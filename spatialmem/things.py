@@ -9,7 +9,10 @@ from numpy.typing import NDArray
 
 from spatialmem.checks import described, real_number
 from spatialmem.errors import InvalidValue
-from spatialmem.types import Evidence, Presence
+from spatialmem.types import Camera, Evidence, Presence
+
+MOST_DETECTIONS = 255
+"""of a frame: `Observations.detection_of` numbers them in a byte"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,6 +38,44 @@ class Detection:
         object.__setattr__(self, "score", score)
 
 
+@dataclass(frozen=True, eq=False)
+class Observations:
+    """What one frame shows of things, N of them, without its images: small enough to be kept when those are given up.
+
+    All that objects are made of, so that they can be made again: after a correction of poses, of an earlier time.
+    """
+
+    camera: Camera
+    """of the images"""
+    stride: int
+    """sample (i, j) of the two grids is the pixel in row stride * i + stride // 2, column stride * j + stride // 2"""
+    depth_m: NDArray[np.float32]
+    """(h, w) metres along the optical axis, NaN without a reading"""
+    detection_of: NDArray[np.uint8]
+    """(h, w) 1 + number of the detection in sight there, 0: none"""
+    labels: tuple[str, ...]
+    """N, empty where the segmenter gives no names"""
+    scores: NDArray[np.float32]
+    """(N,)"""
+    boxes_xyxy: NDArray[np.float32]
+    """(N, 4) pixels, inclusive, centres at integers"""
+    pixels: NDArray[np.int32]
+    """(N,) number of pixels of the mask"""
+    starts: NDArray[np.int32]
+    """(N + 1,) points of detection n are starts[n] to starts[n + 1]"""
+    points_m: NDArray[np.float32]
+    """(P, 3) points of the things' surfaces in camera axes"""
+    features: NDArray[np.float32] | None
+    """(N, D) unit rows, zero where no patch shows it; None where the frame was not encoded"""
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def points_of(self, n: int) -> NDArray[np.float32]:
+        """(M, 3) points of detection n in camera axes."""
+        return self.points_m[self.starts[n] : self.starts[n + 1]]
+
+
 @dataclass(frozen=True)
 class Move:
     """A thing was found elsewhere than where it had been."""
@@ -57,7 +98,7 @@ class MapObject:
     name: str
     """what it is called: by the segmenter, else by the encoder; empty where neither gives a name"""
     position_m: NDArray[np.float64]
-    """(3,) middle of its points; where it was last seen"""
+    """(3,) middle of its box, where it was last seen"""
     box_min_m: NDArray[np.float64]
     """(3,) lower corner of the axis-aligned box"""
     box_max_m: NDArray[np.float64]

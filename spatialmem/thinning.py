@@ -89,7 +89,9 @@ class Thinning:
         assert entry.blobs is not None
         b = entry.blobs
         blobs = (b.colour, b.depth, b.mask, b.features, b.examined)
-        sizes = [sum(len(blob or b"") for blob in blobs), len(entry.vector or b""), len(prepared.cells or b""), 512]
+        observed = b"" if b.observed is None else b.observed[1]
+        others = (entry.vector, prepared.cells, observed)
+        sizes = [sum(len(blob or b"") for blob in blobs), *(len(blob or b"") for blob in others), 512]
         share = [int(self._mean)] * blocks
         need = sum(sizes) + 2 * PAGE_SIZE + int(_FILL * self._mean * sum(map(len, prepared.added)))
         self.carry_out(append, need, wal_bytes_of([*sizes, *share]), layers)

@@ -30,7 +30,7 @@ BEYOND_FOUNDATION = {
 """what a room may import besides the foundation and itself; every other room, each layer among them, nothing"""
 HEAVY = (
     "torch", "open3d", "numba", "cv2", "scipy", "sqlite3", "rosbags", "open_clip", "av", "lzfse", "pyarrow", "viser",
-    "rerun",
+    "rerun", "openai",
 )  # fmt: skip
 PICKLERS = {"pickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
 FILE_LINES, FUNCTION_LINES, MEDIAN_FUNCTION_LINES = 400, 60, 12

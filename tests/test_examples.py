@@ -19,6 +19,10 @@ CASES = {
     "04_live_loop": (["--frames", "12"], r"after \d+ frames: blue at \[\[0\.\d"),
     "05_walk_and_remember": (["--steps", "30"], r"\d+ frames of scene 0 stored(.|\n)*green at .*: 0\.0\d m .*green"),
     "06_own_agent": (["--episodes", "1", "--steps", "8"], r"careful: SPL [01]\.\d\d(.|\n)*1 episodes, 1 houses"),
+    "07_ask_a_planner": (
+        [],
+        r"a cup: go to object 2 .*\na bed: explore frontier 1 .*\nWhat.*: yellow .*\n4 calls.* 1 answers",
+    ),
 }
 
 
@@ -49,7 +53,15 @@ def test_the_readme_runs(tmp_path):
     assert "[2.11 1.45 0.85]" in done.stdout and done.stdout.endswith("[2]\n")
 
 
-PAGES = ("README.md", "docs/index.md", "docs/cli.md", "docs/view.md", "docs/environments.md", "assets/README.md")
+PAGES = (
+    "README.md",
+    "docs/index.md",
+    "docs/cli.md",
+    "docs/view.md",
+    "docs/environments.md",
+    "docs/planner.md",
+    "assets/README.md",
+)
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -224,7 +224,7 @@ def test_sizes_add_up(path):
     with sh.new_memory(path, frames=3, blocks=True) as file:
         sizes = file.sizes()
         blobs = [sh.frame_blobs(lsn) for lsn in (1, 2, 3)]
-        content = sum(len(data) for frame in blobs for data in dataclasses.astuple(frame))
+        content = sum(len(data) for frame in blobs for data in dataclasses.astuple(frame) if isinstance(data, bytes))
         assert content <= sizes["frames"] <= content + 3 * 20
         assert sizes["surface_blocks"] >= sum(len(row.data) for row in sh.surface_rows(3))
         assert sizes["total"] == sizes["file"] + sizes["wal"] + sizes["shm"] and sizes["wal"] > 0

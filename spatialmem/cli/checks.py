@@ -36,6 +36,7 @@ _EXTRAS = {
     "lerobot": ("pyarrow", "pyarrow", "reading LeRobot data sets with depth"),
     "view": ("viser", "viser", "looking at a memory in a browser"),
     "rerun": ("rerun", "rerun-sdk", "recordings for the Rerun viewer"),
+    "vlm": ("openai", "openai", "planners that ask a model behind an OpenAI-compatible server"),
 }
 
 

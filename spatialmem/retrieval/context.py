@@ -19,7 +19,8 @@ class ShownObject:
     name: str
     """data, not instruction: it may come from text that a camera saw"""
     score: float
-    """0 to 1: how well it answers the question, by the memory's encoder; 0 where that cannot be told"""
+    """0 to 1: how well it answers, by the memory's encoder: its score for words, the cosine for a picture of a goal; 0
+    where that cannot be told"""
     presence: Presence
     position_m: NDArray[np.float64]
     """(3,) map frame"""
@@ -38,7 +39,7 @@ class SnapshotView:
     lsn: int
     stamp_ns: int
     rgb: NDArray[np.uint8]
-    """(H, W, 3)"""
+    """(H, W, 3); (0, 0, 3) in a context without pictures"""
     map_from_camera: NDArray[np.float64]
     """(4, 4)"""
     objects: tuple[ShownObject, ...]
@@ -88,3 +89,5 @@ class Context:
     """what did not fit and why; empty when all did"""
     tokens: int
     """estimate of what all of it takes"""
+    map_from_camera: NDArray[np.float64] | None = None
+    """(4, 4) where the camera is now"""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from spatialmem.config import MemoryConfig
 from spatialmem.errors import SpatialMemError
-from spatialmem.store import block_codec, codec, evictions, moved, queries
+from spatialmem.store import block_codec, codec, evictions, moved, observed, observed_codec, queries
 from spatialmem.store import schema as sch
 from spatialmem.types import Camera
 
@@ -122,6 +122,7 @@ def _blobs(connection: sqlite3.Connection) -> Iterator[str]:
             yield from (f"frame {lsn}: {line}" for line in _frame(cameras.get(camera_ref), width, *blobs))
         except SpatialMemError as error:
             yield f"frame {lsn}: {error}"
+    yield from _observations(connection, cameras, width)
     for lsn, cells in _rows(connection, "SELECT lsn, cells FROM sightings", "lsn"):
         if not _are_bytes(cells):
             continue
@@ -129,6 +130,27 @@ def _blobs(connection: sqlite3.Connection) -> Iterator[str]:
             codec.decode_cells(cells)
         except SpatialMemError as error:
             yield f"sightings of frame {lsn}: {error}"
+
+
+def _observations(connection: sqlite3.Connection, cameras: Mapping[int, Camera], width: int | None) -> Iterator[str]:
+    if not observed.is_there(connection):
+        return
+    (alone,) = connection.execute(
+        "SELECT count(*) FROM observations WHERE lsn NOT IN (SELECT lsn FROM keyframes)"
+    ).fetchone()
+    if alone:
+        yield f"{alone} frames have observations but no row in keyframes"
+    query = "SELECT o.lsn, camera_ref, data FROM observations o JOIN keyframes USING (lsn)"
+    for lsn, camera_ref, data in _rows(connection, query, "o.lsn"):
+        if not _are_bytes(data) or camera_ref not in cameras:
+            continue
+        try:
+            seen = observed_codec.decode_observations(data, cameras[camera_ref])
+        except SpatialMemError as error:
+            yield f"frame {lsn}: {error}"
+            continue
+        if seen.features is not None and width is not None and seen.features.shape[1] != width:
+            yield f"frame {lsn}: features of its detections are {seen.features.shape[1]} wide, not {width}"
 
 
 def _are_bytes(*values: object) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from spatialmem.errors import InvalidValue
-from spatialmem.store import evictions, moved, queries
+from spatialmem.store import evictions, moved, observed, queries
 from spatialmem.store import records as rec
 from spatialmem.store import schema as sch
 from spatialmem.store.rows import (
@@ -55,6 +55,8 @@ def insert_contents(
     for table, data in ((sch.VECTORS, vector), (sch.SIGHTINGS, cells)):
         if data is not None:
             connection.execute(table.insert, sch.with_crc((lsn, data)))
+    if blobs.observed is not None:
+        observed.insert(connection, lsn, *blobs.observed)
 
 
 def insert_departed(connection: sqlite3.Connection, departed: Sequence[DepartedRow]) -> None:
@@ -208,6 +210,7 @@ def erase_frames(connection: sqlite3.Connection, row: TombstoneRow, look: Callab
         look(evictions.size(connection, sch.FRAMES, int(lsn)))
         for table in (sch.KEYFRAMES, sch.FRAMES, sch.VECTORS, sch.SIGHTINGS, sch.POSE_REVISIONS):
             connection.execute(f"DELETE FROM {table.name} WHERE lsn = ?", (int(lsn),))
+        observed.erase(connection, int(lsn))
     connection.execute("DELETE FROM cameras WHERE camera_ref NOT IN (SELECT camera_ref FROM keyframes)")
     (largest,) = connection.execute("SELECT ifnull(max(id), 0) FROM tombstones").fetchone()
     connection.execute(sch.TOMBSTONES.insert, sch.with_crc(rec.tombstone_values(largest + 1, row)))

@@ -66,6 +66,9 @@ class FrameBlobs:
     """None: not encoded"""
     examined: bytes | None = None
     """None: no block was examined for having been seen through"""
+    observed: tuple[str, bytes] | None = None
+    """segmenter, and encoded observations: a row of its own table, which stays when the frame is evicted. None: nothing
+    was looked for in it"""
 
 
 @dataclass(frozen=True)

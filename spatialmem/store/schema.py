@@ -177,7 +177,8 @@ MOVED = _table(
     "moved", "layer TEXT NOT NULL, key INTEGER NOT NULL, at_lsn INTEGER NOT NULL, frames TEXT NOT NULL",
     "PRIMARY KEY(layer, key)",
 )  # fmt: skip
-LATER = (MOVED,)  # made when they are first needed: a sound file may lack them
+OBSERVATIONS = _table("observations", "lsn INTEGER PRIMARY KEY, segmenter TEXT NOT NULL, data BLOB NOT NULL")
+LATER = (MOVED, OBSERVATIONS)  # made when they are first needed: a sound file may lack them
 COUNTED = (SURFACE_BLOCKS, FREE_BLOCKS, DEPARTED)  # a missing row of these would be a wrong map, and nothing else tells
 DERIVED = (SURFACE_BLOCKS, FREE_BLOCKS, SIGHTINGS, DEPARTED, CHECKPOINTS, ROW_COUNTS)
 

@@ -1,0 +1,148 @@
+"""The agent that remembers: a spatial memory, a planner that reads it, and ways over the ground that it knows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, final
+
+from policies.agents.remembering import Remembering
+from policies.navigation.errors import Unreachable
+from policies.navigation.follower import Follower
+from policies.navigation.frontier_walk import FrontierWalk
+from policies.navigation.near_thing import NearThing
+from policies.planner.errors import PlannerDown
+from policies.planner.making import planner_of
+from policies.planner.planner import Decision
+from sim import observation as keys
+from sim.agent import Agent, Brief, Observation
+from sim.body import Action, Stand
+from sim.errors import InvalidSetting
+from sim.scene import Scene
+from sim.tasks.episode import Episode
+from spatialmem.things import MapObject
+from spatialmem.types import Presence
+
+_DECIDE_EVERY = 4
+"""actions after which the planner is asked again while it explores"""
+_MOST_TARGETS = 12
+"""things gone to for one goal, before it stops where it is"""
+
+
+@final
+class Explorer(Agent):
+    """Looks around, goes to what its planner takes for the goal, and explores while nothing is.
+
+    Memory is kept over the goals of an episode unless it `forgets`: then it begins anew with each, which is the same
+    agent without memory.
+    """
+
+    def __init__(
+        self, segmenter: str = "regions", encoder: str = "tiny", planner: str = "embedding", forgets: bool = False,
+        near_m: float = 0.7, planner_settings: Mapping[str, Any] | None = None,
+    ) -> None:  # fmt: skip
+        """
+        Args:
+            segmenter: what finds things in frames; "ids": the simulator's own masks, where the task shows them.
+            encoder: of the memory.
+            planner: "embedding", "vlm", or "module:Class".
+            near_m: how near to a thing it stops, over the plan.
+        """
+        if not 0.2 <= near_m <= 2.0:
+            raise InvalidSetting(f"near_m lies within 0.2 to 2 m; given {near_m}")
+        self._planner = planner_of(planner, planner_settings or {})
+        self._mind = Remembering(encoder, segmenter)
+        self.privileged = self._mind.privileged
+        self._forgets, self._near_m = forgets, near_m
+
+    def reset(self, brief: Brief) -> None:
+        self._brief = brief
+        self._planner.reset()
+        self._mind.reset(brief)
+        self._goal = -1
+        self._begin_walk()
+
+    def allow(self, scene: Scene, episode: Episode) -> None:
+        self._mind.allow(scene)
+
+    def _begin_walk(self) -> None:
+        self._walk = FrontierWalk(self._brief.motion)
+        self._follower = Follower(self._mind.memory, self._brief.motion)
+        self._begin_goal()
+
+    def _begin_goal(self) -> None:
+        self._target: MapObject | None = None
+        self._refused: set[int] = set()
+        self._age, self._done = _DECIDE_EVERY, False
+        self._follower.drop()
+
+    def act(self, observation: Observation) -> int | Mapping[str, Any]:
+        """Remember what is seen, then do the next step action."""
+        index = int(observation[keys.GOAL_INDEX])
+        if index != self._goal:
+            if self._forgets and self._goal >= 0:
+                self._mind.forget()
+                self._begin_walk()
+            self._goal = index
+            self._begin_goal()
+        self._mind.see(observation)
+        return int(self._next(observation))
+
+    def _next(self, observation: Observation) -> Action:
+        stand, collided = stand_of(observation), bool(observation[keys.COLLIDED])
+        for _ in range(_MOST_TARGETS):
+            self._choose(observation)
+            if self._target is None:
+                action = self._walk.next(self._mind.memory, stand, collided)
+                self._age += 1
+                if action is not Action.STOP or self._done:
+                    return action
+                self._done = True  # all was looked at: the best there is, or nothing
+                continue
+            try:
+                action = self._follower.next(stand, collided)
+            except Unreachable:
+                self._refused.add(self._target.object_id)
+                self._target = None
+                continue
+            return action
+        return Action.STOP
+
+    def _choose(self, observation: Observation) -> None:
+        """A thing to go to, where the planner names one; it stays until it is gone or cannot be come to."""
+        if self._target is not None:
+            now = self._mind.thing(self._target.object_id)
+            if now is not None and now.presence is not Presence.GONE:
+                return
+            self._target = None
+        if self._age < _DECIDE_EVERY and not self._done:
+            return
+        self._age = 0
+        decision = self._decided(observation)
+        if decision.kind == "object" and decision.object_id is not None:
+            self._target = self._mind.thing(decision.object_id)
+        if self._target is not None:
+            self._follower.go(NearThing(self._target.points_m, self._near_m))
+
+    def _decided(self, observation: Observation) -> Decision:
+        context = self._mind.context(observation, self._refused, explores=not self._done)
+        try:
+            return self._planner.decide(context, asks=False)
+        except PlannerDown as error:  # it goes on exploring meanwhile
+            return Decision("unknown", reason=str(error))
+
+    def usage(self) -> Mapping[str, float]:
+        used = self._planner.usage()
+        return {**{name: used[name] for name in ("images", "tokens") if name in used}, "bytes": self._mind.n_bytes}
+
+    def identity(self) -> Mapping[str, str]:
+        return {**self._planner.identity(), **self._mind.identity()}
+
+    def close(self) -> None:
+        self._planner.close()
+        self._mind.close()
+
+
+def stand_of(observation: Observation) -> Stand:
+    """Where the odometry says that the body is."""
+    x, y, z, yaw, pitch = (float(v) for v in observation[keys.STATE])
+    return Stand(x, y, z, yaw, pitch)

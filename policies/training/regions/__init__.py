@@ -1,0 +1,1 @@
+"""The numbers of the segmenter `regions`: rendered frames with their truth, fitting, scoring."""

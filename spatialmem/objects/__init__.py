@@ -1,0 +1,1 @@
+"""Objects: what detections of many frames add up to in the map."""
