@@ -137,8 +137,9 @@ def feature_scores(memory: Asking, wanted: Wanted, features: NDArray[np.float32]
 
 
 def goal_vector(encoder: Encoder, rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """(D,) unit norm: what is in the middle of a picture, from crops of a third and half of its sides and from its middle
-    patches. A goal's picture shows more than the thing, which is in its middle; so is that of a crop."""
+    """(D,) unit norm: what is in the middle of a picture, by crops of a third and half of its sides, and patches.
+
+    A goal's picture shows more than the thing, which is in its middle; so is that of a crop."""
     dense = encoder.encode(rgb).dense
     h, w, dim = dense.shape
     parts = [encoder.encode_crop(_middle(rgb, share)) for share in _MIDDLES]
