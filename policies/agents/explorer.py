@@ -24,6 +24,8 @@ from spatialmem.types import Presence
 
 _DECIDE_EVERY = 4
 """actions after which the planner is asked again while it explores"""
+_APPROACHES, _NEARLY_M = 3, 0.4
+"""how often it goes on from where it had come to, when the thing is further off than it should be by so much"""
 _MOST_TARGETS = 12
 """things gone to for one goal, before it stops where it is"""
 
@@ -72,7 +74,7 @@ class Explorer(Agent):
     def _begin_goal(self) -> None:
         self._target: MapObject | None = None
         self._refused: set[int] = set()
-        self._age, self._done = _DECIDE_EVERY, False
+        self._age, self._done, self._approaches = _DECIDE_EVERY, False, 0
         self._follower.drop()
 
     def act(self, observation: Observation) -> int | Mapping[str, Any]:
@@ -91,27 +93,52 @@ class Explorer(Agent):
         stand, collided = stand_of(observation), bool(observation[keys.COLLIDED])
         for _ in range(_MOST_TARGETS):
             self._choose(observation)
-            if self._target is None:
-                action = self._walk.next(self._mind.memory, stand, collided)
-                self._age += 1
-                if action is not Action.STOP or self._done:
-                    return action
-                self._done = True  # all was looked at: the best there is, or nothing
-                continue
-            try:
-                action = self._follower.next(stand, collided)
-            except Unreachable:
-                self._refused.add(self._target.object_id)
-                self._target = None
-                continue
-            return action
+            action = self._explored(stand, collided) if self._target is None else self._followed(stand, collided)
+            if action is not None:
+                return action
         return Action.STOP
+
+    def _explored(self, stand: Stand, collided: bool) -> Action | None:
+        """The next action to where something new can be seen; None once, when all was looked at: then the best thing
+        that is known has to do."""
+        action = self._walk.next(self._mind.memory, stand, collided)
+        self._age += 1
+        if action is not Action.STOP or self._done:
+            return action
+        self._done = True
+        return None
+
+    def _followed(self, stand: Stand, collided: bool) -> Action | None:
+        """The next action to the thing; None when it is given up, or can be come nearer to from here."""
+        assert self._target is not None
+        try:
+            action = self._follower.next(stand, collided)
+        except Unreachable:
+            self._refused.add(self._target.object_id)
+            self._target = None
+            return None
+        if action is Action.STOP and self._approaches < _APPROACHES and self._off_m(stand) > self._near_m + _NEARLY_M:
+            self._approaches += 1
+            self._go()
+            return None
+        return action
+
+    def _off_m(self, stand: Stand) -> float:
+        assert self._target is not None
+        return NearThing(self._target.points_m, self._near_m).off_m(stand)
+
+    def _go(self) -> None:
+        """Go to the thing as it is known now, over the ground as it is known now."""
+        assert self._target is not None
+        self._follower.go(NearThing(self._target.points_m, self._near_m))
+        self._follower.read()
 
     def _choose(self, observation: Observation) -> None:
         """A thing to go to, where the planner names one; it stays until it is gone or cannot be come to."""
         if self._target is not None:
             now = self._mind.thing(self._target.object_id)
             if now is not None and now.presence is not Presence.GONE:
+                self._target = now
                 return
             self._target = None
         if self._age < _DECIDE_EVERY and not self._done:
@@ -121,7 +148,8 @@ class Explorer(Agent):
         if decision.kind == "object" and decision.object_id is not None:
             self._target = self._mind.thing(decision.object_id)
         if self._target is not None:
-            self._follower.go(NearThing(self._target.points_m, self._near_m))
+            self._approaches = 0
+            self._go()
 
     def _decided(self, observation: Observation) -> Decision:
         context = self._mind.context(observation, self._refused, explores=not self._done)

@@ -25,16 +25,19 @@ class EmbeddingPlanner(Planner):
     """Goes to the thing that answers best, when it answers well enough; else to the frontier that promises most, then
     to the best thing all the same."""
 
-    def __init__(self, enough: float = 0.5, alike: float = 0.86, per_metre: float = 0.02) -> None:
+    def __init__(
+        self, enough: float = 0.5, alike: float = 0.86, per_metre: float = 0.02, says_more: float = 0.2
+    ) -> None:
         """
         Args:
             enough: rating, 0 to 1, from which a thing is what words ask for.
             alike: the same for a picture, of which ratings are cosines.
+            says_more: by which that must be higher where more than a name is asked for: "white glass jar".
             per_metre: what a thing must answer better for each metre that it is further away.
         """
         if not (0.0 <= enough <= 1.0 and 0.0 <= alike <= 1.0 and 0.0 <= per_metre < 1.0):
             raise InvalidSetting(f"settings lie within 0 to 1; given {enough}, {alike}, {per_metre}")
-        self._enough, self._alike, self._per_metre = enough, alike, per_metre
+        self._enough, self._alike, self._per_metre, self._says_more = enough, alike, per_metre, says_more
 
     def reset(self) -> None:
         """There is nothing to forget."""
@@ -49,9 +52,7 @@ class EmbeddingPlanner(Planner):
         wanted = noun_of(context.question, {thing.name.lower() for thing in there})
         rated = [(self._rating(thing, wanted, context), thing) for thing in there]
         best = max(rated, key=lambda r: (r[0], -r[1].object_id), default=None)
-        if best is not None and rating_of(best[1], wanted) >= (
-            self._alike if context.goal_rgb is not None else self._enough
-        ):
+        if best is not None and rating_of(best[1], wanted) >= self._least(context, wanted):
             return _go_to(best[1], wanted, context)
         frontier = max(context.frontiers, key=_promise, default=None)
         if frontier is not None:
@@ -59,6 +60,13 @@ class EmbeddingPlanner(Planner):
         if best is not None and best[0] > 0.0:
             return _go_to(best[1], wanted, context)
         return Decision("unknown", reason="nothing that was seen is like it, and nothing is left to look at")
+
+    def _least(self, context: Context, wanted: str) -> float:
+        """The rating from which a thing is what is asked for; who says more than a name means one of several."""
+        if context.goal_rgb is not None:
+            return self._alike
+        says_more = bool(wanted) and len(_words(context.question)) > len(_words(wanted))
+        return self._enough + self._says_more * says_more
 
     def _rating(self, thing: ShownObject, wanted: str, context: Context) -> float:
         pose = context.map_from_camera
