@@ -104,7 +104,7 @@ def _bounded(
     if len(edges) < frontiers:
         said.append(f"{frontiers - len(edges)} of {frontiers} frontiers")
     picture = None
-    if wanted.pictures and wanted.max_images > 0 and floors is not None:
+    if wanted.pictures and wanted.max_images > 0 and floors is not None and floors.standing.free.state.size:
         picture = map_picture(floors, views, edges, wanted.map_from_camera, MAP_PX)
     return replace(
         context, snapshots=tuple(views), frontiers=tuple(edges), map_rgb=picture, left_out="; ".join(said),
