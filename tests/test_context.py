@@ -58,8 +58,8 @@ def test_frontiers_have_pictures_of_frames_that_looked_that_way(memory):
 def test_a_frontier_ahead_is_shown_by_the_frame_that_looked_there(tmp_path):
     with mh.create(tmp_path / "a.mem") as memory:
         memory.declare_up(UP)
-        for seq, y in enumerate((-0.9, -0.6, -0.3)):
-            frame = mh.frame_at((-2.2, y, 1.3), (1.0, 0.0, -0.45), seq)
+        for seq, x in enumerate((-2.2, -1.6, -1.0, -0.6)):
+            frame = mh.frame_at((x, 0.9, 1.3), (1.0, -0.3, -0.6), seq, size=(320, 240))
             memory.observe(frame, cases.detections(frame))
         context = memory.context("red")
         seen = [edge for edge in context.frontiers if edge.source == "seen"]
