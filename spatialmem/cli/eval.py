@@ -81,8 +81,8 @@ class Eval:
 
         agent = agent_spec(self.agent, settings("--agent-args", self.agent_args), self.wrapper)
         return Plan(
-            task=latest(self.task), agent=agent, label=self.label or _label(self.agent), world=self.world, split=self.split,
-            seed=self.seed, first=self.first, count=self.episodes,
+            task=latest(self.task), agent=agent, label=self.label or _label(self.agent), world=self.world,
+            split=self.split, seed=self.seed, first=self.first, count=self.episodes,
             task_settings=settings("--task-args", self.task_args),
             world_settings=settings("--world-args", self.world_args), act_timeout_s=self.act_timeout,
             record=self.record or "",
