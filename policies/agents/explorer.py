@@ -9,6 +9,7 @@ from policies.agents.remembering import Remembering
 from policies.navigation.errors import Unreachable
 from policies.navigation.follower import Follower
 from policies.navigation.frontier_walk import FrontierWalk
+from policies.navigation.goals import ToFrontier
 from policies.navigation.near_thing import NearThing
 from policies.planner.errors import PlannerDown
 from policies.planner.making import planner_of
@@ -19,6 +20,8 @@ from sim.body import Action, Stand
 from sim.errors import InvalidSetting
 from sim.scene import Scene
 from sim.tasks.episode import Episode
+from spatialmem.ground.frontiers import Frontier
+from spatialmem.retrieval.context import Context
 from spatialmem.things import MapObject
 from spatialmem.types import Presence
 
@@ -52,7 +55,7 @@ class Explorer(Agent):
         if not 0.2 <= near_m <= 2.0:
             raise InvalidSetting(f"near_m lies within 0.2 to 2 m; given {near_m}")
         self._planner = planner_of(planner, planner_settings or {})
-        self._mind = Remembering(encoder, segmenter)
+        self._mind = Remembering(encoder, segmenter, self._planner.sees)
         self.privileged = self._mind.privileged
         self._forgets, self._near_m = forgets, near_m
 
@@ -74,6 +77,7 @@ class Explorer(Agent):
     def _begin_goal(self) -> None:
         self._target: MapObject | None = None
         self._refused: set[int] = set()
+        self._edge = False
         self._age, self._done, self._approaches = _DECIDE_EVERY, False, 0
         self._follower.drop()
 
@@ -93,7 +97,10 @@ class Explorer(Agent):
         stand, collided = stand_of(observation), bool(observation[keys.COLLIDED])
         for _ in range(_MOST_TARGETS):
             self._choose(observation)
-            action = self._explored(stand, collided) if self._target is None else self._followed(stand, collided)
+            if self._target is not None:
+                action = self._followed(stand, collided)
+            else:
+                action = self._looked(stand, collided) if self._edge else self._explored(stand, collided)
             if action is not None:
                 return action
         return Action.STOP
@@ -107,6 +114,17 @@ class Explorer(Agent):
             return action
         self._done = True
         return None
+
+    def _looked(self, stand: Stand, collided: bool) -> Action | None:
+        """The next action to the frontier that the planner chose; None when it is there, or cannot be come to."""
+        try:
+            action = self._follower.next(stand, collided)
+        except Unreachable:
+            action = Action.STOP
+        self._edge = action is not Action.STOP
+        if not self._edge:
+            self._age = _DECIDE_EVERY
+        return action if self._edge else None
 
     def _followed(self, stand: Stand, collided: bool) -> Action | None:
         """The next action to the thing; None when it is given up, or can be come nearer to from here."""
@@ -141,18 +159,23 @@ class Explorer(Agent):
                 self._target = now
                 return
             self._target = None
-        if self._age < _DECIDE_EVERY and not self._done:
+        if self._edge or (self._age < _DECIDE_EVERY and not self._done):
             return
         self._age = 0
-        decision = self._decided(observation)
+        context = self._mind.context(observation, self._refused, explores=not self._done)
+        decision = self._decided(context)
         if decision.kind == "object" and decision.object_id is not None:
             self._target = self._mind.thing(decision.object_id)
+        elif decision.kind == "frontier" and self._planner.sees:  # without pictures the nearest one is as good a choice
+            edge = next(f for f in context.frontiers if f.mark == decision.frontier)
+            x, y, z = (float(v) for v in edge.position_m)
+            self._follower.go(ToFrontier(Frontier((x, y, z), edge.yaw_rad, edge.width_m, edge.floor)))
+            self._edge = True
         if self._target is not None:
             self._approaches = 0
             self._go()
 
-    def _decided(self, observation: Observation) -> Decision:
-        context = self._mind.context(observation, self._refused, explores=not self._done)
+    def _decided(self, context: Context) -> Decision:
         try:
             return self._planner.decide(context, asks=False)
         except PlannerDown as error:  # it goes on exploring meanwhile
