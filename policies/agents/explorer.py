@@ -29,6 +29,8 @@ _DECIDE_EVERY = 4
 """actions after which the planner is asked again while it explores"""
 _APPROACHES, _NEARLY_M = 3, 0.4
 """how often it goes on from where it had come to, when the thing is further off than it should be by so much"""
+_REFUSED = 25
+"""actions for which a thing is left that no known ground leads to: more of it is seen meanwhile"""
 _MOST_TARGETS = 12
 """things gone to for one goal, before it stops where it is"""
 
@@ -76,7 +78,9 @@ class Explorer(Agent):
 
     def _begin_goal(self) -> None:
         self._target: MapObject | None = None
-        self._refused: set[int] = set()
+        self._refused: dict[int, int] = {}
+        """things that could not be come to, and the action of this goal from which they are tried again"""
+        self._ticks = 0
         self._edge = False
         self._age, self._done, self._approaches = _DECIDE_EVERY, False, 0
         self._follower.drop()
@@ -91,6 +95,7 @@ class Explorer(Agent):
             self._goal = index
             self._begin_goal()
         self._mind.see(observation)
+        self._ticks += 1
         return int(self._next(observation))
 
     def _next(self, observation: Observation) -> Action:
@@ -132,7 +137,7 @@ class Explorer(Agent):
         try:
             action = self._follower.next(stand, collided)
         except Unreachable:
-            self._refused.add(self._target.object_id)
+            self._refused[self._target.object_id] = self._ticks + _REFUSED
             self._target = None
             return None
         if action is Action.STOP and self._approaches < _APPROACHES and self._off_m(stand) > self._near_m + _NEARLY_M:
@@ -162,7 +167,8 @@ class Explorer(Agent):
         if self._edge or (self._age < _DECIDE_EVERY and not self._done):
             return
         self._age = 0
-        context = self._mind.context(observation, self._refused, explores=not self._done)
+        refused = {number for number, until in self._refused.items() if until > self._ticks}
+        context = self._mind.context(observation, refused, explores=not self._done)
         decision = self._decided(context)
         if decision.kind == "object" and decision.object_id is not None:
             self._target = self._mind.thing(decision.object_id)
