@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from spatialmem import arguments
 from spatialmem.answering import Answering
 from spatialmem.canonical import canonical_hash
+from spatialmem.checks import described, whole_number
 from spatialmem.config import MemoryConfig
-from spatialmem.context_making import Wanted, checked_bounds, context_of
+from spatialmem.context_making import ThingsAtOnce, Wanted, checked_picture, context_of
 from spatialmem.errors import Evicted, InvalidValue, UpUnknown
 from spatialmem.ground.floors import Floors, floors_of
 from spatialmem.ground.frontiers import Frontier, frontiers_of
@@ -140,6 +141,8 @@ class Asking(ABC):
         most: snapshots at most, those that stand for most things first; None: as many as it takes.
         """
         self._require_sound()
+        if most is not None and (whole_number(most) is None or most < 0):
+            raise InvalidValue(f"most is a number of snapshots from 0, or None; given {described(most)}")
         return self._objects.snapshots(most).snapshots
 
     def boxes_in(self, lsn: int) -> dict[int, tuple[float, float, float, float]]:
@@ -165,9 +168,16 @@ class Asking(ABC):
             pictures: False: no images, for who goes by scores alone; it takes a few milliseconds then.
         """
         self._require_sound()
-        checked_bounds(max_images, max_tokens)
-        wanted = Wanted(question, goal_rgb, view_rgb, map_from_camera, max_images, max_tokens, explores, pictures)
+        wanted = Wanted(
+            question, checked_picture("goal_rgb", goal_rgb), checked_picture("view_rgb", view_rgb),
+            None if map_from_camera is None else checked_transform(map_from_camera), max_images, max_tokens, explores,
+            pictures,
+        )  # fmt: skip
         return context_of(self, wanted)
+
+    def _things_at_once(self) -> ThingsAtOnce:
+        """For contexts."""
+        return self._objects.at_once()
 
     # --- the ground
 
@@ -209,6 +219,7 @@ class Asking(ABC):
 
     def pose_of(self, lsn: int) -> Keyframe:
         """A stored frame without its images, with its pose in the map."""
+        self._require_sound()
         row = self._keeper.rows.get(arguments.checked_lsn(lsn))
         if row is None:
             raise InvalidValue(f"there is no stored frame {lsn}; the log holds frames 1 to {self._keeper.last_lsn}")
@@ -217,8 +228,9 @@ class Asking(ABC):
     def features_of(self, lsn: int) -> NDArray[np.float32] | None:
         """(h, w, D) patch features of a stored frame as the log has them; None where it was not encoded, or its images
         were given up, or the memory keeps none."""
+        self.pose_of(lsn)  # known here, or refused
         try:
-            data = None if self._keeper.file is None else self._keeper.file.blobs(arguments.checked_lsn(lsn)).features
+            data = None if self._keeper.file is None else self._keeper.file.blobs(lsn).features
         except Evicted:
             return None
         return None if data is None else decode_features(data)

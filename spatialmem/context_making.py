@@ -8,6 +8,7 @@ looked that way, or is rendered from the map; the camera is never turned for it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -15,12 +16,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from spatialmem.errors import InvalidValue, SpatialMemError, UpUnknown
+from spatialmem.checks import described, whole_number
+from spatialmem.errors import BeforeHorizon, InvalidValue, SpatialMemError, UpUnknown
 from spatialmem.frontier_pictures import pictured, unpictured
 from spatialmem.ground.floors import Floors
 from spatialmem.ground.frontiers import frontiers_of
 from spatialmem.log_entry import Keyframe
 from spatialmem.map_picture import map_picture
+from spatialmem.object_layer import Box
 from spatialmem.perception import Encoder
 from spatialmem.retrieval.context import Context, FrontierView, ShownObject, SnapshotView
 from spatialmem.snapshots.cover import Snapshot
@@ -30,6 +33,7 @@ from spatialmem.types import Presence
 if TYPE_CHECKING:
     from spatialmem.asking import Asking
 
+ThingsAtOnce = tuple[tuple[MapObject, ...], tuple[Snapshot, ...], Mapping[int, Mapping[int, Box]]]
 MAP_PX = 512
 _PIXELS_A_TOKEN = 750.0
 _TOKENS_AN_OBJECT = 12
@@ -55,6 +59,24 @@ class Wanted:
     pictures: bool
     """whether images are shown; without, there is no bound on their number"""
 
+    def __post_init__(self) -> None:
+        if not isinstance(self.question, str):
+            raise InvalidValue(f"the question of a context is text; given {described(self.question)}; use str() on it")
+        for name, value in (("max_images", self.max_images), ("max_tokens", self.max_tokens)):
+            number = whole_number(value)
+            if (value is not None or name == "max_images") and (number is None or number < 0):
+                raise InvalidValue(f"{name} is a whole number of at least 0; given {described(value)}")
+
+    @property
+    def given(self) -> int:
+        """Images that come with the question."""
+        return (self.view_rgb is not None) + (self.goal_rgb is not None)
+
+    @property
+    def shows_map(self) -> bool:
+        """Whether there is room for the plan."""
+        return self.pictures and self.max_images > self.given
+
 
 def tokens_of(images: Sequence[NDArray[np.uint8] | None], objects: int) -> int:
     """Estimate of what images and lists of things take; each model counts in its own way."""
@@ -64,18 +86,22 @@ def tokens_of(images: Sequence[NDArray[np.uint8] | None], objects: int) -> int:
 
 def context_of(memory: Asking, wanted: Wanted) -> Context:
     """Build it; see `Asking.context`."""
-    things = memory.objects()
+    things, snapshots, boxes = memory._things_at_once()
     scores = scores_of(memory, wanted, things)
     shown = {o.object_id: _shown(o, score) for o, score in zip(things, scores, strict=True)}
     ranked = tuple(sorted(shown.values(), key=lambda o: (o.presence is Presence.GONE, -o.score, o.object_id)))
-    snapshots = sorted(memory.snapshots(), key=lambda s: (-max(shown[n].score for n in s.object_ids), s.lsn))
+    snapshots = sorted(snapshots, key=lambda s: (-max(shown[n].score for n in s.object_ids), s.lsn))
     floors, why = _floors(memory, wanted)
     frontiers = () if floors is None or not wanted.explores else frontiers_of(floors, sparse=True)
-    fixed = 1 + (wanted.view_rgb is not None) + (wanted.goal_rgb is not None)
-    room = max(0, wanted.max_images - fixed) if wanted.pictures else len(snapshots) + len(frontiers)
+    room = len(snapshots) + len(frontiers)
+    if wanted.pictures:
+        room = max(0, wanted.max_images - wanted.given - wanted.shows_map)
     for_frontiers = min(len(frontiers), max(int(_FRONTIER_SHARE * room), room - len(snapshots)))
     chosen = snapshots[: room - for_frontiers]
-    views = [_snapshot_view(memory, n, s, shown, wanted.pictures) for n, s in enumerate(chosen, start=1)]
+    views = [
+        _snapshot_view(memory, n, s, shown, boxes.get(s.lsn, {}), wanted.pictures)
+        for n, s in enumerate(chosen, start=1)
+    ]
     frames = memory.trajectory() if wanted.pictures and frontiers else []
     edges = [pictured(memory, f, frames) if wanted.pictures else unpictured(f) for f in frontiers]
     edges = _scored(memory, wanted, edges)[:for_frontiers]
@@ -91,21 +117,29 @@ def _bounded(
 ) -> Context:
     """Leave out the worst until it fits, number what is left on the map, and say what is missing."""
     views, edges = list(context.snapshots), list(context.frontiers)
+    drawn = wanted.shows_map and floors is not None and floors.standing.free.state.size > 0
 
     def tokens() -> int:
         images = [wanted.goal_rgb, wanted.view_rgb, *(v.rgb for v in views), *(e.rgb for e in edges)]
-        return tokens_of(images, sum(len(v.objects) for v in views)) + int(MAP_PX * MAP_PX / _PIXELS_A_TOKEN)
+        plan = int(MAP_PX * MAP_PX / _PIXELS_A_TOKEN) if drawn else 0
+        return tokens_of(images, sum(len(v.objects) for v in views)) + plan
 
-    while wanted.max_tokens is not None and tokens() > wanted.max_tokens and (views or edges):
+    most = math.inf if wanted.max_tokens is None else wanted.max_tokens
+    while tokens() > most and (views or edges):
         (views if len(views) >= len(edges) else edges).pop()
+    drawn = drawn and tokens() <= most
     said = [why] if why else []
     if len(views) < snapshots:
         said.append(f"{snapshots - len(views)} of {snapshots} snapshots")
     if len(edges) < frontiers:
         said.append(f"{frontiers - len(edges)} of {frontiers} frontiers")
-    picture = None
-    if wanted.pictures and wanted.max_images > 0 and floors is not None and floors.standing.free.state.size:
-        picture = map_picture(floors, views, edges, wanted.map_from_camera, MAP_PX)
+    if wanted.pictures and not drawn and floors is not None:
+        said.append("the plan")
+    if tokens() > most:
+        said.append(f"what was given takes {tokens()} tokens by itself")
+    picture = (
+        map_picture(floors, views, edges, wanted.map_from_camera, MAP_PX) if drawn and floors is not None else None
+    )
     return replace(
         context, snapshots=tuple(views), frontiers=tuple(edges), map_rgb=picture, left_out="; ".join(said),
         tokens=tokens(), map_from_camera=wanted.map_from_camera,
@@ -163,10 +197,10 @@ def _middle(rgb: NDArray[np.uint8], share: float) -> NDArray[np.uint8]:
 
 
 def _snapshot_view(
-    memory: Asking, mark: int, snapshot: Snapshot, shown: Mapping[int, ShownObject], pictures: bool
-) -> SnapshotView:
+    memory: Asking, mark: int, snapshot: Snapshot, shown: Mapping[int, ShownObject], boxes: Mapping[int, Box],
+    pictures: bool,
+) -> SnapshotView:  # fmt: skip
     frame = memory.pose_of(snapshot.lsn)
-    boxes = memory.boxes_in(snapshot.lsn)
     objects = [replace(shown[n], box_xyxy=boxes.get(n)) for n in snapshot.object_ids]
     objects.sort(key=lambda o: (-o.score, o.object_id))
     rgb = _picture(memory, frame) if pictures else np.zeros((0, 0, 3), np.uint8)
@@ -187,7 +221,7 @@ def _floors(memory: Asking, wanted: Wanted) -> tuple[Floors | None, str]:
         return None, ""
     try:
         return memory.floors(), ""
-    except UpUnknown as error:
+    except (UpUnknown, BeforeHorizon) as error:
         return None, f"frontiers and map picture: {error}"
 
 
@@ -205,7 +239,9 @@ def _scored(memory: Asking, wanted: Wanted, edges: Sequence[FrontierView]) -> li
     return sorted(found, key=lambda e: (-round(e.score, 6), -e.width_m))
 
 
-def checked_bounds(max_images: int, max_tokens: int | None) -> None:
-    """`InvalidValue` where a bound is none."""
-    if max_images < 0 or (max_tokens is not None and max_tokens < 0):
-        raise InvalidValue(f"bounds on images and tokens are at least 0; given {max_images}, {max_tokens}")
+def checked_picture(name: str, rgb: NDArray[np.uint8] | None) -> NDArray[np.uint8] | None:
+    """An image that a context is given, or None."""
+    if rgb is None or (isinstance(rgb, np.ndarray) and rgb.dtype == np.uint8 and rgb.ndim == 3 and rgb.shape[2] == 3):
+        return rgb
+    given = f"{getattr(rgb, 'dtype', type(rgb).__name__)} {getattr(rgb, 'shape', '')}"
+    raise InvalidValue(f"{name} must be uint8 (H, W, 3), red first; given {given}; scale floats by 255, drop alpha")

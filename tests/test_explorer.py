@@ -12,7 +12,7 @@ from policies.agents.explorer import Explorer
 from policies.planner.embedding import EmbeddingPlanner
 from policies.planner.errors import PlannerDown
 from policies.planner.planner import Decision, Planner
-from sim.errors import InvalidSetting
+from sim.errors import InvalidSetting, UnknownName
 from sim.tasks.registry import task
 from spatialmem.retrieval.context import Context
 
@@ -102,7 +102,7 @@ def test_a_planner_that_sees_is_shown_pictures_and_no_file_is_left():
 
 @pytest.mark.parametrize("settings", [{"near_m": 0.0}, {"planner": "nobody"}, {"planner_settings": {"enough": 7}}])
 def test_settings_that_are_none_are_refused(settings):
-    with pytest.raises(InvalidSetting):
+    with pytest.raises((InvalidSetting, UnknownName)):
         Explorer(**settings)
 
 

@@ -95,12 +95,20 @@ def test_what_is_forgotten_leaves_no_byte_and_no_thing(tmp_path):
             memory.observe(frame, found)
         shows = [k.lsn for k in memory.trajectory() if memory.boxes_in(k.lsn).keys() & numbers_of(memory, SECRET)]
         assert shows
+        blobs = [
+            data for (data,) in memory.sql(f"SELECT data FROM observations WHERE lsn IN ({shows[0]}, {shows[-1]})")
+        ]
+        parts = [data[60:100] for data in blobs]
+    whole = path.read_bytes()
+    assert parts and all(part in whole for part in parts)
+    with SpatialMemory.open(path, "a") as memory:
         memory.forget(frames=shows)
         assert SECRET not in {thing.name for thing in memory.objects()}
         left = {lsn for (lsn,) in memory.sql("SELECT lsn FROM observations")}
         assert left.isdisjoint(shows) and left
         assert memory.check() == []
-    assert SECRET.encode() not in path.read_bytes()
+    whole = path.read_bytes()
+    assert SECRET.encode() not in whole and not any(part in whole for part in parts)
 
 
 def numbers_of(memory: SpatialMemory, name: str) -> set[int]:
@@ -154,6 +162,10 @@ def test_reset_forgets_things():
         assert memory.objects() == () and memory.snapshots() == ()
         cases.observe(memory, cases.lap(0))
         assert len(memory.objects()) == 4
+        memory.reset()
+        for frame in cases.lap(0):  # as many as before, and nobody asks meanwhile
+            memory.observe(frame, [])
+        assert memory.objects() == ()
 
 
 # the blob

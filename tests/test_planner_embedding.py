@@ -101,3 +101,13 @@ def test_planners_by_name():
         planner_of("embedding", {"clever": True})
     with pytest.raises(InvalidSetting, match="Planner"):
         planner_of("pathlib:Path", {})
+
+
+def test_a_thing_that_is_good_enough_is_taken_though_one_that_is_not_is_nearer(planner):
+    shown = context("mug", [thing(1, "", 0.4), thing(2, "mug", 0.1, x=12.0)], [edge(1, 0.0, 1.0)])
+    assert planner.decide(shown, asks=False).object_id == 2
+
+
+def test_articles_say_nothing_more(planner):
+    shown = context("a mug", [thing(1, "mug", 0.0)], [edge(1, 0.0, 1.0)])
+    assert planner.decide(shown, asks=False).kind == "object"

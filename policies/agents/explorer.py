@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, final
+
+import numpy as np
+from numpy.typing import NDArray
 
 from policies.agents.remembering import Remembering
 from policies.navigation.errors import Unreachable
@@ -21,7 +25,7 @@ from sim.errors import InvalidSetting
 from sim.scene import Scene
 from sim.tasks.episode import Episode
 from spatialmem.ground.frontiers import Frontier
-from spatialmem.retrieval.context import Context
+from spatialmem.retrieval.context import Context, FrontierView
 from spatialmem.things import MapObject
 from spatialmem.types import Presence
 
@@ -29,8 +33,10 @@ _DECIDE_EVERY = 4
 """actions after which the planner is asked again while it explores"""
 _APPROACHES, _NEARLY_M = 3, 0.4
 """how often it goes on from where it had come to, when the thing is further off than it should be by so much"""
+_SAME_EDGE_M = 0.6
 _REFUSED = 25
-"""actions for which a thing is left that no known ground leads to: more of it is seen meanwhile"""
+"""actions for which a thing that no known ground leads to is left, or a frontier that was gone to: more of the ground
+is seen meanwhile"""
 _MOST_TARGETS = 12
 """things gone to for one goal, before it stops where it is"""
 
@@ -81,7 +87,9 @@ class Explorer(Agent):
         self._refused: dict[int, int] = {}
         """things that could not be come to, and the action of this goal from which they are tried again"""
         self._ticks = 0
-        self._edge = False
+        self._edge, self._edge_m, self._asked_at = False, np.zeros(3), -1
+        self._left: list[tuple[int, NDArray[np.float64]]] = []
+        """frontiers that were gone to: until which action they are left, and where they are"""
         self._age, self._done, self._approaches = _DECIDE_EVERY, False, 0
         self._follower.drop()
 
@@ -126,10 +134,11 @@ class Explorer(Agent):
             action = self._follower.next(stand, collided)
         except Unreachable:
             action = Action.STOP
-        self._edge = action is not Action.STOP
-        if not self._edge:
-            self._age = _DECIDE_EVERY
-        return action if self._edge else None
+        if action is not Action.STOP:
+            return action
+        self._left.append((self._ticks + _REFUSED, self._edge_m))  # it was looked into, or cannot be come to
+        self._edge, self._age = False, _DECIDE_EVERY
+        return None
 
     def _followed(self, stand: Stand, collided: bool) -> Action | None:
         """The next action to the thing; None when it is given up, or can be come nearer to from here."""
@@ -145,6 +154,16 @@ class Explorer(Agent):
             self._go()
             return None
         return action
+
+    def _go_to_edge(self, edge: FrontierView) -> None:
+        x, y, z = (float(v) for v in edge.position_m)
+        self._follower.go(ToFrontier(Frontier((x, y, z), edge.yaw_rad, edge.width_m, edge.floor)))
+        self._edge, self._edge_m = True, edge.position_m
+
+    def _was_left(self, edge: FrontierView) -> bool:
+        """Whether it was gone to not long ago."""
+        near = (until for until, at_m in self._left if np.linalg.norm(at_m - edge.position_m) < _SAME_EDGE_M)
+        return any(until > self._ticks for until in near)
 
     def _off_m(self, stand: Stand) -> float:
         assert self._target is not None
@@ -164,19 +183,19 @@ class Explorer(Agent):
                 self._target = now
                 return
             self._target = None
-        if self._edge or (self._age < _DECIDE_EVERY and not self._done):
-            return
+        waits = self._age < _DECIDE_EVERY and not self._done
+        if self._edge or waits or (self._planner.sees and self._asked_at == self._ticks):
+            return  # a model is asked once an action at most
+        self._asked_at = self._ticks
         self._age = 0
         refused = {number for number, until in self._refused.items() if until > self._ticks}
         context = self._mind.context(observation, refused, explores=not self._done)
+        context = replace(context, frontiers=tuple(f for f in context.frontiers if not self._was_left(f)))
         decision = self._decided(context)
         if decision.kind == "object" and decision.object_id is not None:
             self._target = self._mind.thing(decision.object_id)
         elif decision.kind == "frontier" and self._planner.sees:  # without pictures the nearest one is as good a choice
-            edge = next(f for f in context.frontiers if f.mark == decision.frontier)
-            x, y, z = (float(v) for v in edge.position_m)
-            self._follower.go(ToFrontier(Frontier((x, y, z), edge.yaw_rad, edge.width_m, edge.floor)))
-            self._edge = True
+            self._go_to_edge(next(f for f in context.frontiers if f.mark == decision.frontier))
         if self._target is not None:
             self._approaches = 0
             self._go()

@@ -35,39 +35,41 @@ class EmbeddingPlanner(Planner):
             says_more: by which that must be higher where more than a name is asked for: "white glass jar".
             per_metre: what a thing must answer better for each metre that it is further away.
         """
-        if not (0.0 <= enough <= 1.0 and 0.0 <= alike <= 1.0 and 0.0 <= per_metre < 1.0):
-            raise InvalidSetting(
-                f"enough, alike and per_metre lie within 0 to 1; given {enough}, {alike} and {per_metre}"
-            )
+        given = (enough, alike, per_metre, says_more)
+        if not all(0.0 <= value <= 1.0 for value in given):
+            raise InvalidSetting(f"enough, alike, per_metre and says_more lie within 0 to 1; given {given}")
         self._enough, self._alike, self._per_metre, self._says_more = enough, alike, per_metre, says_more
 
     def reset(self) -> None:
         """There is nothing to forget."""
 
     def identity(self) -> Mapping[str, str]:
-        return {"planner": f"embedding enough={self._enough} alike={self._alike} per_metre={self._per_metre}"}
+        words = f"enough={self._enough} alike={self._alike} per_metre={self._per_metre} says_more={self._says_more}"
+        return {"planner": f"embedding {words}"}
 
     def decide(self, context: Context, *, choices: tuple[str, ...] = (), asks: bool) -> Decision:
         if asks:
             return Decision("unknown", reason="this planner finds things; it does not answer questions yet")
         there = [thing for thing in context.objects if thing.presence is not Presence.GONE]
         wanted = noun_of(context.question, {thing.name.lower() for thing in there})
-        rated = [(self._rating(thing, wanted, context), thing) for thing in there]
-        best = max(rated, key=lambda r: (r[0], -r[1].object_id), default=None)
-        if best is not None and rating_of(best[1], wanted) >= self._least(context, wanted):
-            return _go_to(best[1], wanted, context)
+        least = self._least(context, wanted)
+        fits = [thing for thing in there if rating_of(thing, wanted) >= least]
+        if fits:
+            return _go_to(max(fits, key=lambda t: (self._rating(t, wanted, context), -t.object_id)), wanted, context)
         frontier = max(context.frontiers, key=_promise, default=None)
         if frontier is not None:
             return Decision("frontier", frontier=frontier.mark, confidence=frontier.score, reason="not seen yet")
-        if best is not None and best[0] > 0.0:
-            return _go_to(best[1], wanted, context)
+        best = max(there, key=lambda t: (self._rating(t, wanted, context), -t.object_id), default=None)
+        if best is not None and rating_of(best, wanted) > 0.0:
+            return _go_to(best, wanted, context)
         return Decision("unknown", reason="nothing that was seen is like it, and nothing is left to look at")
 
     def _least(self, context: Context, wanted: str) -> float:
         """The rating from which a thing is what is asked for; who says more than a name means one of several."""
         if context.goal_rgb is not None:
             return self._alike
-        says_more = bool(wanted) and len(_words(context.question)) > len(_words(wanted))
+        said = [word for word in _words(context.question) if word not in _ARTICLES]
+        says_more = bool(wanted) and len(said) > len(_words(wanted))
         return self._enough + self._says_more * says_more
 
     def _rating(self, thing: ShownObject, wanted: str, context: Context) -> float:
@@ -93,6 +95,7 @@ def noun_of(question: str, names: Collection[str]) -> str:
 
 
 _PLACE = r"\b(?:on|in|under|at|by|near|beside|next|with|from|above|below|behind)\b"
+_ARTICLES = frozenset(("a", "an", "the", "some", "any"))
 _KNOWN = frozenset(name.lower() for name in NAMES)
 
 
