@@ -1,0 +1,113 @@
+"""Words and phrases: tidied, singular, and split into what is named and what narrows it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from spatialmem.telling import COLOURS
+
+RELATIONS = {
+    "on": "on", "on top of": "on", "upon": "on", "in": "in", "inside": "in", "inside of": "in", "within": "in",
+    "under": "under", "beneath": "under", "underneath": "under", "below": "under", "beside": "beside",
+    "next to": "beside", "near": "beside", "by": "beside",
+}  # fmt: skip
+"""words -> on, in, under, beside"""
+RELATION = rf"(?P<rel>{'|'.join(sorted(RELATIONS, key=len, reverse=True))})"
+_PLACE = re.compile(rf"\s+(?:that is |which is )?{RELATION}\s+")
+_ARTICLE = re.compile(r"^(?:the|a|an|any|some|my|your|our|that|this|one|piece of furniture|thing)\s+")
+_ROOM_WORDS = ("room", "kitchen", "hall", "hallway", "office", "library", "gym", "corridor", "house", "home")
+_ALIKE = {
+    "fridge": "refrigerator", "couch": "sofa", "settee": "sofa", "tv": "television", "telly": "television",
+    "cupboard": "cabinet", "trash can": "waste bin", "bin": "waste bin", "plant": "houseplant",
+    "potted plant": "houseplant", "picture": "framed picture", "sink": "washbasin", "dryer": "tumble dryer",
+    "dresser": "chest of drawers", "bedside table": "nightstand", "bookcase": "bookshelf", "cooker": "stove",
+    "glass": "drinking glass", "bath": "bathtub", "book": "row of books", "shoes": "pair of shoes", "shoe": "pair of shoes",
+    "keys": "bunch of keys", "toilet paper": "roll of toilet paper",
+}  # fmt: skip
+"""other words for the same thing"""
+_SAME_WORDS = {"color": "colour", "colored": "coloured", "gray": "grey"}
+
+
+@dataclass(frozen=True)
+class Phrase:
+    """A thing as people name it."""
+
+    noun: str
+    """singular, without article and colour: "mug" """
+    colour: str = ""
+    room: str = ""
+    """kind of room that it is in"""
+    relation: str = ""
+    anchor: str = ""
+    """what it is on, in, under or beside"""
+
+
+def tidy(text: str) -> str:
+    """Lower case, one space between words, colons and commas kept, no other marks at the end or within."""
+    line = re.sub(r"[?!.\"]+", " ", text.casefold().replace("\N{RIGHT SINGLE QUOTATION MARK}", "'"))
+    return " ".join(_SAME_WORDS.get(word, word) for word in line.split()).strip(" :,")
+
+
+def phrase_of(text: str) -> Phrase:
+    """A phrase taken apart."""
+    head, *rest = _PLACE.split(tidy(text), maxsplit=1)
+    relation, anchor = (RELATIONS[rest[0]], without_article(rest[1])) if rest else ("", "")
+    room = ""
+    if anchor and is_room(anchor):
+        room, relation, anchor = anchor, "", ""
+    words = without_article(head).rpartition(" of the ")[2].split()
+    colour = ""
+    while len(words) > 1 and words[0] in (*COLOURS, "light", "dark"):
+        colour = words[0] if words[0] in COLOURS else colour
+        words = words[1:]
+    return Phrase(singular(" ".join(words)), colour, room, relation, anchor)
+
+
+def is_room(text: str) -> bool:
+    """Whether it names a room or the house."""
+    words = tidy(text).split()
+    return bool(words) and (words[-1] in _ROOM_WORDS or words[-1].endswith("room"))
+
+
+def without_article(text: str) -> str:
+    """Without "the", "a" and the like in front."""
+    line = tidy(text)
+    while (short := _ARTICLE.sub("", line, count=1)) != line:
+        line = short
+    return line
+
+
+def singular(text: str) -> str:
+    """Of a noun of one or more words: "wine glasses" -> "wine glass", "pairs of shoes" -> "pair of shoes"."""
+    head, of, tail = text.partition(" of ")
+    words = head.split()
+    if words:
+        words[-1] = _single(words[-1])
+    return " ".join(words) + of + tail
+
+
+def _single(word: str) -> str:
+    if word in ("glass", "dress", "keys", "shoes", "headphones", "sunglasses", "scissors", "toothbrushes", "blocks"):
+        return word
+    for end, instead in (("shelves", "shelf"), ("knives", "knife"), ("ies", "y")):
+        if word.endswith(end) and len(word) > 4:
+            return word[: -len(end)] + instead
+    if re.search(r"(?:ss|sh|ch|x|o)es$", word) and not word.endswith("shoes"):
+        return word[:-2]
+    return word[:-1] if word.endswith("s") and not word.endswith(("ss", "us", "is")) else word
+
+
+def likeness(name: str, noun: str) -> float:
+    """0 to 1: whether a thing of a name is what a noun means: 1 the same, less for one kind of several."""
+    name, noun = singular(tidy(name)), singular(tidy(noun))
+    if not name or not noun:
+        return 0.0
+    same = {noun, _ALIKE.get(noun, noun), next((k for k, v in _ALIKE.items() if v == noun), noun)}
+    if name in same:
+        return 1.0
+    if any(name.endswith(" " + word) for word in same):
+        return 0.8
+    if any(word.endswith(" " + name) for word in same):
+        return 0.6
+    return 0.0
