@@ -17,9 +17,9 @@ from spatialmem.things import MapObject
 
 SURFACE_M = 0.08
 """by which a bottom and the surface that carries it may differ in height: voxels, noise, feet"""
-_AROUND_M = 0.06
-"""how far beside the footprint a carrying surface is looked for"""
-_LEAST_POINTS = 3
+_AROUND_M = (0.06, 0.25)
+"""how far beside the footprint a surface is looked for: twice as far as its points lie apart, within these bounds"""
+_LEAST_POINTS = 2
 """of a surface"""
 _MOST = 0.6
 """of its points that must lie inside of what holds a thing"""
@@ -27,6 +27,8 @@ _SECTORS, _WALLED = 12, 10
 """directions around a thing, and in how many of them what holds it must rise beside it: a basket, not a chair"""
 _FLOOR_M = 0.15
 """by which the bottom of a thing may be above that of what it lies under"""
+_ROOM_M = 0.3
+"""height from which something has room beneath it"""
 BESIDE_M, BESIDE_MOST = 1.0, 3
 """how far off a thing is still beside another, and how many are named"""
 
@@ -45,11 +47,18 @@ class Where:
 def where_of(thing: MapObject, things: Sequence[MapObject]) -> Where:
     """Where a thing is among others; itself among them does no harm."""
     others = [other for other in things if other.object_id != thing.object_id]
-    inside = _least(thing, [other for other in others if is_in(thing, other)])
-    on = _least(thing, [other for other in others if is_on(thing, other)])
-    under = _least(thing, [other for other in others if is_under(thing, other)])
+    if not others:
+        return Where()
+    low, high = np.array([o.box_min_m for o in others]), np.array([o.box_max_m for o in others])
+    middle = (thing.box_min_m + thing.box_max_m)[:2] / 2.0
+    over = [o for o, fits in zip(others, _within(middle, low[:, :2], high[:, :2]), strict=True) if fits]
+    inside = _least([other for other in over if is_in(thing, other)])
+    on = _least([other for other in over if is_on(thing, other)])
+    under = _least([other for other in over if is_under(thing, other)])
     named = {found.object_id for found in (on, inside, under) if found is not None}
-    free = [o for o in others if o.object_id not in named and not _holds(thing, o)]
+    apart = np.linalg.norm(np.maximum(0.0, np.maximum(thing.box_min_m - high, low - thing.box_max_m)), axis=1)
+    near = [others[i] for i in np.nonzero(apart <= BESIDE_M)[0]]
+    free = [o for o in near if o.object_id not in named and not _holds(thing, o)]
     return Where(on, inside, under, nearest(thing, free))
 
 
@@ -84,7 +93,9 @@ def is_on(thing: MapObject, other: MapObject) -> bool:
     if not other.box_min_m[2] < bottom <= other.box_max_m[2] + SURFACE_M:
         return False
     near = _beneath(thing, other)
-    return int(np.sum(np.abs(near[:, 2] - bottom) <= SURFACE_M)) >= _LEAST_POINTS and not is_in(thing, other)
+    shelf = bottom > other.box_min_m[2] + SURFACE_M  # else those are feet beside it
+    carried = shelf and int(np.sum(np.abs(near[:, 2] - bottom) <= SURFACE_M)) >= _LEAST_POINTS
+    return (carried or abs(bottom - other.box_max_m[2]) <= SURFACE_M) and not is_in(thing, other)
 
 
 def is_in(thing: MapObject, other: MapObject) -> bool:
@@ -100,8 +111,9 @@ def is_under(thing: MapObject, other: MapObject) -> bool:
         return False
     if thing.box_min_m[2] > other.box_min_m[2] + _FLOOR_M or thing.box_max_m[2] >= other.box_max_m[2]:
         return False
-    above = _beneath(thing, other)[:, 2] > thing.box_max_m[2]
-    return int(above.sum()) >= _LEAST_POINTS and not is_in(thing, other)
+    if other.extent_m[2] < _ROOM_M or is_on(thing, other) or is_in(thing, other):
+        return False
+    return int((_beneath(thing, other)[:, 2] > thing.box_max_m[2]).sum()) >= _LEAST_POINTS
 
 
 def plan_m2(thing: MapObject) -> float:
@@ -113,7 +125,7 @@ def _volume_m3(thing: MapObject) -> float:
     return float(np.prod(thing.extent_m))
 
 
-def _least(thing: MapObject, found: Sequence[MapObject]) -> MapObject | None:
+def _least(found: Sequence[MapObject]) -> MapObject | None:
     """Of several, the smallest in the plan: what is on a tray on a table is on the tray."""
     return min(found, key=lambda o: (plan_m2(o), o.object_id), default=None)
 
@@ -125,13 +137,22 @@ def _holds(thing: MapObject, other: MapObject) -> bool:
 def _over(thing: MapObject, other: MapObject) -> bool:
     """Whether the middle of the thing is within the other's box as seen from above."""
     middle = (thing.box_min_m[:2] + thing.box_max_m[:2]) / 2.0
-    return bool((middle >= other.box_min_m[:2]).all() and (middle <= other.box_max_m[:2]).all())
+    return bool(_within(middle, other.box_min_m[None, :2], other.box_max_m[None, :2])[0])
+
+
+def _within(
+    middle: NDArray[np.float64], low: NDArray[np.float64], high: NDArray[np.float64]
+) -> NDArray[np.bool_]:  # fmt: skip
+    """(N,) whether a point of the plan is within boxes (N, 2)."""
+    return ((middle >= low) & (middle <= high)).all(axis=1)
 
 
 def _beneath(thing: MapObject, other: MapObject) -> NDArray[np.float32]:
     """(M, 3) points of the other in the column of the thing's footprint, a little wider."""
-    points = other.points_m
-    low, high = thing.box_min_m[:2] - _AROUND_M, thing.box_max_m[:2] + _AROUND_M
+    points, size = other.points_m, other.extent_m
+    area_m2 = 2.0 * float(size[0] * size[1] + size[1] * size[2] + size[2] * size[0])
+    around_m = min(max(2.0 * (area_m2 / max(1, len(points))) ** 0.5, _AROUND_M[0]), _AROUND_M[1])
+    low, high = thing.box_min_m[:2] - around_m, thing.box_max_m[:2] + around_m
     return points[((points[:, :2] >= low) & (points[:, :2] <= high)).all(axis=1)]
 
 
