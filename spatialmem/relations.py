@@ -25,6 +25,8 @@ _MOST = 0.6
 """of its points that must lie inside of what holds a thing"""
 _SECTORS, _WALLED = 12, 10
 """directions around a thing, and in how many of them what holds it must rise beside it: a basket, not a chair"""
+_FEET_M = 0.04
+"""by which the bottom of what is carried is above that of what carries"""
 _FLOOR_M = 0.15
 """by which the bottom of a thing may be above that of what it lies under"""
 _ROOM_M = 0.3
@@ -93,7 +95,7 @@ def is_on(thing: MapObject, other: MapObject) -> bool:
     if not other.box_min_m[2] < bottom <= other.box_max_m[2] + SURFACE_M:
         return False
     near = _beneath(thing, other)
-    shelf = bottom > other.box_min_m[2] + SURFACE_M  # else those are feet beside it
+    shelf = bottom > other.box_min_m[2] + _FEET_M  # else those are feet beside it
     carried = shelf and int(np.sum(np.abs(near[:, 2] - bottom) <= SURFACE_M)) >= _LEAST_POINTS
     return (carried or abs(bottom - other.box_max_m[2]) <= SURFACE_M) and not is_in(thing, other)
 
