@@ -25,8 +25,8 @@ _MOST = 0.6
 """of its points that must lie inside of what holds a thing"""
 _SECTORS, _WALLED = 12, 10
 """directions around a thing, and in how many of them what holds it must rise beside it: a basket, not a chair"""
-_FEET_M = 0.04
-"""by which the bottom of what is carried is above that of what carries"""
+_FEET_M = 0.06
+"""from the sides of a box within which it may have feet: what is so low further in is a board"""
 _FLOOR_M = 0.15
 """by which the bottom of a thing may be above that of what it lies under"""
 _ROOM_M = 0.3
@@ -92,12 +92,14 @@ def is_on(thing: MapObject, other: MapObject) -> bool:
     if thing is other or plan_m2(thing) >= plan_m2(other) or not _over(thing, other):
         return False
     bottom = thing.box_min_m[2]
-    if not other.box_min_m[2] < bottom <= other.box_max_m[2] + SURFACE_M:
+    if not other.box_min_m[2] - SURFACE_M < bottom <= other.box_max_m[2] + SURFACE_M:
         return False
     near = _beneath(thing, other)
-    shelf = bottom > other.box_min_m[2] + _FEET_M  # else those are feet beside it
-    carried = shelf and int(np.sum(np.abs(near[:, 2] - bottom) <= SURFACE_M)) >= _LEAST_POINTS
-    return (carried or abs(bottom - other.box_max_m[2]) <= SURFACE_M) and not is_in(thing, other)
+    near = near[np.abs(near[:, 2] - bottom) <= SURFACE_M]
+    if bottom <= other.box_min_m[2] + SURFACE_M:
+        near = near[_within_sides(near, other)]
+    carried = len(near) >= _LEAST_POINTS or abs(bottom - other.box_max_m[2]) <= SURFACE_M
+    return carried and not is_in(thing, other)
 
 
 def is_in(thing: MapObject, other: MapObject) -> bool:
@@ -156,6 +158,12 @@ def _beneath(thing: MapObject, other: MapObject) -> NDArray[np.float32]:
     around_m = min(max(2.0 * (area_m2 / max(1, len(points))) ** 0.5, _AROUND_M[0]), _AROUND_M[1])
     low, high = thing.box_min_m[:2] - around_m, thing.box_max_m[:2] + around_m
     return points[((points[:, :2] >= low) & (points[:, :2] <= high)).all(axis=1)]
+
+
+def _within_sides(points: NDArray[np.float32], other: MapObject) -> NDArray[np.bool_]:
+    """(N,) whether points are off the sides of a box, in the plan."""
+    low, high = other.box_min_m[:2] + _FEET_M, other.box_max_m[:2] - _FEET_M
+    return ((points[:, :2] > low) & (points[:, :2] < high)).all(axis=1)
 
 
 def _share_within(thing: MapObject, other: MapObject) -> float:
