@@ -148,7 +148,7 @@ def _within(
     middle: NDArray[np.float64], low: NDArray[np.float64], high: NDArray[np.float64]
 ) -> NDArray[np.bool_]:  # fmt: skip
     """(N,) whether a point of the plan is within boxes (N, 2)."""
-    return ((middle >= low) & (middle <= high)).all(axis=1)
+    return np.all((middle >= low) & (middle <= high), axis=1)
 
 
 def _beneath(thing: MapObject, other: MapObject) -> NDArray[np.float32]:
@@ -163,7 +163,7 @@ def _beneath(thing: MapObject, other: MapObject) -> NDArray[np.float32]:
 def _within_sides(points: NDArray[np.float32], other: MapObject) -> NDArray[np.bool_]:
     """(N,) whether points are off the sides of a box, in the plan."""
     low, high = other.box_min_m[:2] + _FEET_M, other.box_max_m[:2] - _FEET_M
-    return ((points[:, :2] > low) & (points[:, :2] < high)).all(axis=1)
+    return np.all((points[:, :2] > low) & (points[:, :2] < high), axis=1)
 
 
 def _share_within(thing: MapObject, other: MapObject) -> float:

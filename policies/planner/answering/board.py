@@ -105,9 +105,15 @@ class Board:
         """What is there on, in, under or beside a thing; the relation empty: on or in it."""
         fits = {
             "on": lambda o: thing.object_id in (o.on, o.inside), "in": lambda o: thing.object_id in (o.inside, o.on),
-            "under": lambda o: o.under == thing.object_id, "beside": lambda o: o.object_id in thing.beside,
+            "under": lambda o: o.under == thing.object_id or self._low_on(o, thing),
+            "beside": lambda o: o.object_id in thing.beside,
         }.get(relation, lambda o: thing.object_id in (o.on, o.inside))  # fmt: skip
         return [o for o in self.there if o.object_id != thing.object_id and fits(o)]
+
+    def _low_on(self, thing: ShownObject, carrier: ShownObject) -> bool:
+        """Whether it lies on a low board of what has more above it: people say under, too."""
+        top = thing.position_m[2] + thing.extent_m[2] / 2.0
+        return thing.on == carrier.object_id and bool(top < carrier.position_m[2])
 
     def snapshot_of(self, thing: ShownObject) -> int | None:
         """Mark of the snapshot that stands for a thing."""

@@ -29,8 +29,11 @@ class Asked:
     """kind of room that the question is limited to"""
 
 
+_STANDS = r"(?:is|are|has been left|do you see|lies|stands)"
 _TABLE: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("storeys", (r"how many (?:floors|storeys|stories|levels)\b.*", r".*(?:number of|count the) (?:floors|storeys)\b.*")),
+    ("storeys", (
+        r"how many (?:floors|storeys|stories|levels)\b.*", r".*(?:number of|count the) (?:floors|storeys)\b.*",
+    )),
     ("sleepers", (r".*\b(?:sleep in|spend the night|sleepers|places in beds|can sleep)\b.*",)),
     ("taller", (
         r"(?:which|what)(?: of the two)? is (?:the )?(?:taller|higher)(?: one)?[:,]? ?(?P<a>.+?),? or (?P<b>.+)",
@@ -68,7 +71,8 @@ _TABLE: tuple[tuple[str, tuple[str, ...]], ...] = (
         r"does (?P<thing>.+) stand open.*",
     )),
     ("pattern", (
-        r"what pattern does (?P<thing>.+) have", r"which pattern is on (?P<thing>.+)", r"how is (?P<thing>.+) patterned",
+        r"what pattern does (?P<thing>.+) have", r"which pattern is on (?P<thing>.+)",
+        r"how is (?P<thing>.+) patterned",
         r"is (?P<thing>.+) (?:striped|checked|dotted)\b.*", r".*\bthe pattern of (?P<thing>.+)",
     )),
     ("use colour", (
@@ -85,7 +89,8 @@ _TABLE: tuple[tuple[str, tuple[str, ...]], ...] = (
         r"to .+ i need something.* on what .+",
     )),
     ("use any", (
-        r"is there (?:anything|something) .*\b(?:with which i can|here to|to) .+", r"(?:can|could) i (?!sit).+ in this house",
+        r"is there (?:anything|something) .*\b(?:with which i can|here to|to) .+",
+        r"(?:can|could) i (?!sit).+ in this house",
         r"does this house have what i need to .+", r"could i .+ with what is in this house",
     )),
     ("colour", (
@@ -94,7 +99,8 @@ _TABLE: tuple[tuple[str, tuple[str, ...]], ...] = (
         r"in which colour is (?P<thing>.+)",
     )),
     ("held", (
-        rf"which object {RELATION} (?P<thing>.+) is made of .+", rf"there is something made of \S+ {RELATION} (?P<thing>.+)"
+        rf"which object {RELATION} (?P<thing>.+) is made of .+",
+        rf"there is something made of \S+ {RELATION} (?P<thing>.+)"
         r" what is it", rf"tell me which thing {RELATION} (?P<thing>.+) is of \S+",
     )),
     ("material", (
@@ -127,7 +133,8 @@ _TABLE: tuple[tuple[str, tuple[str, ...]], ...] = (
         r"does the (?P<room>[\w' ]+?) have (?P<thing>.+)", r"can (?P<thing>.+) be (?:found|seen) in (?P<room>.+)",
     )),
     ("room", (
-        r"(?:in )?which room is there (?P<thing>.+)", r"in which room is (?P<thing>.+)", r"which room is (?P<thing>.+) in",
+        r"(?:in )?which room is there (?P<thing>.+)", r"in which room is (?P<thing>.+)",
+        r"which room is (?P<thing>.+) in",
         r"which room has (?P<thing>.+)", r"where (?:is|do i find) (?P<thing>.+?)[:,] in which room",
         r"i am looking for (?P<thing>.+) which room is it in", r"what room do i find (?P<thing>.+) in",
     )),
@@ -137,10 +144,10 @@ _TABLE: tuple[tuple[str, tuple[str, ...]], ...] = (
         r"which piece of furniture (?:holds|carries) (?P<thing>.+)",
     )),
     ("held", (
-        rf"(?:tell me )?(?:what|which \w+) (?:is|are|has been left|do you see|lies|stands)(?: there)? {RELATION} (?P<thing>.+)",
+        rf"(?:tell me )?(?:what|which \w+) {_STANDS}(?: there)? {RELATION} (?P<thing>.+)",
         rf"there is (?:one thing|something) (?:\w+ )?{RELATION} (?P<thing>.+) what is it",
-        rf"(?:tell me )?(?:what|which)(?: is| \w+)? (?:that|the )?(?P<a>.*(?:thing|object)) (?:is )?{RELATION} (?P<thing>.+?)"
-        r"(?: is)?",
+        rf"(?:tell me )?(?:what|which)(?: is| \w+)? (?:that|the )?(?P<a>.*(?:thing|object)) (?:is )?{RELATION} "
+        r"(?P<thing>.+?)(?: is)?",
     )),
     ("which", (
         r"(?:tell me )?(?:which|what) (?P<thing>.+?) is (?:there )?in (?P<room>.+)",
@@ -156,7 +163,9 @@ _TABLE: tuple[tuple[str, tuple[str, ...]], ...] = (
 KINDS = (*dict.fromkeys(kind for kind, _ in _TABLE), "other")
 _PATTERNS = tuple((kind, re.compile(form)) for kind, forms in _TABLE for form in forms)
 _SCOPE = re.compile(r"in (?:the |my |our )?(?P<room>[\w' ]+): (?P<rest>.+)")
-_IN_ROOM = re.compile(r"^(?P<rest>.+) in (?:the |my |our )?(?P<room>[\w' ]*(?:room|kitchen|hall|hallway|office|library|gym))$")
+_IN_ROOM = re.compile(
+    r"^(?P<rest>.+) in (?:the |my |our )?(?P<room>[\w' ]*(?:room|kitchen|hall|hallway|office|library|gym))$"
+)
 
 
 def read_question(text: str) -> Asked:

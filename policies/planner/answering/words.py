@@ -22,8 +22,8 @@ _ALIKE = {
     "cupboard": "cabinet", "trash can": "waste bin", "bin": "waste bin", "plant": "houseplant",
     "potted plant": "houseplant", "picture": "framed picture", "sink": "washbasin", "dryer": "tumble dryer",
     "dresser": "chest of drawers", "bedside table": "nightstand", "bookcase": "bookshelf", "cooker": "stove",
-    "glass": "drinking glass", "bath": "bathtub", "book": "row of books", "shoes": "pair of shoes", "shoe": "pair of shoes",
-    "keys": "bunch of keys", "toilet paper": "roll of toilet paper",
+    "glass": "drinking glass", "bath": "bathtub", "book": "row of books", "shoes": "pair of shoes",
+    "shoe": "pair of shoes", "keys": "bunch of keys", "toilet paper": "roll of toilet paper",
 }  # fmt: skip
 """other words for the same thing"""
 _SAME_WORDS = {"color": "colour", "colored": "coloured", "gray": "grey"}
