@@ -9,14 +9,14 @@ from policies.planner.answering import comparing, counting, placing
 from policies.planner.answering.board import Board
 from policies.planner.answering.reading import Asked, read_question
 from policies.planner.answering.told import GONE, NEVER_SEEN, UNTOLD, Told, decided, unknown, yes_or_no
-from policies.planner.answering.words import is_room, phrase_of
+from policies.planner.answering.words import is_known, is_room, phrase_of
 from policies.planner.planner import Decision
 from spatialmem.retrieval.context import Context
 
 _GUESS = 0.3
 """score from which the thing that answers best is named where the question is not understood, and the rating then"""
-_SEEN_ENOUGH, _NOT_SEEN = 0.7, 0.4
-"""ratings of "no" when all was looked at: for what would have its name, and for what might be called otherwise"""
+_NO = 0.7
+"""rating of "no" when all was looked at"""
 
 
 def answered(context: Context, choices: tuple[str, ...] = ()) -> Decision:
@@ -34,10 +34,9 @@ def _exists(board: Board, asked: Asked) -> Told:
     gone = board.was_there(asked.thing)
     if not board.complete:
         return unknown(GONE if gone else NEVER_SEEN, f"{asked.thing}; not all was looked at")
-    known = gone is not None or any(phrase_of(asked.thing).noun == o.name.lower() for o in board.context.objects)
-    return yes_or_no(
-        False, _SEEN_ENOUGH if known else _NOT_SEEN, reason=f"{GONE if gone else NEVER_SEEN}: {asked.thing}"
-    )
+    if gone is None and not is_known(phrase_of(asked.thing).noun):
+        return unknown(UNTOLD, f"what {asked.thing} may be called")
+    return yes_or_no(False, _NO, reason=f"{GONE if gone else NEVER_SEEN}: {asked.thing}")
 
 
 def _colour(board: Board, asked: Asked) -> Told:
@@ -62,7 +61,7 @@ def _which(board: Board, asked: Asked) -> Told:
     """What of a kind is in a room."""
     named = board.find(asked.thing, asked.room) if phrase_of(asked.thing).noun not in ("", "thing", "object") else []
     texts = [(found.thing.name, found.rating, found.thing) for found in named if found.thing.name]
-    here = [o for o in board.there if o.name and board.in_room(o, asked.room) == 1.0]
+    here = [o for o in board.there if o.name and board.here(o, asked.room)]
     texts += [(o.name, 0.5 if named == [] else 0.2, o) for o in here]
     if not texts:
         return unknown(NEVER_SEEN, f"{asked.thing} in the {asked.room}")

@@ -17,6 +17,8 @@ _DOUBT = 0.7
 """for a thing whose place was seen through once"""
 _OTHER_COLOUR, _NO_COLOUR = 0.4, 0.75
 _OTHER_ROOM, _NO_ROOM = 0.5, 0.8
+_HERE = 0.85
+"""from which a thing counts as in a room"""
 _ELSEWHERE = 0.6
 """for one that is not on, in or beside what the phrase names"""
 _ENOUGH, _BY_SCORE = 0.5, 0.6
@@ -87,7 +89,12 @@ class Board:
         rooms = self.rooms(thing)
         if not rooms or not is_room(room):
             return _NO_ROOM
-        return 1.0 if same_kind(next(iter(rooms)), room) else _OTHER_ROOM
+        share = sum(share for kind, share in rooms.items() if same_kind(kind, room))
+        return _OTHER_ROOM + (1.0 - _OTHER_ROOM) * min(1.0, 2.0 * share)
+
+    def here(self, thing: ShownObject, room: str) -> bool:
+        """Whether it is in such a room for all that the furniture says."""
+        return not room or self.in_room(thing, room) >= _HERE
 
     def rooms(self, thing: ShownObject) -> dict[str, float]:
         """Share by kind of room that a thing may be in."""

@@ -7,7 +7,7 @@ import numpy as np
 from policies.planner.answering.board import Board
 from policies.planner.answering.reading import Asked
 from policies.planner.answering.told import GONE, NEVER_SEEN, UNTOLD, Told, unknown, yes_or_no
-from policies.planner.answering.words import likeness, phrase_of
+from policies.planner.answering.words import is_known, likeness, phrase_of
 from spatialmem.retrieval.context import ShownObject
 
 _ALL, _SO_FAR = 0.8, 0.45
@@ -23,7 +23,9 @@ def count(board: Board, asked: Asked) -> Told:
     named = [found.thing for found in board.find(asked.thing, by_score=False)]
     fits = [o for o in named if not phrase.colour or o.colour in ("", phrase.colour)]
     room = "" if asked.room.split()[-1:] in (["house"], ["home"]) else asked.room or phrase.room
-    here = [o for o in fits if not room or board.in_room(o, room) == 1.0]
+    here = [o for o in fits if board.here(o, room)]
+    if not here and not is_known(phrase.noun):
+        return unknown(UNTOLD, f"what {asked.thing} may be called")
     if not here and not board.complete:
         return unknown(NEVER_SEEN, f"{asked.thing}; not all was looked at")
     return _number(len(here), board.complete, here[0] if len(here) == 1 else None, f"{len(here)} were seen")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from policies.planner.answering.words import RELATION, RELATIONS, tidy
+from policies.planner.answering.words import RELATION, RELATIONS, tidy, without_article
 
 
 @dataclass(frozen=True)
@@ -183,7 +183,7 @@ def read_question(text: str) -> Asked:
 
 
 def _asked(kind: str, parts: dict[str, str], scope: str, line: str) -> Asked:
-    room = tidy(parts.get("room", "")) or scope
+    room = without_article(parts.get("room", "")) or scope
     thing = parts.get("thing", "")
     if kind == "count" and not room:
         limited = _IN_ROOM.match(line)

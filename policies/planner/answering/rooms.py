@@ -27,7 +27,15 @@ TELLING: dict[str, tuple[str, ...]] = {
     "gym": ("treadmill", "exercise bike", "dumbbell rack"),
 }  # fmt: skip
 """kind of room -> the furniture that it is told by"""
-_WEAK = {"desk": 0.5, "dining table": 0.6, "bookshelf": 0.3, "wardrobe": 0.6, "console table": 0.5, "washbasin": 0.7}
+_WEAK = {
+    "desk": 0.5,
+    "dining table": 0.6,
+    "bookshelf": 0.3,
+    "wardrobe": 0.6,
+    "console table": 0.5,
+    "washbasin": 0.7,
+    "storage rack": 0.4,
+}
 """what stands in other rooms too"""
 _REACH_M, _STOREY_M = 1.6, 1.8
 """how far furniture speaks for what is around it; by how much it may be higher or lower"""

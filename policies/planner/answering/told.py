@@ -37,9 +37,9 @@ def unknown(reason: str, about: str = "") -> Told:
 
 
 def yes_or_no(says_yes: bool, rating: float, thing: ShownObject | None = None, reason: str = "") -> Told:
-    """With the rating for what is said, the rest for the opposite."""
+    """With the rating for what is said; the opposite has a smaller one."""
     said = ("yes", "no") if says_yes else ("no", "yes")
-    return Told(((said[0], rating), (said[1], (1.0 - rating) / 2.0)), thing, reason)
+    return Told(((said[0], rating), (said[1], 0.3 * rating)), thing, reason)
 
 
 def decided(told: Told, choices: Sequence[str], snapshot: int | None) -> Decision:
@@ -66,7 +66,7 @@ def agreement(text: str, choice: str) -> float:
     if a == b:
         return 1.0
     if a.isdigit() and b.isdigit():
-        return 0.4 / abs(int(a) - int(b))
+        return 0.0 if a == "0" else 0.4 / abs(int(a) - int(b))
     if {a, b} & {"yes", "no"}:
         return 0.0
     places = _PLACE.fullmatch(tidy(text)), _PLACE.fullmatch(tidy(choice))

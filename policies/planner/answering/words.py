@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from spatialmem.naming import NAMES
 from spatialmem.telling import COLOURS
 
 RELATIONS = {
@@ -26,6 +27,28 @@ _ALIKE = {
     "shoe": "pair of shoes", "keys": "bunch of keys", "toilet paper": "roll of toilet paper",
 }  # fmt: skip
 """other words for the same thing"""
+_KINDS_OF = {
+    "lamp": "floor lamp, table lamp, desk lamp, ceiling lamp",
+    "cutlery": "fork, spoon, kitchen knife, knife",
+    "fruit": "apple, orange, lemon, pear, banana",
+    "bag": "handbag, backpack, suitcase, shopping bag",
+    "toy": "teddy bear, ball, toy car, toy blocks, puzzle cube, doll",
+    "clock": "wall clock, alarm clock",
+    "instrument": "guitar, piano, violin",
+    "tool": "hammer, screwdriver, toolbox, wrench, pliers, saw, drill",
+    "plant": "houseplant, potted plant",
+    "seat": "sofa, armchair, chair, office chair, stool, bench, ottoman",
+    "bed": "double bed, single bed, bunk bed, crib",
+    "equipment": "treadmill, exercise bike, dumbbell, yoga mat, dumbbell rack",
+    "appliance": "refrigerator, stove, dishwasher, microwave, washing machine, tumble dryer, toaster, kettle",
+    "table": "dining table, coffee table, side table, round table, console table",
+    "thing to read": "row of books, magazine, newspaper, book",
+    "vessel to cook in": "saucepan, cooking pot, frying pan, wok",
+    "vessel to drink from": "mug, teacup, drinking glass, wine glass, cup",
+    "screen": "television, monitor, laptop",
+}
+"""words for kinds -> things that are of them"""
+_OF_KIND = {kind: frozenset(names.split(", ")) for kind, names in _KINDS_OF.items()}
 _SAME_WORDS = {"color": "colour", "colored": "coloured", "gray": "grey"}
 
 
@@ -80,11 +103,12 @@ def without_article(text: str) -> str:
 
 def singular(text: str) -> str:
     """Of a noun of one or more words: "wine glasses" -> "wine glass", "pairs of shoes" -> "pair of shoes"."""
-    head, of, tail = text.partition(" of ")
+    cut = re.search(r" (?:of|to|for) ", text)
+    head, tail = (text[: cut.start()], text[cut.start() :]) if cut else (text, "")
     words = head.split()
     if words:
         words[-1] = _single(words[-1])
-    return " ".join(words) + of + tail
+    return " ".join(words) + tail
 
 
 def _single(word: str) -> str:
@@ -106,8 +130,20 @@ def likeness(name: str, noun: str) -> float:
     same = {noun, _ALIKE.get(noun, noun), next((k for k, v in _ALIKE.items() if v == noun), noun)}
     if name in same:
         return 1.0
-    if any(name.endswith(" " + word) for word in same):
+    if any(name.endswith(" " + word) for word in same) or name in kind_of(noun):
         return 0.8
     if any(word.endswith(" " + name) for word in same):
         return 0.6
     return 0.0
+
+
+def kind_of(noun: str) -> frozenset[str]:
+    """Names of the things of a kind: "children's toy" and "piece of fruit" too; empty where it is none."""
+    bare = noun.removeprefix("piece of ").removeprefix("pieces of ")
+    tails = (bare, bare.partition(" to ")[0], bare.partition(" for ")[0], bare.rpartition(" ")[2])
+    return next((_OF_KIND[tail] for tail in tails if tail in _OF_KIND), frozenset())
+
+
+def is_known(noun: str) -> bool:
+    """Whether a thing may have such a name, or be of such a kind: else that none was seen says little."""
+    return bool(kind_of(noun)) or any(likeness(name, noun) >= 0.8 for name in NAMES)
