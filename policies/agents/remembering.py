@@ -95,12 +95,15 @@ class Remembering:
         """A thing as it is known now."""
         return self.things().get(object_id)
 
-    def context(self, observation: Observation, refused: Collection[int], explores: bool) -> Context:
+    def context(
+        self, observation: Observation, refused: Collection[int], explores: bool, pictures: bool = False
+    ) -> Context:
         """What a planner is shown towards the present goal; `refused` things are left out."""
         picture = observation[keys.GOAL_IMAGE]
         context = self.memory.context(
             str(observation[keys.GOAL_TEXT]), goal_rgb=picture if picture.size else None,
-            map_from_camera=np.asarray(observation[keys.POSE], np.float64), explores=explores, pictures=False,
+            map_from_camera=np.asarray(observation[keys.POSE], np.float64), explores=explores,
+            pictures=pictures, details=str(observation[keys.GOAL_KIND]) == "question",
         )  # fmt: skip
         return replace(context, objects=tuple(o for o in context.objects if o.object_id not in refused))
 
