@@ -89,6 +89,9 @@ def held(board: Board, asked: Asked) -> Told:
         near = [o for o in board.there if o not in there and o is not one.thing and gap_m(o, one.thing) <= _NEAR_M]
         texts += [(o.name, _CLOSE * one.rating * _of_colour(o, colour)) for o in near if o.name]
     seen = [name for name, rating in texts if rating > _CLOSE]
+    several = [*dict.fromkeys(seen)]
+    if len(several) > 1 and not colour:
+        texts.append((f"{', '.join(several[:-1])} and {several[-1]}", max(rating for _, rating in texts) + 0.01))
     if not seen and not colour:
         texts.append(("nothing", 0.5 * found[0].rating))
     named = f"{found[0].thing.name} was seen"
