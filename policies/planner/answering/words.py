@@ -49,6 +49,7 @@ _KINDS_OF = {
 }
 """words for kinds -> things that are of them"""
 _OF_KIND = {kind: frozenset(names.split(", ")) for kind, names in _KINDS_OF.items()}
+_NAMED = frozenset(name.lower() for name in NAMES).union(*_OF_KIND.values())
 _SAME_WORDS = {"color": "colour", "colored": "coloured", "gray": "grey"}
 
 
@@ -140,7 +141,9 @@ def likeness(name: str, noun: str) -> float:
 def kind_of(noun: str) -> frozenset[str]:
     """Names of the things of a kind: "children's toy" and "piece of fruit" too; empty where it is none."""
     bare = noun.removeprefix("piece of ").removeprefix("pieces of ")
-    tails = (bare, bare.partition(" to ")[0], bare.partition(" for ")[0], bare.rpartition(" ")[2])
+    tails = [bare, bare.partition(" to ")[0], bare.partition(" for ")[0]]
+    if bare not in _NAMED:  # a coffee table is no table of any kind, a children's toy is any toy
+        tails.append(bare.rpartition(" ")[2])
     return next((_OF_KIND[tail] for tail in tails if tail in _OF_KIND), frozenset())
 
 
