@@ -15,7 +15,7 @@ from spatialmem.types import Presence
 
 _DOUBT = 0.7
 """for a thing whose place was seen through once"""
-_OTHER_COLOUR, _NO_COLOUR = 0.4, 0.75
+_OTHER_COLOUR, _NO_COLOUR = 0.1, 0.75
 _OTHER_ROOM, _NO_ROOM = 0.5, 0.8
 _HERE = 0.85
 """from which a thing counts as in a room"""

@@ -13,8 +13,8 @@ from spatialmem.retrieval.context import ShownObject
 
 NEVER_SEEN, GONE, UNTOLD = "never seen", "gone", "cannot be told"
 """reasons of who does not know"""
-_LEAST = 0.05
-"""rating from which a choice is taken"""
+_LEAST, _FITS = 0.15, 0.05
+"""ratings from which an answer is one at all, and from which a choice fits"""
 _PLACE = re.compile(r"(?P<relation>on|in|under|beside) (?P<rest>.+?)(?: in (?P<room>[\w' ]+))?")
 _OTHER_RELATION, _OTHER_ROOM = 0.3, 0.5
 
@@ -48,10 +48,12 @@ def decided(told: Told, choices: Sequence[str], snapshot: int | None) -> Decisio
     if best is None:
         return Decision("unknown", reason=told.reason)
     text, rating = best
+    if rating < _LEAST:
+        return Decision("unknown", reason=f"{UNTOLD}: nothing that was seen fits well; {told.reason}")
     if choices:
         rated = [(max(rating * agreement(text, choice) for text, rating in told.texts), choice) for choice in choices]
         rating, text = max(rated, key=lambda r: r[0])
-        if rating < _LEAST:
+        if rating < _FITS:
             return Decision("unknown", reason=f"{UNTOLD}: none of the choices fits {best[0]!r}")
     thing = None if told.thing is None else told.thing.object_id
     return Decision(
