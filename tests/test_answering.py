@@ -84,6 +84,8 @@ def test_phrases():
     assert (phrase.noun, phrase.colour, phrase.relation, phrase.anchor) == ("mug", "blue", "on", "coffee table")
     assert phrase_of("the lamp in the kitchen").room == "kitchen"
     assert phrase_of("the seat of the sofa").noun == "sofa"
+    cooking = phrase_of("a vessel to cook in in the kitchen")
+    assert (cooking.noun, cooking.room, cooking.anchor) == ("vessel to cook in", "kitchen", "")
     assert [singular(w) for w in ("shelves", "boxes", "pairs of shoes", "wine glasses", "glass", "toys")] == [
         "shelf", "box", "pair of shoes", "wine glass", "glass", "toy",
     ]  # fmt: skip
@@ -186,6 +188,19 @@ def test_a_colour_tells_one_of_several_from_the_others():
     things = (*cases.THINGS, white)
     assert decided(cases.context("What is the white mug on?", *things)).object_id == 21
     assert decided(cases.context("What is the red mug on?", *things)).object_id == 2
+
+
+def test_a_thing_of_clearly_another_colour_or_room_is_not_meant():
+    assert answer("What is on the blue dining table?").kind == "unknown"
+    assert answer("Is there a mug in the bedroom?").kind == "unknown"
+    assert answer("Is there a mug in the bedroom?", complete=True).answer == "no"
+
+
+def test_what_has_a_name_is_not_looked_for_among_other_names():
+    liked = cases.thing(1, "mug", (0.0, 0.0, 0.0), (0.1, 0.1, 0.1), score=0.9)
+    assert decided(cases.context("Is there a piano?", liked)).kind == "unknown"
+    nameless = cases.thing(1, "", (0.0, 0.0, 0.0), (0.1, 0.1, 0.1), score=0.9)
+    assert decided(cases.context("Is there a piano?", nameless)).answer == "yes"
 
 
 @pytest.mark.parametrize("question", ["", "?", "where is", "is or taller", "In : what", "the " * 50, "\N{SNOWMAN}" * 9])

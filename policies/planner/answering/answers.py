@@ -27,7 +27,8 @@ def answered(context: Context, choices: tuple[str, ...] = ()) -> Decision:
 
 
 def _exists(board: Board, asked: Asked) -> Told:
-    found = board.find(asked.thing, asked.room)
+    room = asked.room or phrase_of(asked.thing).room
+    found = [f for f in board.find(asked.thing, room) if board.may_be_in(f.thing, room)]
     if found:
         best = found[0]
         return yes_or_no(True, best.rating, best.thing, f"{best.thing.name or 'a thing'} was seen")

@@ -9,7 +9,7 @@ from typing import final
 import numpy as np
 
 from policies.planner.answering.rooms import rooms_of, same_kind
-from policies.planner.answering.words import Phrase, is_room, likeness, phrase_of
+from policies.planner.answering.words import Phrase, is_known, is_room, likeness, phrase_of
 from spatialmem.retrieval.context import Context, ShownObject
 from spatialmem.types import Presence
 
@@ -51,11 +51,12 @@ class Board:
         return not self.context.frontiers and "frontiers" not in self.context.left_out
 
     def find(self, text: str, room: str = "", by_score: bool = True) -> list[Found]:
-        """Things that a phrase may mean, the best first; `by_score`: also one without such a name, where the encoder
-        says that it answers the question."""
+        """Things that a phrase may mean, the best first; `by_score`: where things have no names, or none
+        could have this one, also those of which the encoder says that they answer the question."""
         phrase = phrase_of(text)
         named = [Found(o, likeness(o.name, phrase.noun)) for o in self.there]
-        if by_score and not any(found.rating for found in named):
+        nameless = not any(o.name for o in self.there)
+        if by_score and not any(found.rating for found in named) and (nameless or not is_known(phrase.noun)):
             named = [Found(o, _BY_SCORE * o.score) for o in self.there if o.score >= _ENOUGH]
         narrowed = [self._narrowed(found, phrase, room or phrase.room) for found in named if found.rating > 0.0]
         return sorted(narrowed, key=lambda f: (-f.rating, -f.thing.score, f.thing.object_id))
@@ -91,6 +92,10 @@ class Board:
             return _NO_ROOM
         share = sum(share for kind, share in rooms.items() if same_kind(kind, room))
         return _OTHER_ROOM + (1.0 - _OTHER_ROOM) * min(1.0, 2.0 * share)
+
+    def may_be_in(self, thing: ShownObject, room: str) -> bool:
+        """Whether it is in such a room, or nothing around tells."""
+        return not room or self.in_room(thing, room) >= _NO_ROOM
 
     def here(self, thing: ShownObject, room: str) -> bool:
         """Whether it is in such a room for all that the furniture says."""

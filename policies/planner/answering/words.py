@@ -76,6 +76,8 @@ def tidy(text: str) -> str:
 def phrase_of(text: str) -> Phrase:
     """A phrase taken apart."""
     head, *rest = _PLACE.split(tidy(text), maxsplit=1)
+    if rest and rest[1].startswith("in "):  # a vessel to cook in in the kitchen
+        head, rest[1] = f"{head} {rest[0]}", rest[1].removeprefix("in ")
     relation, anchor = (RELATIONS[rest[0]], without_article(rest[1])) if rest else ("", "")
     room = ""
     if anchor and is_room(anchor):
