@@ -14,7 +14,7 @@ from spatialmem.answering import Answering
 from spatialmem.canonical import canonical_hash
 from spatialmem.config import MemoryConfig
 from spatialmem.context_making import Wanted, checked_bounds, context_of
-from spatialmem.errors import InvalidValue, UpUnknown
+from spatialmem.errors import Evicted, InvalidValue, UpUnknown
 from spatialmem.ground.floors import Floors, floors_of
 from spatialmem.ground.frontiers import Frontier, frontiers_of
 from spatialmem.ground.standing import Body, standing_of
@@ -26,6 +26,7 @@ from spatialmem.perception import Encoder
 from spatialmem.question import ask
 from spatialmem.retrieval.context import Context
 from spatialmem.snapshots.cover import Snapshot
+from spatialmem.store.codec import decode_features
 from spatialmem.things import MapObject
 from spatialmem.types import Answer, Camera, Frame, View, checked_transform
 from spatialmem.voxels.free_reading import FreeSpace
@@ -216,6 +217,15 @@ class Asking(ABC):
         if row is None:
             raise InvalidValue(f"there is no stored frame {lsn}; the log holds frames 1 to {self._keeper.last_lsn}")
         return keyframe(row, self._keeper.places.map_from_camera(row))
+
+    def features_of(self, lsn: int) -> NDArray[np.float32] | None:
+        """(h, w, D) patch features of a stored frame as the log has them; None where it was not encoded, or its images
+        were given up, or the memory keeps none."""
+        try:
+            data = None if self._keeper.file is None else self._keeper.file.blobs(arguments.checked_lsn(lsn)).features
+        except Evicted:
+            return None
+        return None if data is None else decode_features(data)
 
     def keyframe(self, lsn: int) -> Frame:
         """A stored frame as it was observed: its pose is in the world of its session (`trajectory`: in the map).

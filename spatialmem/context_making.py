@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from spatialmem.errors import InvalidValue, SpatialMemError, UpUnknown
 from spatialmem.frontier_pictures import pictured, unpictured
-from spatialmem.ground.frontiers import Frontier
+from spatialmem.ground.floors import Floors
+from spatialmem.ground.frontiers import frontiers_of
 from spatialmem.log_entry import Keyframe
 from spatialmem.map_picture import map_picture
 from spatialmem.perception import Encoder
@@ -77,25 +78,27 @@ def context_of(memory: Asking, wanted: Wanted) -> Context:
     }
     ranked = tuple(sorted(shown.values(), key=lambda o: (o.presence is Presence.GONE, -o.score, o.object_id)))
     snapshots = sorted(memory.snapshots(), key=lambda s: (-max(shown[n].score for n in s.object_ids), s.lsn))
-    frontiers, why = _frontiers(memory, wanted)
+    floors, why = _floors(memory, wanted)
+    frontiers = () if floors is None or not wanted.explores else frontiers_of(floors, sparse=True)
     fixed = 1 + (wanted.view_rgb is not None) + (wanted.goal_rgb is not None)
     room = max(0, wanted.max_images - fixed) if wanted.pictures else len(snapshots) + len(frontiers)
     for_frontiers = min(len(frontiers), max(int(_FRONTIER_SHARE * room), room - len(snapshots)))
     chosen = snapshots[: room - for_frontiers]
     views = [_snapshot_view(memory, n, s, shown, wanted.pictures) for n, s in enumerate(chosen, start=1)]
-    edges = [pictured(memory, f) if wanted.pictures else unpictured(f) for f in frontiers]
+    frames = memory.trajectory() if wanted.pictures and frontiers else []
+    edges = [pictured(memory, f, frames) if wanted.pictures else unpictured(f) for f in frontiers]
     edges = _scored(memory, wanted, edges)[:for_frontiers]
     edges = [replace(edge, mark=n) for n, edge in enumerate(edges, start=1)]
     context = Context(
         wanted.question, wanted.goal_rgb, tuple(views), tuple(edges), wanted.view_rgb, None, ranked, "", 0,
         placed=placed,
     )  # fmt: skip
-    return _bounded(memory, wanted, context, len(snapshots), len(frontiers), why)
+    return _bounded(floors, wanted, context, len(snapshots), len(frontiers), why)
 
 
 def _bounded(
-    memory: Asking, wanted: Wanted, context: Context, snapshots: int, frontiers: int, why: str
-) -> Context:  # fmt: skip
+    floors: Floors | None, wanted: Wanted, context: Context, snapshots: int, frontiers: int, why: str
+) -> Context:
     """Leave out the worst until it fits, number what is left on the map, and say what is missing."""
     views, edges = list(context.snapshots), list(context.frontiers)
 
@@ -110,8 +113,9 @@ def _bounded(
         said.append(f"{snapshots - len(views)} of {snapshots} snapshots")
     if len(edges) < frontiers:
         said.append(f"{frontiers - len(edges)} of {frontiers} frontiers")
-    shows = wanted.pictures and wanted.max_images > 0
-    picture = map_picture(memory, views, edges, wanted.map_from_camera, MAP_PX) if shows else None
+    picture = None
+    if wanted.pictures and wanted.max_images > 0 and floors is not None and floors.standing.free.state.size:
+        picture = map_picture(floors, views, edges, wanted.map_from_camera, MAP_PX)
     return replace(
         context, snapshots=tuple(views), frontiers=tuple(edges), map_rgb=picture, left_out="; ".join(said),
         tokens=tokens(), map_from_camera=wanted.map_from_camera,
@@ -197,13 +201,14 @@ def _picture(memory: Asking, frame: Keyframe) -> NDArray[np.uint8]:
         return memory.render(frame.map_from_camera, frame.camera).rgb
 
 
-def _frontiers(memory: Asking, wanted: Wanted) -> tuple[tuple[Frontier, ...], str]:
-    if not wanted.explores:
-        return (), ""
+def _floors(memory: Asking, wanted: Wanted) -> tuple[Floors | None, str]:
+    """The ground, where it is needed and can be told; else why it cannot."""
+    if not (wanted.explores or wanted.pictures):
+        return None, ""
     try:
-        return memory.frontiers(), ""
+        return memory.floors(), ""
     except UpUnknown as error:
-        return (), f"frontiers: {error}"
+        return None, f"frontiers and map picture: {error}"
 
 
 def _scored(memory: Asking, wanted: Wanted, edges: Sequence[FrontierView]) -> list[FrontierView]:
@@ -213,8 +218,9 @@ def _scored(memory: Asking, wanted: Wanted, edges: Sequence[FrontierView]) -> li
         if edge.rgb is None:
             found.append(edge)
             continue
-        dense = encoder.encode(edge.rgb).dense.reshape(-1, encoder.dim)
-        scores = feature_scores(memory, wanted, dense)
+        dense = None if edge.lsn is None else memory.features_of(edge.lsn)
+        dense = encoder.encode(edge.rgb).dense if dense is None else dense
+        scores = feature_scores(memory, wanted, dense.reshape(-1, encoder.dim))
         found.append(replace(edge, score=float(np.quantile(scores, 0.9))))
     return sorted(found, key=lambda e: (-round(e.score, 6), -e.width_m))
 

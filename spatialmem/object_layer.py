@@ -97,7 +97,7 @@ class ObjectLayer:
             last_seen_ns=track.last_ns, first_lsn=track.first_lsn, last_lsn=track.last_lsn,
             presence=_presence(track, rows.get(self._keeper.last_lsn)), views=len(track.views),
             moves=tuple(track.moves),
-            evidence=tuple(_evidence(rows[s.lsn], s) for s in best if s.lsn in rows)[:_EVIDENCE_FRAMES],
+            evidence=tuple(_evidence(rows[s.lsn], s) for s in best[:_EVIDENCE_FRAMES] if s.lsn in rows),
         )  # fmt: skip
 
 

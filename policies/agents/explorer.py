@@ -11,6 +11,7 @@ from policies.agents.remembering import Remembering
 from policies.navigation.errors import Unreachable
 from policies.navigation.follower import Follower
 from policies.navigation.frontier_walk import FrontierWalk
+from policies.navigation.goals import ToFrontier
 from policies.navigation.near_thing import NearThing
 from policies.planner.errors import PlannerDown
 from policies.planner.making import planner_of
@@ -21,6 +22,8 @@ from sim.body import Action, Stand
 from sim.errors import InvalidSetting
 from sim.scene import Scene
 from sim.tasks.episode import Episode
+from spatialmem.ground.frontiers import Frontier
+from spatialmem.retrieval.context import Context
 from spatialmem.things import MapObject
 from spatialmem.types import Presence
 
@@ -28,6 +31,8 @@ _DECIDE_EVERY = 4
 """actions after which the planner is asked again while it explores"""
 _APPROACHES, _NEARLY_M = 3, 0.4
 """how often it goes on from where it had come to, when the thing is further off than it should be by so much"""
+_REFUSED = 25
+"""actions for which a thing is left that no known ground leads to: more of it is seen meanwhile"""
 _MOST_TARGETS = 12
 """things gone to for one goal, before it stops where it is"""
 
@@ -57,7 +62,7 @@ class Explorer(Agent):
         if looks_steps < 0:
             raise InvalidSetting(f"looks_steps is at least 0; given {looks_steps}")
         self._planner = planner_of(planner, planner_settings or {})
-        self._mind = Remembering(encoder, segmenter)
+        self._mind = Remembering(encoder, segmenter, self._planner.sees)
         self._questioning = Questioning(self._planner, self._mind, looks_steps)
         self.privileged = self._mind.privileged
         self._forgets, self._near_m = forgets, near_m
@@ -79,7 +84,10 @@ class Explorer(Agent):
 
     def _begin_goal(self) -> None:
         self._target: MapObject | None = None
-        self._refused: set[int] = set()
+        self._refused: dict[int, int] = {}
+        """things that could not be come to, and the action of this goal from which they are tried again"""
+        self._ticks = 0
+        self._edge = False
         self._age, self._done, self._approaches = _DECIDE_EVERY, False, 0
         self._follower.drop()
         self._questioning.begin(self._brief.max_steps)
@@ -94,6 +102,7 @@ class Explorer(Agent):
             self._goal = index
             self._begin_goal()
         self._mind.see(observation)
+        self._ticks += 1
         if observation[keys.GOAL_KIND] == "question":
             return self._questioning.next(
                 observation, self._walk, stand_of(observation), bool(observation[keys.COLLIDED])
@@ -104,7 +113,10 @@ class Explorer(Agent):
         stand, collided = stand_of(observation), bool(observation[keys.COLLIDED])
         for _ in range(_MOST_TARGETS):
             self._choose(observation)
-            action = self._explored(stand, collided) if self._target is None else self._followed(stand, collided)
+            if self._target is not None:
+                action = self._followed(stand, collided)
+            else:
+                action = self._looked(stand, collided) if self._edge else self._explored(stand, collided)
             if action is not None:
                 return action
         return Action.STOP
@@ -119,13 +131,24 @@ class Explorer(Agent):
         self._done = True
         return None
 
+    def _looked(self, stand: Stand, collided: bool) -> Action | None:
+        """The next action to the frontier that the planner chose; None when it is there, or cannot be come to."""
+        try:
+            action = self._follower.next(stand, collided)
+        except Unreachable:
+            action = Action.STOP
+        self._edge = action is not Action.STOP
+        if not self._edge:
+            self._age = _DECIDE_EVERY
+        return action if self._edge else None
+
     def _followed(self, stand: Stand, collided: bool) -> Action | None:
         """The next action to the thing; None when it is given up, or can be come nearer to from here."""
         assert self._target is not None
         try:
             action = self._follower.next(stand, collided)
         except Unreachable:
-            self._refused.add(self._target.object_id)
+            self._refused[self._target.object_id] = self._ticks + _REFUSED
             self._target = None
             return None
         if action is Action.STOP and self._approaches < _APPROACHES and self._off_m(stand) > self._near_m + _NEARLY_M:
@@ -152,18 +175,24 @@ class Explorer(Agent):
                 self._target = now
                 return
             self._target = None
-        if self._age < _DECIDE_EVERY and not self._done:
+        if self._edge or (self._age < _DECIDE_EVERY and not self._done):
             return
         self._age = 0
-        decision = self._decided(observation)
+        refused = {number for number, until in self._refused.items() if until > self._ticks}
+        context = self._mind.context(observation, refused, explores=not self._done)
+        decision = self._decided(context)
         if decision.kind == "object" and decision.object_id is not None:
             self._target = self._mind.thing(decision.object_id)
+        elif decision.kind == "frontier" and self._planner.sees:  # without pictures the nearest one is as good a choice
+            edge = next(f for f in context.frontiers if f.mark == decision.frontier)
+            x, y, z = (float(v) for v in edge.position_m)
+            self._follower.go(ToFrontier(Frontier((x, y, z), edge.yaw_rad, edge.width_m, edge.floor)))
+            self._edge = True
         if self._target is not None:
             self._approaches = 0
             self._go()
 
-    def _decided(self, observation: Observation) -> Decision:
-        context = self._mind.context(observation, self._refused, explores=not self._done)
+    def _decided(self, context: Context) -> Decision:
         try:
             return self._planner.decide(context, asks=False)
         except PlannerDown as error:  # it goes on exploring meanwhile

@@ -9,7 +9,6 @@ from typing import Any, final
 from policies.agents.blind import Blind
 from policies.agents.remembering import Remembering
 from policies.navigation.frontier_walk import FrontierWalk
-from policies.planner.embedding import EmbeddingPlanner
 from policies.planner.errors import PlannerDown
 from policies.planner.planner import Decision, Planner
 from sim import observation as keys
@@ -29,7 +28,6 @@ class Questioning:
     def __init__(self, planner: Planner, mind: Remembering, looks_steps: int) -> None:
         """`looks_steps`: actions after which it answers, sure or not."""
         self._planner, self._mind, self._looks_steps = planner, mind, looks_steps
-        self._pictures = not isinstance(planner, EmbeddingPlanner)
         self._blind: Blind | None = None
         self.decision: Decision | None = None
         """the last one, with its reason"""
@@ -44,7 +42,7 @@ class Questioning:
         """The next step action, or the answer."""
         action = walk.next(self._mind.memory, stand, collided) if self._left > 0 else Action.STOP
         done = action is Action.STOP
-        every = _ASK_A_MODEL_EVERY if self._pictures else _ASK_EVERY
+        every = _ASK_A_MODEL_EVERY if self._planner.sees else _ASK_EVERY
         if done or self._left % every == 0:
             decision = self._decided(observation, all_seen=done and self._left > 0)
             if done or (decision.kind == "answer" and decision.confidence >= SURE):
@@ -54,7 +52,7 @@ class Questioning:
         return int(action)
 
     def _decided(self, observation: Observation, all_seen: bool) -> Decision:
-        context = self._mind.context(observation, (), explores=not all_seen, pictures=self._pictures)
+        context = self._mind.context(observation, (), explores=not all_seen)
         choices = tuple(str(choice) for choice in observation[keys.GOAL_CHOICES])
         try:
             return self._planner.decide(context, choices=choices, asks=True)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import final
 
 import numpy as np
@@ -26,10 +28,13 @@ _RAM_BYTES = 512 << 20
 
 @final
 class Remembering:
-    """One memory at a time, without a file; made anew for every episode."""
+    """One memory at a time, made anew for every episode."""
 
-    def __init__(self, encoder: str, segmenter: str) -> None:
+    def __init__(self, encoder: str, segmenter: str, pictures: bool = False) -> None:
+        """`pictures`: for a planner that sees; the images are kept, in a file of a temporary folder."""
         self._encoder_name, self._segmenter = encoder, segmenter
+        self._folder = TemporaryDirectory(prefix="spatialmem-") if pictures else None
+        self._number = 0
         self._encoder: Encoder | None = None
         self._memory: SpatialMemory | None = None
         self._things: dict[int, MapObject] = {}
@@ -43,18 +48,28 @@ class Remembering:
 
     def reset(self, brief: Brief) -> None:
         """An episode begins."""
-        self.close()
-        self._encoder = self._encoder or load_encoder(self._encoder_name)
-        config = MemoryConfig(voxel_size_m=_VOXEL_M, ram_bytes=_RAM_BYTES)
-        segmenter = "" if self._segmenter == IDS else self._segmenter
-        self._memory = SpatialMemory.create(None, self._encoder, config, segmenter=segmenter)
-        self._memory.declare_up((0.0, 0.0, 1.0))
-        self._brief, self._stamp_ns = brief, -1
+        self._brief = brief
+        self._begin()
 
     def forget(self) -> None:
         """Forget all of it."""
+        if self._folder is not None:
+            self._begin()
+            return
         self.memory.reset()
         self.memory.declare_up((0.0, 0.0, 1.0))
+        self._stamp_ns, self._things = -1, {}
+
+    def _begin(self) -> None:
+        """A new memory in place of the one there is."""
+        self._let_go()
+        self._encoder = self._encoder or load_encoder(self._encoder_name)
+        config = MemoryConfig(voxel_size_m=_VOXEL_M, ram_bytes=_RAM_BYTES)
+        segmenter = "" if self._segmenter == IDS else self._segmenter
+        self._number += 1
+        path = None if self._folder is None else Path(self._folder.name) / f"{self._number}.mem"
+        self._memory = SpatialMemory.create(path, self._encoder, config, segmenter=segmenter)
+        self._memory.declare_up((0.0, 0.0, 1.0))
         self._stamp_ns, self._things = -1, {}
 
     def allow(self, scene: Scene) -> None:
@@ -95,15 +110,14 @@ class Remembering:
         """A thing as it is known now."""
         return self.things().get(object_id)
 
-    def context(
-        self, observation: Observation, refused: Collection[int], explores: bool, pictures: bool = False
-    ) -> Context:
+    def context(self, observation: Observation, refused: Collection[int], explores: bool) -> Context:
         """What a planner is shown towards the present goal; `refused` things are left out."""
-        picture = observation[keys.GOAL_IMAGE]
+        picture, sees = observation[keys.GOAL_IMAGE], self._folder is not None
         context = self.memory.context(
             str(observation[keys.GOAL_TEXT]), goal_rgb=picture if picture.size else None,
-            map_from_camera=np.asarray(observation[keys.POSE], np.float64), explores=explores,
-            pictures=pictures, details=str(observation[keys.GOAL_KIND]) == "question",
+            view_rgb=observation[keys.RGB] if sees else None,
+            map_from_camera=np.asarray(observation[keys.POSE], np.float64), explores=explores, pictures=sees,
+            details=str(observation[keys.GOAL_KIND]) == "question",
         )  # fmt: skip
         return replace(context, objects=tuple(o for o in context.objects if o.object_id not in refused))
 
@@ -117,8 +131,14 @@ class Remembering:
         encoder = self._encoder = self._encoder or load_encoder(self._encoder_name)
         return {"encoder": encoder.fingerprint, "segmenter": self._segmenter}
 
+    def _let_go(self) -> None:
+        if self._memory is not None:
+            path, self._memory = self._memory.path, self._memory.close()
+            if path is not None:
+                path.unlink(missing_ok=True)
+
     def close(self) -> None:
         """Give back what it holds."""
-        if self._memory is not None:
-            self._memory.close()
-            self._memory = None
+        self._let_go()
+        if self._folder is not None:
+            self._folder.cleanup()

@@ -38,7 +38,9 @@ class EmbeddingPlanner(Planner):
             per_metre: what a thing must answer better for each metre that it is further away.
         """
         if not (0.0 <= enough <= 1.0 and 0.0 <= alike <= 1.0 and 0.0 <= per_metre < 1.0):
-            raise InvalidSetting(f"settings lie within 0 to 1; given {enough}, {alike}, {per_metre}")
+            raise InvalidSetting(
+                f"enough, alike and per_metre lie within 0 to 1; given {enough}, {alike} and {per_metre}"
+            )
         self._enough, self._alike, self._per_metre, self._says_more = enough, alike, per_metre, says_more
 
     def reset(self) -> None:

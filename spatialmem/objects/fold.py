@@ -15,8 +15,9 @@ from typing import final
 
 import numpy as np
 
+from spatialmem.objects.explored import Explored
 from spatialmem.objects.looking import SeenFrame
-from spatialmem.objects.matching import Sight, matched, sight_of
+from spatialmem.objects.matching import Sight, matched, sight_of, stands_in
 from spatialmem.objects.moving import moved_from, near
 from spatialmem.objects.regroup import Regrouping
 from spatialmem.objects.track import Track
@@ -36,7 +37,7 @@ class ObjectFold:
         self.last_lsn = 0
         self._dim = dim
         self._tracks: list[Track] = []
-        self._regrouping = Regrouping()
+        self._regrouping, self._explored = Regrouping(), Explored()
         self._numbered = self._named = 0
         self._changed: set[int] = set()
 
@@ -79,6 +80,7 @@ class ObjectFold:
                 points = self._regrouping.part(whole, n, frame)
                 if 6 <= np.count_nonzero(points) <= len(points) - 6:
                     whole.split_off(shows[n], points)
+        self._explored.take(frame)
         self._settle(t for t in (*begun.values(), *(sight.tracks[i] for i, _ in pairs)))
         self._changed.discard(0)
 
@@ -88,7 +90,7 @@ class ObjectFold:
         if judged < max(_LEAST_JUDGED, _JUDGED * len(sight.verdicts[i])):
             return
         track.looked_lsn = frame.lsn
-        if sight.through[i] >= _THROUGH * judged:
+        if sight.through[i] >= _THROUGH * judged or stands_in(track, sight, i, frame):
             if not track.large_in(frame):
                 return
             track.miss(frame)
@@ -96,11 +98,13 @@ class ObjectFold:
                 self._leave(track)
         elif sight.agrees[i] >= _THERE * judged:
             track.misses.clear()
+            track.held_lsn = frame.lsn
 
     def _begun(self, n: int, frame: SeenFrame) -> Track:
         self._numbered += 1
         track = Track(self._numbered, self._dim)
         track.add(n, frame)
+        track.known_lsn = self._explored.since(track.points_m, frame.lsn)
         return track
 
     def _leave(self, track: Track) -> None:

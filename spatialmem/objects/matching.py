@@ -18,10 +18,15 @@ _ENOUGH = 1.0
 """the sum of both, and of what is alike, from which it does"""
 _ALIKE, _OTHER_NAME = 0.5, 0.5
 """weight of the cosine between features; what another name costs"""
+_MEANWHILE = 20
+"""frames after which a detection with a name that a track never had is another thing in its place: what one thing is
+called changes from frame to frame"""
 _UNLIKE = 0.2
 """a smaller cosine is of another thing, where one stands in the place of another"""
 _MARGIN_M, _MARGIN_SHARE = 0.04, 0.01
 """by which the box of a track is larger: so much, and such a share of the depth"""
+_INSTEAD = 0.6
+"""shares, as those in mask and box, from which another thing stands in the place of a track"""
 _LEAST_IN_SIGHT = 3
 """points of a track that must be in sight"""
 
@@ -110,9 +115,27 @@ def _score(track: Track, frame: SeenFrame, n: int, in_mask: float) -> float:
     alike = likeness(track, frame, n)
     if alike is not None and alike < _UNLIKE:
         return 0.0
+    if another_thing(track, frame, n):
+        return 0.0
     label = frame.seen.labels[n]
     other_name = bool(label and track.label and label != track.label)
     return in_mask + inside + _ALIKE * (alike or 0.0) - _OTHER_NAME * other_name
+
+
+def another_thing(track: Track, frame: SeenFrame, n: int) -> bool:
+    """Whether a detection has a name that a track never had, and that was not seen for a while."""
+    label = frame.seen.labels[n]
+    named = bool(label and track.label)
+    return named and label not in track.labels and frame.lsn - track.last_lsn >= _MEANWHILE
+
+
+def stands_in(track: Track, sight: Sight, i: int, frame: SeenFrame) -> bool:
+    """Whether another thing stands where a track was, number `i` of the sight, and covers what is in sight of it."""
+    if not sight.shown.shape[1]:
+        return False
+    n = int(np.argmax(sight.shown[i]))
+    covers = sight.shown[i, n] >= _INSTEAD and share_in_box(track, frame, n) >= _INSTEAD
+    return covers and another_thing(track, frame, n)
 
 
 def share_in_box(track: Track, frame: SeenFrame, n: int) -> float:

@@ -79,7 +79,9 @@ class Regrouping:
         found = []
         for (a, b), times in sorted(self._together.items()):
             one, other = self._known[a], self._known[b]
-            if times >= _JOINING and times > self._apart[a, b] and touching(one, other) and not one.gone | other.gone:
+            if not (times >= _JOINING and times > self._apart[a, b] and touching(one, other)):
+                continue
+            if not (one.gone or other.gone or other_name(one, other)):
                 found.append((one, other))
         for one, other in combinations(sorted(self._seen, key=lambda t: t.number), 2):
             if not self._apart[one.number, other.number] and _same_place(one, other):
@@ -106,6 +108,11 @@ class Regrouping:
             return np.zeros(len(of), np.bool_)
         distances = np.linalg.norm(whole.points_m[:, None] - whole.points_m[None], axis=2)
         return distances[:, mine].min(axis=1) < distances[:, others].min(axis=1)
+
+
+def other_name(one: Track, other: Track) -> bool:
+    """Whether two tracks have names, and not the same: keys that were taken from a table are no part of it."""
+    return bool(one.label and other.label) and one.label != other.label
 
 
 def touching(one: Track, other: Track) -> bool:

@@ -63,6 +63,10 @@ class Track:
         self.last_lsn = self.last_ns = 0
         self.looked_lsn = 0
         """the last frame that had its place in view and could tell"""
+        self.known_lsn = 0
+        """the frame from which on the place where it was first seen was in sight"""
+        self.held_lsn = 0
+        """the last frame in which a surface was where its points are, whether or not it was found there"""
         self.misses: list[NDArray[np.float64]] = []
         """views that saw through its place since it was last seen"""
         self.gone_lsn = 0
@@ -121,7 +125,7 @@ class Track:
         if not self.first_lsn:
             self.first_lsn, self.first_ns = frame.lsn, frame.stamp_ns
         self.last_lsn, self.last_ns = frame.lsn, frame.stamp_ns
-        self.looked_lsn = frame.lsn
+        self.looked_lsn = self.held_lsn = frame.lsn
         self.misses.clear()
         self.gone_lsn = 0
 
@@ -179,10 +183,11 @@ class Track:
         self.views = [*self.views, *(v for v in other.views if all(differ(v, mine) for mine in self.views))]
         self.views = self.views[:_MOST_VIEWS]
         if other.first_lsn < self.first_lsn:
-            self.first_lsn, self.first_ns = other.first_lsn, other.first_ns
+            self.first_lsn, self.first_ns, self.known_lsn = other.first_lsn, other.first_ns, other.known_lsn
         if other.last_lsn > self.last_lsn:
             self.last_lsn, self.last_ns = other.last_lsn, other.last_ns
         self.looked_lsn = max(self.looked_lsn, other.looked_lsn)
+        self.held_lsn = max(self.held_lsn, other.held_lsn)
         self.misses, self.gone_lsn = [], 0
         self._cell_m = max(self._cell_m, other._cell_m)
         self._add_points(other.points_m)
@@ -200,6 +205,7 @@ class Track:
         self.moves = [*self.moves, Move(_triple(came_from), _triple(self.middle_m), after_ns, other.first_ns)]
         self.moves += other.moves
         self.last_lsn, self.last_ns, self.looked_lsn = other.last_lsn, other.last_ns, other.looked_lsn
+        self.held_lsn = other.held_lsn
         self.misses, self.gone_lsn = other.misses, other.gone_lsn
 
     def split_off(self, part: Track, points: NDArray[np.bool_]) -> None:

@@ -78,6 +78,8 @@ class FrontierView:
     """a picture of a stored frame that looked that way, or one rendered from the map"""
     score: float = 0.0
     """0 to 1: how well that picture answers the question, by the memory's encoder"""
+    lsn: int | None = None
+    """the stored frame that the picture is of"""
 
 
 @dataclass(frozen=True, eq=False)
