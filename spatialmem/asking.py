@@ -154,6 +154,7 @@ class Asking(ABC):
         self, question: str = "", *, goal_rgb: NDArray[np.uint8] | None = None,
         view_rgb: NDArray[np.uint8] | None = None, map_from_camera: NDArray[np.float64] | None = None,
         max_images: int = 10, max_tokens: int | None = None, explores: bool = True, pictures: bool = True,
+        details: bool = True,
     ) -> Context:  # fmt: skip
         """What a planner is shown of the memory towards a question or a goal (docs/planner.md).
 
@@ -166,12 +167,13 @@ class Asking(ABC):
             max_tokens: estimate of what all may take; None: no bound.
             explores: whether frontiers are of use. They need a map whose z axis points up; without, `left_out` says so.
             pictures: False: no images, for who goes by scores alone; it takes a few milliseconds then.
+            details: False: neither colours nor what is on, in, under and beside what.
         """
         self._require_sound()
         wanted = Wanted(
             question, checked_picture("goal_rgb", goal_rgb), checked_picture("view_rgb", view_rgb),
             None if map_from_camera is None else checked_transform(map_from_camera), max_images, max_tokens, explores,
-            pictures,
+            pictures, details,
         )  # fmt: skip
         return context_of(self, wanted)
 

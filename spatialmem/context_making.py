@@ -27,6 +27,7 @@ from spatialmem.object_layer import Box
 from spatialmem.perception import Encoder
 from spatialmem.retrieval.context import Context, FrontierView, ShownObject, SnapshotView
 from spatialmem.snapshots.cover import Snapshot
+from spatialmem.telling import Told, told_of
 from spatialmem.things import MapObject
 from spatialmem.types import Presence
 
@@ -39,6 +40,8 @@ _PIXELS_A_TOKEN = 750.0
 _TOKENS_AN_OBJECT = 12
 _MIDDLES, _PATCHES = (0.35, 0.5), (0.125, 0.1875)
 """shares of the sides of a goal's picture"""
+_UPRIGHT_COS = 0.996
+"""cosine of up and the z axis (5 degrees) from which boxes stand upright"""
 _FRONTIER_SHARE = 0.5
 """of the images for snapshots and frontiers that frontiers may take"""
 
@@ -58,6 +61,8 @@ class Wanted:
     """whether frontiers are of use"""
     pictures: bool
     """whether images are shown; without, there is no bound on their number"""
+    details: bool = True
+    """whether colours, and what is on, in, under and beside what, are told"""
 
     def __post_init__(self) -> None:
         if not isinstance(self.question, str):
@@ -88,7 +93,11 @@ def context_of(memory: Asking, wanted: Wanted) -> Context:
     """Build it; see `Asking.context`."""
     things, snapshots, boxes = memory._things_at_once()
     scores = scores_of(memory, wanted, things)
-    shown = {o.object_id: _shown(o, score) for o, score in zip(things, scores, strict=True)}
+    placed = wanted.details and _upright(memory)
+    told = told_of(memory.encoder, things, placed) if wanted.details else {}
+    shown = {
+        o.object_id: _shown(o, score, told.get(o.object_id, Told())) for o, score in zip(things, scores, strict=True)
+    }
     ranked = tuple(sorted(shown.values(), key=lambda o: (o.presence is Presence.GONE, -o.score, o.object_id)))
     snapshots = sorted(snapshots, key=lambda s: (-max(shown[n].score for n in s.object_ids), s.lsn))
     floors, why = _floors(memory, wanted)
@@ -107,8 +116,9 @@ def context_of(memory: Asking, wanted: Wanted) -> Context:
     edges = _scored(memory, wanted, edges)[:for_frontiers]
     edges = [replace(edge, mark=n) for n, edge in enumerate(edges, start=1)]
     context = Context(
-        wanted.question, wanted.goal_rgb, tuple(views), tuple(edges), wanted.view_rgb, None, ranked, "", 0
-    )
+        wanted.question, wanted.goal_rgb, tuple(views), tuple(edges), wanted.view_rgb, None, ranked, "", 0,
+        placed=placed,
+    )  # fmt: skip
     return _bounded(floors, wanted, context, len(snapshots), len(frontiers), why)
 
 
@@ -146,10 +156,20 @@ def _bounded(
     )  # fmt: skip
 
 
-def _shown(thing: MapObject, score: float) -> ShownObject:
+def _shown(thing: MapObject, score: float, told: Told) -> ShownObject:
+    where = told.where
+    on, inside, under = (None if o is None else o.object_id for o in (where.on, where.inside, where.under))
     return ShownObject(
-        thing.object_id, thing.name, score, thing.presence, thing.position_m, thing.extent_m, None
+        thing.object_id, thing.name, score, thing.presence, thing.position_m, thing.extent_m, None,
+        colour=told.colour, colours=told.colours, on=on, inside=inside, under=under,
+        beside=tuple(o.object_id for o in where.beside),
     )  # fmt: skip
+
+
+def _upright(memory: Asking) -> bool:
+    """Whether the z axis of the map points up."""
+    up = memory.up_in_map
+    return up is not None and up[2] > _UPRIGHT_COS
 
 
 def scores_of(memory: Asking, wanted: Wanted, things: Sequence[MapObject]) -> NDArray[np.float64]:

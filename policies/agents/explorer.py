@@ -9,6 +9,8 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import NDArray
 
+from policies.agents.eqa_training import train_questions_sha256
+from policies.agents.questioning import Questioning
 from policies.agents.remembering import Remembering
 from policies.navigation.errors import Unreachable
 from policies.navigation.follower import Follower
@@ -43,7 +45,7 @@ _MOST_TARGETS = 12
 
 @final
 class Explorer(Agent):
-    """Looks around, goes to what its planner takes for the goal, and explores while nothing is.
+    """Looks around, goes to what its planner takes for the goal, and explores while nothing is. A question it answers.
 
     Memory is kept over the goals of an episode unless it `forgets`: then it begins anew with each, which is the same
     agent without memory.
@@ -51,7 +53,7 @@ class Explorer(Agent):
 
     def __init__(
         self, segmenter: str = "regions", encoder: str = "tiny", planner: str = "embedding", forgets: bool = False,
-        near_m: float = 0.7, planner_settings: Mapping[str, Any] | None = None,
+        near_m: float = 0.7, planner_settings: Mapping[str, Any] | None = None, looks_steps: int = 250,
     ) -> None:  # fmt: skip
         """
         Args:
@@ -59,11 +61,15 @@ class Explorer(Agent):
             encoder: of the memory.
             planner: "embedding", "vlm", or "module:Class".
             near_m: how near to a thing it stops, over the plan.
+            looks_steps: actions that it looks around for the answer to a question.
         """
         if not 0.2 <= near_m <= 2.0:
             raise InvalidSetting(f"near_m lies within 0.2 to 2 m; given {near_m}")
+        if looks_steps < 0:
+            raise InvalidSetting(f"looks_steps is at least 0; given {looks_steps}")
         self._planner = planner_of(planner, planner_settings or {})
         self._mind = Remembering(encoder, segmenter, self._planner.sees)
+        self._questioning = Questioning(self._planner, self._mind, looks_steps)
         self.privileged = self._mind.privileged
         self._forgets, self._near_m = forgets, near_m
 
@@ -92,9 +98,10 @@ class Explorer(Agent):
         """frontiers that were gone to: until which action they are left, and where they are"""
         self._age, self._done, self._approaches = _DECIDE_EVERY, False, 0
         self._follower.drop()
+        self._questioning.begin(self._brief.max_steps)
 
     def act(self, observation: Observation) -> int | Mapping[str, Any]:
-        """Remember what is seen, then do the next step action."""
+        """Remember what is seen, then do the next step action, or answer."""
         index = int(observation[keys.GOAL_INDEX])
         if index != self._goal:
             if self._forgets and self._goal >= 0:
@@ -104,6 +111,10 @@ class Explorer(Agent):
             self._begin_goal()
         self._mind.see(observation)
         self._ticks += 1
+        if observation[keys.GOAL_KIND] == "question":
+            return self._questioning.next(
+                observation, self._walk, stand_of(observation), bool(observation[keys.COLLIDED])
+            )
         return int(self._next(observation))
 
     def _next(self, observation: Observation) -> Action:
@@ -211,7 +222,7 @@ class Explorer(Agent):
         return {**{name: used[name] for name in ("images", "tokens") if name in used}, "bytes": self._mind.n_bytes}
 
     def identity(self) -> Mapping[str, str]:
-        return {**self._planner.identity(), **self._mind.identity()}
+        return {**self._planner.identity(), **self._mind.identity(), "questions": train_questions_sha256()}
 
     def close(self) -> None:
         self._planner.close()

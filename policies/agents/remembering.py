@@ -117,6 +117,7 @@ class Remembering:
             str(observation[keys.GOAL_TEXT]), goal_rgb=picture if picture.size else None,
             view_rgb=observation[keys.RGB] if sees else None,
             map_from_camera=np.asarray(observation[keys.POSE], np.float64), explores=explores, pictures=sees,
+            details=str(observation[keys.GOAL_KIND]) == "question",
         )  # fmt: skip
         return replace(context, objects=tuple(o for o in context.objects if o.object_id not in refused))
 

@@ -8,7 +8,8 @@ from typing import final
 
 import numpy as np
 
-from policies.planner.planner import Decision, Planner
+from policies.planner.answering.answers import answered
+from policies.planner.planner import Decision, Planner, checked
 from sim.errors import InvalidSetting
 from spatialmem.naming import NAMES
 from spatialmem.retrieval.context import Context, FrontierView, ShownObject
@@ -23,7 +24,8 @@ _DOUBT = 0.7
 @final
 class EmbeddingPlanner(Planner):
     """Goes to the thing that answers best, when it answers well enough; else to the frontier that promises most, then
-    to the best thing all the same."""
+    to the best thing all the same. Questions it answers by names, colours and places (`policies.planner.answering`).
+    """
 
     def __init__(
         self, enough: float = 0.5, alike: float = 0.86, per_metre: float = 0.02, says_more: float = 0.2
@@ -49,7 +51,7 @@ class EmbeddingPlanner(Planner):
 
     def decide(self, context: Context, *, choices: tuple[str, ...] = (), asks: bool) -> Decision:
         if asks:
-            return Decision("unknown", reason="this planner finds things; it does not answer questions yet")
+            return checked(answered(context, choices), context)
         there = [thing for thing in context.objects if thing.presence is not Presence.GONE]
         wanted = noun_of(context.question, {thing.name.lower() for thing in there})
         least = self._least(context, wanted)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -28,6 +29,18 @@ class ShownObject:
     """(3,) edge lengths of its box"""
     box_xyxy: tuple[float, float, float, float] | None
     """pixels of the snapshot's image (`SnapshotView.rgb`), centres at integers; None where it is not in sight"""
+    colour: str = ""
+    """a colour word, where the memory's encoder clearly says one"""
+    colours: Mapping[str, float] = field(default_factory=dict)
+    """score by colour word, 0 to 1, the best first; empty where nothing is told"""
+    on: int | None = None
+    """object_id of what carries it; None also where that is not told (`Context.placed`)"""
+    inside: int | None = None
+    """object_id of what it lies in"""
+    under: int | None = None
+    """object_id of what it stands under"""
+    beside: tuple[int, ...] = ()
+    """object_ids of the nearest things, the nearest first"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,3 +106,5 @@ class Context:
     """estimate of what all of it takes"""
     map_from_camera: NDArray[np.float64] | None = None
     """(4, 4) where the camera is now"""
+    placed: bool = False
+    """whether it is told what is on, in, under and beside what; else these say nothing"""
