@@ -91,11 +91,11 @@ def test_a_move_of_what_is_nowhere_is_wrong():
         (80, False, True, False, THERE),
         (80, True, True, False, MOVED),
         (80, True, True, True, MOVED),
-        (11, True, True, True, GONE),
+        (0, True, True, True, GONE),
         (0, True, False, True, GONE),
         (0, True, False, False, NOT_LOOKED),
         (0, False, True, False, NOT_LOOKED),
-        (12, False, True, False, None),
+        (1, False, True, False, None),
         (79, True, True, True, None),
     ],
 )
