@@ -34,8 +34,8 @@ KITCHEN, TUM, REDWOOD = "7scenes_redkitchen_a", "tum_fr1_rpy_a", "redwood_living
 SHORT = {KITCHEN: "kitchen", TUM: "desk", REDWOOD: "living room"}
 SCRIPTS = (
     "fusion", "query", "bytes_per_voxel", "observe", "accuracy", "ephemeral", "open_close", "retrieval", "correction",
-    "localise", "ground", "refine", "waits", "budget", "trust", "day", "time_travel", "houses", "demo", "agents", "eqa",
-    "calibration", "encoder_regions", "encoder_map", "encoder_real", "segmenters", "objects",
+    "localise", "ground", "navigation", "refine", "waits", "budget", "trust", "day", "time_travel", "houses", "demo",
+    "agents", "eqa", "calibration", "encoder_regions", "encoder_map", "encoder_real", "segmenters", "objects",
 )  # fmt: skip
 """in the order they are run and reported"""
 PACKAGES = ("numpy", "numba", "opencv-python", "open3d-cpu", "open3d", "torch", "zstandard")

@@ -4,7 +4,7 @@ Houses of two floors (seeds of the test split of `naming`) are toured; every fou
 into a memory with voxels of 5 cm (free space 8 cm), encoder `colours`, which has no say in this. Known: the share of
 all ground on which the house's body can stand that lies within 0.2 m of ground of `memory.floors()` where that body
 has room. Wrong: the share of the latter that is further than that from the former. Beside it the peer: slices of the
-free space at the true heights of both floors, as planners of one floor take them (policies/agents/frontier_walk.py),
+free space at the true heights of both floors, as planners of one floor take them (benchmarks/sliced_walk.py),
 which are told where the floors are. Frontiers are asked for after a fifth of the tour: they are good when, 0.6 m
 ahead of them, true ground that is not known lies within 1 m; weighted by width. Intervals are over houses.
 """
@@ -19,8 +19,8 @@ import numpy as np
 from common import Bench, Wanted, clock
 from ground_walks import far_m, truth_of, walked
 from numpy.typing import NDArray
+from sliced_walk import ground_of
 
-from policies.agents.frontier_walk import ground_of
 from sim.house import HouseConfig
 from sim.house.layout.plan import STOREY_M
 from sim.house.world import HouseWorld

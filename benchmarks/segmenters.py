@@ -5,13 +5,14 @@ and ceilings are no things, and detections of doors, windows and stairs are neit
 things that some detection fits with an IoU of 0.5 or more. Precision: share of detections that so fit some thing. The
 peer, `breaks alone`, is what depth edges give by themselves: connected pixels whose depth differs by less than 5 cm or
 5 % from pixel to pixel. `regions` has the features of the encoder `tiny`, `no features` none. Milliseconds are of
-`segment` alone, one frame after the other, the sides in turn; 640 x 480 is the same frames made as large. Intervals are
-95 % over houses drawn again."""
+processor time, all threads together, of `segment` alone, one frame after the other, the sides in turn; 640 x 480 is the
+same frames made as large. Intervals are 95 % over houses drawn again."""
 
 from __future__ import annotations
 
 import argparse
 import functools
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +20,7 @@ from typing import Any
 
 import cv2
 import numpy as np
-from common import SEED, Bench, Wanted, alternate, cell, clock
+from common import SEED, Bench, Wanted, alternate, cell
 
 from policies.training.encoder import held_out
 from policies.training.regions import cases as made
@@ -151,10 +152,10 @@ def _enlarged(case: Case) -> Any:
 
 
 def _milliseconds(side: Side, frames: list[Case], encodings: list[Encoding]) -> float:
-    start = clock()
+    start = time.process_time()
     for case, encoding in zip(frames, encodings, strict=True):
         side(case, encoding)
-    return 1000.0 * (clock() - start) / len(frames)
+    return 1000.0 * (time.process_time() - start) / len(frames)
 
 
 def main() -> None:

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from spatialmem import arguments
 from spatialmem.answering import Answering
 from spatialmem.canonical import canonical_hash
+from spatialmem.checks import described, whole_number
 from spatialmem.config import MemoryConfig
-from spatialmem.context_making import Wanted, checked_bounds, context_of
-from spatialmem.errors import InvalidValue, UpUnknown
+from spatialmem.context_making import ThingsAtOnce, Wanted, checked_picture, context_of
+from spatialmem.errors import Evicted, InvalidValue, UpUnknown
 from spatialmem.ground.floors import Floors, floors_of
 from spatialmem.ground.frontiers import Frontier, frontiers_of
 from spatialmem.ground.standing import Body, standing_of
@@ -26,6 +27,7 @@ from spatialmem.perception import Encoder
 from spatialmem.question import ask
 from spatialmem.retrieval.context import Context
 from spatialmem.snapshots.cover import Snapshot
+from spatialmem.store.codec import decode_features
 from spatialmem.things import MapObject
 from spatialmem.types import Answer, Camera, Frame, View, checked_transform
 from spatialmem.voxels.free_reading import FreeSpace
@@ -139,6 +141,8 @@ class Asking(ABC):
         most: snapshots at most, those that stand for most things first; None: as many as it takes.
         """
         self._require_sound()
+        if most is not None and (whole_number(most) is None or most < 0):
+            raise InvalidValue(f"most is a number of snapshots from 0, or None; given {described(most)}")
         return self._objects.snapshots(most).snapshots
 
     def boxes_in(self, lsn: int) -> dict[int, tuple[float, float, float, float]]:
@@ -149,7 +153,8 @@ class Asking(ABC):
     def context(
         self, question: str = "", *, goal_rgb: NDArray[np.uint8] | None = None,
         view_rgb: NDArray[np.uint8] | None = None, map_from_camera: NDArray[np.float64] | None = None,
-        max_images: int = 10, max_tokens: int | None = None, explores: bool = True,
+        max_images: int = 10, max_tokens: int | None = None, explores: bool = True, pictures: bool = True,
+        details: bool = True,
     ) -> Context:  # fmt: skip
         """What a planner is shown of the memory towards a question or a goal (docs/planner.md).
 
@@ -161,11 +166,20 @@ class Asking(ABC):
             max_images: of all kinds, the map picture and those given among them.
             max_tokens: estimate of what all may take; None: no bound.
             explores: whether frontiers are of use. They need a map whose z axis points up; without, `left_out` says so.
+            pictures: False: no images, for who goes by scores alone; it takes a few milliseconds then.
+            details: False: neither colours nor what is on, in, under and beside what.
         """
         self._require_sound()
-        checked_bounds(max_images, max_tokens)
-        wanted = Wanted(question, goal_rgb, view_rgb, map_from_camera, max_images, max_tokens, explores)
+        wanted = Wanted(
+            question, checked_picture("goal_rgb", goal_rgb), checked_picture("view_rgb", view_rgb),
+            None if map_from_camera is None else checked_transform(map_from_camera), max_images, max_tokens, explores,
+            pictures, details,
+        )  # fmt: skip
         return context_of(self, wanted)
+
+    def _things_at_once(self) -> ThingsAtOnce:
+        """For contexts."""
+        return self._objects.at_once()
 
     # --- the ground
 
@@ -207,10 +221,21 @@ class Asking(ABC):
 
     def pose_of(self, lsn: int) -> Keyframe:
         """A stored frame without its images, with its pose in the map."""
+        self._require_sound()
         row = self._keeper.rows.get(arguments.checked_lsn(lsn))
         if row is None:
             raise InvalidValue(f"there is no stored frame {lsn}; the log holds frames 1 to {self._keeper.last_lsn}")
         return keyframe(row, self._keeper.places.map_from_camera(row))
+
+    def features_of(self, lsn: int) -> NDArray[np.float32] | None:
+        """(h, w, D) patch features of a stored frame as the log has them; None where it was not encoded, or its images
+        were given up, or the memory keeps none."""
+        self.pose_of(lsn)  # known here, or refused
+        try:
+            data = None if self._keeper.file is None else self._keeper.file.blobs(lsn).features
+        except Evicted:
+            return None
+        return None if data is None else decode_features(data)
 
     def keyframe(self, lsn: int) -> Frame:
         """A stored frame as it was observed: its pose is in the world of its session (`trajectory`: in the map).

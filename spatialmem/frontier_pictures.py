@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,29 +32,42 @@ _LEAST_SURFACE = 0.15
 _RENDERED = Camera.from_hfov(90.0, 160, 120)
 
 
-def pictured(memory: Asking, frontier: Frontier) -> FrontierView:
-    """A frontier with the best picture of it that there is."""
+def pictured(memory: Asking, frontier: Frontier, frames: Sequence[Keyframe]) -> FrontierView:
+    """A frontier with the best picture of it that there is, of these stored frames or rendered."""
     position = np.array(frontier.position_m, np.float64)
-    rgb, source = _seen(memory, frontier, position), "seen"
-    if rgb is None:
-        rgb, source = _rendered(memory, frontier, position), "rendered"
-    return FrontierView(
-        0, position, frontier.yaw_rad, frontier.width_m, frontier.floor, rgb, source if rgb is not None else "none"
-    )  # fmt: skip
+    found = _seen(memory, frontier, position, frames)
+    if found is not None:
+        return _view(frontier, found[1], "seen", found[0])
+    rgb = _rendered(memory, frontier, position)
+    return _view(frontier, rgb, "none" if rgb is None else "rendered", None)
 
 
-def _seen(memory: Asking, frontier: Frontier, position: NDArray[np.float64]) -> NDArray[np.uint8] | None:
-    """The picture of a stored frame that looked at the frontier and past it."""
+def _view(
+    frontier: Frontier, rgb: NDArray[np.uint8] | None, source: Literal["seen", "rendered", "none"], lsn: int | None
+) -> FrontierView:
+    position = np.array(frontier.position_m, np.float64)
+    return FrontierView(0, position, frontier.yaw_rad, frontier.width_m, frontier.floor, rgb, source, lsn=lsn)
+
+
+def unpictured(frontier: Frontier) -> FrontierView:
+    """A frontier without a picture."""
+    return _view(frontier, None, "none", None)
+
+
+def _seen(
+    memory: Asking, frontier: Frontier, position: NDArray[np.float64], frames: Sequence[Keyframe]
+) -> tuple[int, NDArray[np.uint8]] | None:
+    """Number and picture of a stored frame that looked at the frontier and past it."""
     target = position + (0.0, 0.0, _EYE_M)
     into = np.array([math.cos(frontier.yaw_rad), math.sin(frontier.yaw_rad), 0.0])
-    rated = [(rating, frame.lsn) for frame in memory.trajectory() if (rating := _rating(frame, target, into)) > 0.0]
+    rated = [(rating, frame.lsn) for frame in frames if (rating := _rating(frame, target, into)) > 0.0]
     for _, lsn in sorted(rated, reverse=True)[:_TRIES]:
         try:
             frame = memory.keyframe(lsn)
         except SpatialMemError:  # its images were given up, or the memory keeps none
             continue
         if frame.depth_m is None or _open(memory.pose_of(lsn), frame.depth_m, target):
-            return frame.rgb
+            return lsn, frame.rgb
     return None
 
 

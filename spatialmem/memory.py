@@ -171,6 +171,7 @@ class SpatialMemory(Joining, Travelling):
             try:
                 self._layers.reset()
                 self._keeper.forget_rows()
+                self._objects = ObjectLayer(self._keeper)
             except BaseException:
                 self._in_doubt = True
                 raise

@@ -19,12 +19,14 @@ from spatialmem.naming import Namer
 from spatialmem.objects.fold import ObjectFold
 from spatialmem.objects.looking import SeenFrame
 from spatialmem.objects.track import Sighting, Track
-from spatialmem.snapshots.cover import Cover
+from spatialmem.snapshots.cover import Cover, Snapshot
 from spatialmem.snapshots.kept import KeptSnapshots
 from spatialmem.store.rows import KeyframeRow
 from spatialmem.things import MapObject
 from spatialmem.types import Evidence, Presence
 
+Box = tuple[float, float, float, float]
+"""left, top, right, bottom, pixels"""
 _EVIDENCE_FRAMES = 3
 _RECENT_NS = 1_000_000_000
 
@@ -42,11 +44,23 @@ class ObjectLayer:
 
     def objects(self) -> tuple[MapObject, ...]:
         """All things, by number, those that are gone included; as of the last stored frame."""
+        return self.at_once()[0]
+
+    def at_once(self) -> tuple[tuple[MapObject, ...], tuple[Snapshot, ...], Mapping[int, Mapping[int, Box]]]:
+        """Things, snapshots, and by lsn of these the pixel boxes of the things that they show, all of one instant."""
         with self._guard:
             rows = self._up_to_date()
             found = [(track, self._described(track, rows)) for track in self._fold.objects]
+            snapshots = self._snapshots.cover.snapshots
+            chosen = {s.lsn for s in snapshots}
+            boxes: dict[int, dict[int, Box]] = {lsn: {} for lsn in chosen}
+            for track in self._fold.objects:
+                for s in _where_it_is(track):
+                    if s.lsn in chosen:
+                        boxes[s.lsn][track.object_id] = s.box_xyxy
         named = self._namer.names([o.feature if not track.label else None for track, o in found])
-        return tuple(replace(o, name=name) if name else o for (track, o), name in zip(found, named, strict=True))
+        things = tuple(replace(o, name=name) if name else o for (_, o), name in zip(found, named, strict=True))
+        return things, snapshots, boxes
 
     def snapshots(self, most: int | None = None) -> Cover:
         """Keyframes that stand for all things that are there; at most so many, or as many as it takes."""
@@ -54,7 +68,7 @@ class ObjectLayer:
             self._up_to_date()
             return self._snapshots.cover if most is None else self._snapshots.at_most(most)
 
-    def boxes(self, lsn: int) -> dict[int, tuple[float, float, float, float]]:
+    def boxes(self, lsn: int) -> dict[int, Box]:
         """Pixel boxes of the things that a frame shows, by number."""
         with self._guard:
             self._up_to_date()
@@ -97,7 +111,7 @@ class ObjectLayer:
             last_seen_ns=track.last_ns, first_lsn=track.first_lsn, last_lsn=track.last_lsn,
             presence=_presence(track, rows.get(self._keeper.last_lsn)), views=len(track.views),
             moves=tuple(track.moves),
-            evidence=tuple(_evidence(rows[s.lsn], s) for s in best if s.lsn in rows)[:_EVIDENCE_FRAMES],
+            evidence=tuple(_evidence(rows[s.lsn], s) for s in best[:_EVIDENCE_FRAMES] if s.lsn in rows),
         )  # fmt: skip
 
 

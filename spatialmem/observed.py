@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import final
@@ -34,8 +35,10 @@ class ObservationLog:
         """(lsn, observations) of the frames after `lsn`, up to `until_lsn`, in which things were looked for; rows: of
         the log. Raises `MemoryFileError` where they are damaged."""
         if self._file is None:
-            wanted = [n for n in self._kept if lsn < n <= until_lsn]
-            yield from ((n, decode_observations(self._kept[n], rows[n].camera)) for n in sorted(wanted))
+            kept = list(self._kept.items())  # at once: another thread may add to it
+            for n, data in kept[bisect_right(kept, lsn, key=lambda item: item[0]) :]:
+                if n <= until_lsn and n in rows:
+                    yield n, decode_observations(data, rows[n].camera)
             return
         while found := self._file.read(partial(observed.after, lsn=lsn, until_lsn=until_lsn)):
             for number, _, data in found:

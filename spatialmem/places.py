@@ -139,18 +139,20 @@ class Places:
             self._ended.append(anchor)
             return
         held = self._anchors.get(anchor.session_id)
-        if held is not None:
-            self.rewritten += 1
-            self._ended.append(replace(held, valid_to=anchor.valid_from))
         self._anchors[anchor.session_id] = anchor
+        if held is not None:
+            self._ended.append(replace(held, valid_to=anchor.valid_from))
+            self.rewritten += 1  # last: who reads it earlier would take the old place for the new one
 
     def revise(self, poses: Iterable[PoseRow], used: Mapping[int, int]) -> None:
         """Revisions that the file holds now; `used`: by which of them frames (lsn) stand in the layers."""
+        rewritten = 0
         for pose in poses:
-            self.rewritten += pose.valid_from > pose.lsn  # else it came with its frame
+            rewritten += pose.valid_from > pose.lsn  # else it came with its frame
             self._note(pose)
             if used.get(pose.lsn) == pose.revision:
                 self._poses[pose.lsn] = pose.world_from_camera
+        self.rewritten += rewritten
 
     def drop(self, lsns: Iterable[int]) -> None:
         """These frames have been erased."""

@@ -11,6 +11,7 @@ from spatialmem.checks import described, real_number
 from spatialmem.errors import InvalidValue
 from spatialmem.types import Camera, Evidence, Presence
 
+LONGEST_LABEL = 200
 MOST_DETECTIONS = 255
 """of a frame: `Observations.detection_of` numbers them in a byte"""
 
@@ -32,10 +33,24 @@ class Detection:
             raise InvalidValue(f"the mask of a detection must be bool (H, W); given {given}; compare with > 0")
         if not isinstance(self.label, str):
             raise InvalidValue(f"the label of a detection must be text; given {described(self.label)}; use str() on it")
+        if len(self.label) > LONGEST_LABEL or "\0" in self.label or not _is_text(self.label):
+            raise InvalidValue(
+                f"the label of a detection has at most {LONGEST_LABEL} characters, none of them NUL or half of a pair; "
+                f"given {self.label[:40]!r}, {len(self.label)} characters; shorten it"
+            )
         score = real_number(self.score)
         if score is None or not 0.0 <= score <= 1.0:
             raise InvalidValue(f"the score of a detection lies within 0 to 1; given {described(self.score)}")
         object.__setattr__(self, "score", score)
+
+
+def _is_text(label: str) -> bool:
+    """Whether UTF-8 can hold it."""
+    try:
+        label.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 @dataclass(frozen=True, eq=False)

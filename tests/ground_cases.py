@@ -26,6 +26,18 @@ def room(width: int = 12, depth: int = 10, tall: int = 16) -> np.ndarray:
     return state
 
 
+def two_storeys(first: int = 10, end: int = 14) -> np.ndarray:
+    """A lower floor, a flight between walls of six treads of two columns and two voxels, an upper floor at voxel 12."""
+    state = np.full((44, 24, 24), FREE, np.uint8)
+    state[:20, :, 0] = OCCUPIED
+    for tread in range(6):
+        state[20 + 2 * tread : 22 + 2 * tread, first:end, 2 * (tread + 1)] = OCCUPIED
+    state[32:, :, 12] = OCCUPIED
+    state[20:32, [first - 1, end]] = OCCUPIED
+    state[20:32, : first - 1], state[20:32, end + 1 :] = UNKNOWN, UNKNOWN
+    return state
+
+
 @st.composite
 def spaces(draw) -> FreeSpace:
     """Any states, mostly free."""
@@ -70,10 +82,10 @@ def beside(all_places: list, n: int, di: int, dj: int, step: int) -> int:
 
 
 def next_to(state: np.ndarray, all_places: list, n: int, di: int, dj: int, step: int) -> int:
-    """`beside`, or beyond at most two columns in which nothing is at the heights of either."""
+    """`beside`, or beyond at most three columns in which nothing is at the heights of either."""
     x, y, z = all_places[n]
-    for far in (1, 2, 3):
-        other = beside(all_places, n, far * di, far * dj, step + far - 1)
+    for far in (1, 2, 3, 4):
+        other = beside(all_places, n, far * di, far * dj, step + min(far - 1, 2))
         if other >= 0:
             low, high = max(min(z, all_places[other][2]) - step - 1, 0), max(z, all_places[other][2]) + HEAD
             between = [state[x + k * di, y + k * dj, low:high] for k in range(1, far)]

@@ -6,7 +6,6 @@ import json
 import subprocess
 import sys
 from contextlib import nullcontext
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from urllib import request
@@ -16,8 +15,8 @@ import pytest
 from cli_helpers import ENVIRONMENT, run, run_json
 from house_cases import SMALL
 
-from policies.agents.frontier_walk import FrontierWalk, Ground
-from sim.body import Action, Motion, Stand
+from policies.navigation.frontier_walk import FrontierWalk
+from sim.body import Action
 from sim.house.world import HouseWorld
 from sim.scene import SceneConfig
 from spatialmem import SpatialMemory
@@ -27,7 +26,6 @@ from spatialmem.cli.demo_house import HouseDemo, chosen_questions, matching, off
 from spatialmem.config import MemoryConfig
 from spatialmem.types import Frame
 from spatialmem.view.page import MemoryPage
-from spatialmem.voxels.free_reading import FREE, FreeSpace
 
 
 def test_demo_walks_asks_and_tells_the_truth(tmp_path, capsys):
@@ -97,14 +95,13 @@ def test_the_verdict_is_that_of_the_truth(scene):
 def test_the_explorer_sees_most_ground_and_stops_by_itself():
     scene = HouseWorld(SMALL, light=False).open("6", SceneConfig(64, 48))
     walk, collided = FrontierWalk(scene.motion), False
-    scene.place(scene.stand.ground_m, scene.stand.yaw_rad, -0.3)
     with SpatialMemory.create(None, encoder="colours", config=MemoryConfig(voxel_size_m=0.05)) as memory:
         memory.declare_up((0.0, 0.0, 1.0))
         for seq in range(400):
             sight = scene.look()
             memory.observe(Frame(sight.rgb, sight.depth_m, sight.camera, sight.world_from_camera, seq * 10**9,
                                  depth_unit="m", session_id="a", camera_id="head", seq=seq))  # fmt: skip
-            action = walk.next(memory.free_space(), scene.stand, collided)
+            action = walk.next(memory, scene.stand, collided)
             if action is Action.STOP:
                 break
             collided = scene.act(action).collided
@@ -113,56 +110,6 @@ def test_the_explorer_sees_most_ground_and_stops_by_itself():
         known = memory.occupancy(scene.standing_places_m() + (0.0, 0.0, 0.4)) != 0
     assert seq > 20 and known.mean() > 0.95, known.mean()
     scene.close()
-
-
-def two_rooms(gap_cells: int) -> Ground:
-    """Seen ground of 4 x 2 m in cells of 5 cm, parted by a wall with a gap; behind its right end is the unseen."""
-    free = np.zeros((82, 42), bool)
-    free[1:80, 1:41] = True
-    free[40:42, : 21 - gap_cells // 2] = free[40:42, 21 - gap_cells // 2 + gap_cells :] = False
-    occupied = ~free
-    occupied[80:, 1:41] = False
-    return Ground(np.zeros(2), 0.05, free, occupied)
-
-
-def test_the_explorer_tries_narrow_gaps_last_and_not_for_ever():
-    walk, start = FrontierWalk(Motion()), Stand(1.0, 1.0, 0.0, 0.0)
-    for gap_cells, narrow in ((12, False), (7, True)):
-        ground = two_rooms(gap_cells)
-        way = walk._found(ground, start, ground.frontiers)
-        assert way is not None and walk._narrow == narrow
-        assert np.isfinite(walk._walkable(ground)[tuple(np.array(way[1:]).T)]).all()
-    assert walk._found(two_rooms(5), start, two_rooms(5).frontiers) is None
-    tries = 0
-    while walk._found(ground, start, ground.frontiers) is not None:
-        walk._bump(np.array([2.05, 1.05]))
-        tries += 1
-        assert tries < 20, "it never gives up"
-    assert tries > 1
-
-
-@pytest.mark.parametrize("cell_m", [0.03, 0.05, 0.1, 0.2])
-def test_the_explorer_leaves_edges_that_looking_does_not_resolve(cell_m):
-    """A room with unseen ground all around it, which no look ever resolves."""
-    free = np.zeros((round(4.0 / cell_m), round(3.0 / cell_m)), bool)
-    free[1:-1, 1:-1] = True
-    space = FreeSpace(np.zeros(3), cell_m, np.repeat(free[:, :, None], round(2.0 / cell_m), axis=2) * np.uint8(FREE))
-    motion = Motion()
-    walk, stand = FrontierWalk(motion), Stand(1.0, 1.0, 0.0, 0.0)
-    actions = [walk.next(space, stand, False)]
-    while actions[-1] is not Action.STOP and len(actions) < 600:
-        stand = moved(stand, actions[-1], motion)
-        actions.append(walk.next(space, stand, False))
-    assert actions[-1] is Action.STOP and len(actions) > 12 and len(walk.left_m) == 0
-
-
-def moved(stand: Stand, action: Action, motion: Motion) -> Stand:
-    """Where a body that nothing stops stands after an action."""
-    if action is Action.FORWARD:
-        ahead = motion.forward_m * np.array([np.cos(stand.yaw_rad), np.sin(stand.yaw_rad)])
-        return replace(stand, x_m=stand.x_m + ahead[0], y_m=stand.y_m + ahead[1])
-    turn = np.radians(motion.turn_deg) * (1 if action is Action.LEFT else -1)
-    return replace(stand, yaw_rad=stand.yaw_rad + turn)
 
 
 def test_what_cannot_be_is_refused_before_anything_is_replaced(tmp_path, monkeypatch):

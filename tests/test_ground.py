@@ -128,12 +128,14 @@ def test_level_ground(space):
 
 
 @settings(max_examples=60, deadline=None)
-@given(cases.spaces(), st.integers(0, 2**16))
-def test_edges(space, seed):
+@given(cases.spaces(), st.integers(0, 2**16), st.booleans())
+def test_edges(space, seed, sparse):
     standing = standing_of(space, cases.BODY)
     stands = np.random.default_rng(seed).random(len(standing)) < 0.8
     edge, into = np.zeros(len(standing), bool), np.zeros((len(standing), 2))
-    _mark_edges(space.state, standing.voxel, standing.starts, cases.STEP, cases.HEAD, 0.3, stands, edge, into)
+    _mark_edges(
+        space.state, standing.below, standing.voxel, standing.starts, cases.STEP, cases.HEAD, sparse, stands, edge, into
+    )
     all_places, (width, depth, _) = triples(standing), space.state.shape
     for n, (x, y, z) in enumerate(all_places):
         ways = []
@@ -143,10 +145,25 @@ def test_edges(space, seed):
             inside = 0 <= x + di < width and 0 <= y + dj < depth
             column = space.state[x + di, y + dj, z : z + cases.HEAD] if inside else np.empty(0, np.uint8)
             unseen = cases.HEAD - (column != UNKNOWN).sum()
-            if not (column[cases.STEP :] == OCCUPIED).any() and unseen >= 0.3 * cases.HEAD:
+            if (column[cases.STEP :] == OCCUPIED).any():
+                continue
+            if unseen >= 0.3 * cases.HEAD or (sparse and goes_on(space.state, all_places, n, di, dj)):
                 ways.append((di, dj))
         np.testing.assert_array_equal(into[n], np.sum(ways, axis=0) if ways else (0, 0))
         assert edge[n] == (len(ways) > 0)
+
+
+def goes_on(state, all_places, n: int, di: int, dj: int) -> bool:
+    """Whether the ground of the column beside was not seen, with neither a place nor anything in the way beyond."""
+    if cases.next_to(state, all_places, n, di, dj, cases.STEP) >= 0:
+        return False
+    x, y, z = all_places[n]
+    for i, j in ((x + far * di, y + far * dj) for far in (1, 2, 3, 4)):
+        if 0 <= i < state.shape[0] and 0 <= j < state.shape[1] and cases.blocked(state, i, j, z):
+            return False
+    around = state[x + di, y + dj, max(z - 1 - cases.STEP, 0) : z + cases.STEP]
+    under = state[x + di, y + dj, max(z - 1 - cases.STEP, 0) : z]
+    return not (around == OCCUPIED).any() and bool((under == UNKNOWN).any())
 
 
 @settings(max_examples=40, deadline=None)
@@ -203,20 +220,8 @@ def test_a_table_is_not_ground_even_for_a_camera_that_leans_over_it():
     assert (floors.floor_of[standing.voxel[:, 2] == 7] == NOT_REACHED).all()
 
 
-def two_storeys() -> np.ndarray:
-    """A lower floor, a flight between walls of six treads of two columns and two voxels, an upper floor at voxel 12."""
-    state = np.full((44, 24, 24), FREE, np.uint8)
-    state[:20, :, 0] = OCCUPIED
-    for tread in range(6):
-        state[20 + 2 * tread : 22 + 2 * tread, 10:14, 2 * (tread + 1)] = OCCUPIED
-    state[32:, :, 12] = OCCUPIED
-    state[20:32, [9, 14]] = OCCUPIED
-    state[20:32, :9], state[20:32, 15:] = UNKNOWN, UNKNOWN
-    return state
-
-
 def test_stairs_join_two_floors_and_belong_to_none():
-    state = two_storeys()
+    state = cases.two_storeys()
     way = [(15, 12, 1), (21, 12, 3), (25, 12, 7), (31, 12, 13), (36, 12, 13)]
     found = known(state, *way)
     assert [round(f.height_m, 6) for f in found.floors] == [3.1, 4.3]
@@ -235,13 +240,13 @@ def test_stairs_join_two_floors_and_belong_to_none():
 
 
 def test_a_floor_on_which_nobody_was_is_none_yet():
-    found = known(two_storeys(), (15, 12, 1))
+    found = known(cases.two_storeys(), (15, 12, 1))
     assert [f.floor for f in found.floors] == [0] and found.stairs == ()
     assert (found.floor_of[found.standing.voxel[:, 2] == 13] == BETWEEN).all()  # connected, and not yet a floor
 
 
 def test_a_tread_that_was_not_seen_does_not_part_the_flight():
-    state = two_storeys()
+    state = cases.two_storeys()
     state[24:26, 10:14, 5:8] = UNKNOWN
     found = known(state, (15, 12, 1))
     assert (found.floor_of[found.standing.voxel[:, 2] == 13] == BETWEEN).all()
@@ -266,7 +271,7 @@ def test_levels_of_a_floor_and_floors_of_their_own():
 
 
 def test_nobody_climbs_between_two_walks():
-    state = two_storeys()
+    state = cases.two_storeys()
     below, above = over(state, (15, 12, 1), (12, 12, 1)), over(state, (40, 12, 13), (38, 12, 13))
     standing = standing_of(cases.space(state), cases.BODY)
     assert len(floors_of(standing, [below, above]).floors) == 2
@@ -306,6 +311,19 @@ def test_a_frontier_lies_where_the_unknown_begins_and_looks_into_it():
     assert frontiers_of(known(state, (5, 10, 1)), least_m=5.0) == ()
 
 
+def test_ground_that_was_not_seen_below_seen_air_is_a_frontier_where_rays_are_sparse():
+    state = cases.room(30, 20)
+    state[:, [0, -1], 1:12] = state[0, :, 1:12] = OCCUPIED
+    state[20:, :, 0] = UNKNOWN
+    assert frontiers_of(known(state, (5, 10, 1))) == ()
+    found = frontiers_of(known(state, (5, 10, 1)), sparse=True)
+    assert found and all(abs(f.yaw_rad) < 1e-6 and f.position_m[0] == pytest.approx(1.0 + 19.5 * 0.1) for f in found)
+    state[22, :, 0] = OCCUPIED  # the ground goes on beyond a gap
+    assert not [f for f in frontiers_of(known(state, (5, 10, 1)), sparse=True) if f.position_m[0] < 1.0 + 21.0 * 0.1]
+    state[20:, :, 0], state[22:, :, 1:12] = UNKNOWN, OCCUPIED  # or there is a wall
+    assert frontiers_of(known(state, (5, 10, 1)), sparse=True) == ()
+
+
 def test_walls_and_drops_are_no_frontiers():
     state = cases.room(30, 20, 20)
     state[:, :, 0], state[:, :, 4] = FREE, OCCUPIED
@@ -316,7 +334,7 @@ def test_walls_and_drops_are_no_frontiers():
 
 
 def test_a_flight_that_goes_on_out_of_sight_is_a_frontier():
-    state = two_storeys()
+    state = cases.two_storeys()
     state[26:] = UNKNOWN
     state[[0], :, 1:12], state[:20, [0, -1], 1:12] = OCCUPIED, OCCUPIED
     state[19, :10, 1:12], state[19, 14:, 1:12] = OCCUPIED, OCCUPIED

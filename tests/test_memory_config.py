@@ -64,6 +64,7 @@ EFFECTS: dict[str, tuple[Any, Callable[[SpatialMemory], Any]]] = {
     "ram_bytes": (96 << 20, lambda m: m._layers.surface.pools.dist.nbytes),
     "file_bytes": (64 << 20, lambda m: m.info()["budget"]["file_bytes"]),
     "refine_poses": (True, refined),
+    "segmenter": ("regions", lambda m: len(list(m._keeper.observed.after(0, 99, m._keeper.rows)))),
     "gate.novelty": (0.0, stored),
     "gate.disagreement": (0.9, stored),
     "gate.max_gap_s": (0.05, stored),

@@ -10,7 +10,7 @@ import pytest
 
 from sim.errors import InvalidSetting, SimError, UnknownName
 from sim.scene import World
-from sim.tasks.registry import TASKS, task
+from sim.tasks.registry import TASKS, latest, task
 from sim.tasks.task import Task
 from sim.worlds import WORLDS, world
 
@@ -60,3 +60,8 @@ def test_naming_tasks_imports_none_of_them():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_task_without_a_version_is_the_newest_one():
+    assert latest("goat") == "goat-v1" and latest("eqa-choice") == "eqa-choice-v1"
+    assert latest("goat-v1") == "goat-v1" and latest("module:Class") == "module:Class" and latest("gaot") == "gaot"

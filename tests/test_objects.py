@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import memory_helpers as mh
 import numpy as np
 import object_cases as cases
@@ -233,3 +235,13 @@ def test_masks_that_run_over_an_edge_give_points_of_one_thing():
     wide[34:86, 54:106] = True
     seen = observations_of([Detection(wide)], depth, None, camera, None, (0.1, 6.0))
     np.testing.assert_allclose(seen.points_of(0)[:, 2], 1.5)
+
+
+def test_what_has_no_reading_any_more_is_not_gone():
+    """A thing that the depth camera cannot see, as dark ones, is no hole."""
+    with cases.remembered(None) as memory:
+        for frame in cases.lap(1):
+            blind = np.where(cases.masks(frame)["red"], np.float32(np.nan), frame.depth_m)
+            found = [d for d in cases.detections(frame) if d.label != "red"]
+            memory.observe(dataclasses.replace(frame, depth_m=blind), found)
+        assert cases.by_name(memory)["red"].presence is not Presence.GONE

@@ -203,7 +203,8 @@ def cut_of(weights: np.ndarray, known: np.ndarray, scale: float, least: int) -> 
             passes[min(both)] = np.float32(weight + scale / len(both))
             for k in both:
                 piece[k] = both
-    return np.array([[min(piece[y * w + x]) if known[y, x] else -1 for x in range(w)] for y in range(h)])
+    kept = [min(piece[i]) if known.ravel()[i] else -1 for i in range(h * w)]
+    return np.array(kept).reshape(h, w)
 
 
 @given(st.integers(0, 10**6))
@@ -219,6 +220,22 @@ def test_the_cut_is_that_of_the_paper(seed):
     assert count == len(np.unique(expected[expected >= 0]))
     ones, others = np.unique(np.stack([labels.ravel(), expected.ravel()]), axis=1)
     assert len(ones) == len(set(ones)) == len(set(others))  # the same parts, by other numbers
+
+
+def test_only_the_largest_pieces_are_kept():
+    labels = np.array([[0, 0, 1, -1], [2, 2, 2, 3], [4, 4, 4, 3]], np.int32)
+    kept, count = pieces.largest(labels, 5, 3)
+    assert count == 3
+    np.testing.assert_array_equal(kept, [[0, 0, -1, -1], [1, 1, 1, -1], [2, 2, 2, -1]])
+    assert pieces.largest(labels, 5, 5) == (labels, 5)
+
+
+def test_depth_of_pure_noise_neither_ends_it_nor_fills_the_memory(regions):
+    rng = np.random.default_rng(0)
+    rgb = rng.integers(0, 256, (480, 640, 3), dtype=np.uint8)
+    depth = rng.uniform(0.4, 6.0, (480, 640)).astype(np.float32)
+    frame = Frame(rgb, depth, Camera.from_hfov(70.0, 640, 480), None, 1)
+    assert len(regions.segment(frame, None)) < 200
 
 
 def test_growth_takes_the_likest_neighbour():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -184,3 +185,26 @@ def test_own_segmenter_of_the_documentation_runs():
     names: dict = {}
     exec(compile(source.group(1), "my_segmenter.py", "exec"), names)
     assert check_segmenter(names["Red"]()) == []
+
+
+def test_regions_are_the_same_at_any_number_of_threads():
+    code = (
+        "import sys; sys.path.insert(0, 'tests')\n"
+        "import hashlib, segmenter_cases\n"
+        "from spatialmem.perception import load_segmenter\n"
+        "from spatialmem.types import Camera\n"
+        "frame = segmenter_cases.room(Camera.from_hfov(70.0, 320, 240), noise_m=0.003)\n"
+        "found = load_segmenter('regions').segment(frame, None)\n"
+        "whole = b''.join(d.mask.tobytes() + d.score.hex().encode() for d in found)\n"
+        "print(len(found), hashlib.sha256(whole).hexdigest())"
+    )
+    said = set()
+    for threads in ("1", "2", "4"):
+        counts = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"), threads)
+        environment = {**os.environ, **counts}
+        done = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=REPOSITORY, env=environment
+        )
+        said.add(done.stdout)
+    assert len(said) == 1
+    assert int(said.pop().split()[0]) > 0

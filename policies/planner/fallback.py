@@ -31,6 +31,10 @@ class WithFallback(Planner):
         self._planner, self._fallback, self._retry_after = planner, fallback, number
         self._left = self._fallbacks = self._downs = 0
 
+    @property
+    def sees(self) -> bool:
+        return self._planner.sees
+
     def decide(self, context: Context, *, choices: tuple[str, ...] = (), asks: bool) -> Decision:
         if self._left == 0:
             try:

@@ -129,6 +129,11 @@ class Planner(abc.ABC):
     def identity(self) -> Mapping[str, str]:
         """What its decisions depend on beside code, for the manifest of a run: "model", "prompt_sha256" ..."""
 
+    @property
+    def sees(self) -> bool:
+        """Whether it looks at pictures; who does not is shown none."""
+        return False
+
     def usage(self) -> Mapping[str, float]:
         """What the episode has taken so far: "calls", "images", "tokens", "cost_usd", "parse_failures" ..."""
         return {}

@@ -31,6 +31,10 @@ class VlmPlanner(Planner):
         self._vlm = vlm
         self.reset()
 
+    @property
+    def sees(self) -> bool:
+        return True
+
     def decide(self, context: Context, *, choices: tuple[str, ...] = (), asks: bool) -> Decision:
         """What the model says to do; `PlannerDown` when it says nothing, `CapReached` when it may not be asked."""
         _check_choices(choices)

@@ -17,6 +17,12 @@ TASKS: Final[dict[str, str]] = {
 """name -> "module:Class", imported when it is asked for"""
 
 
+def latest(name: str) -> str:
+    """The newest version of a task that is named without one, such as "goat"; every other name as it is."""
+    versions = {n: int(n.rpartition("-v")[2]) for n in TASKS if n.rpartition("-v")[0] == name}
+    return max(versions, key=lambda n: versions[n]) if versions else name
+
+
 def task(name: str, **settings: Any) -> Task:
     """The task of a name, made with its settings.
 

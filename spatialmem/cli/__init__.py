@@ -18,6 +18,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "build": ("spatialmem.cli.build:Build", "remember a recording"),
     "check": ("spatialmem.cli.check:Check", "which conventions a recording follows: poses, axes, depth, colour, up"),
     "query": ("spatialmem.cli.query:Query", "ask a memory where something is"),
+    "ask": ("spatialmem.cli.ask:Ask", "ask a memory a question in words"),
     "changes": ("spatialmem.cli.changes:Changes", "what has changed since a time: gone, put there, newly seen"),
     "info": ("spatialmem.cli.info:Info", "what a memory holds; with --verify, whether it is sound"),
     "view": ("spatialmem.cli.view:View", "look at a memory in a browser, and ask it there"),

@@ -30,7 +30,6 @@ STEP_NS = 250_000_000
 COLOURS = ("red", "orange", "yellow", "green", "blue", "purple", "pink")
 """what the encoder can tell best"""
 NEAR_M = 0.5
-LOOK_RAD = -0.3
 _SEEN_PIXELS = 1500
 
 
@@ -72,9 +71,7 @@ class HouseDemo:
         from sim.scene import SceneConfig
 
         world = HouseWorld(HouseConfig(floors=1, rooms_per_floor=(4, 5)))
-        scene = world.open(str(self.house), SceneConfig(320, 240, 90.0))
-        scene.place(scene.stand.ground_m, scene.stand.yaw_rad, LOOK_RAD)  # so that the floor ahead is seen
-        return scene
+        return world.open(str(self.house), SceneConfig(320, 240, 90.0))
 
     def _shown(self, scene: HouseScene, started: float) -> int:
         from spatialmem.config import MemoryConfig
@@ -110,7 +107,7 @@ class HouseDemo:
         self, scene: HouseScene, memory: SpatialMemory, stop: Interrupt
     ) -> tuple[Tally, NDArray[np.int64], NDArray[np.float64]]:
         """Walk until no frontier is left; the pixels in which each thing was seen, and the frontiers left (N, 2)."""
-        from policies.agents.frontier_walk import FrontierWalk
+        from policies.navigation.frontier_walk import FrontierWalk
         from sim.body import Action
         from spatialmem.types import Frame
 
@@ -127,7 +124,7 @@ class HouseDemo:
                 )  # fmt: skip
                 tally.count(memory.observe(frame))
                 progress.step(tally.frames, tally.stored_total)
-                action = walk.next(memory.free_space(), scene.stand, collided)
+                action = walk.next(memory, scene.stand, collided)
                 if action is Action.STOP:
                     break
                 collided = scene.act(action).collided

@@ -27,7 +27,7 @@ class Eval:
     """Play episodes of a task with an agent, into a folder; what it has already is not played again."""
 
     task: tyro.conf.Positional[str]
-    """objectnav-v1, goat-v1 ..., or module:Class"""
+    """objectnav-v1, goat-v1 ..., or module:Class; without a version the newest"""
     agent: str
     """name (random, oracle, frontier ...), module:Class, file.py:Class, a .json file, or a folder with agent.json"""
     world: str = "house"
@@ -77,11 +77,12 @@ class Eval:
 
     def _plan(self) -> Plan:
         from sim.runner import Plan, agent_spec
+        from sim.tasks.registry import latest
 
         agent = agent_spec(self.agent, settings("--agent-args", self.agent_args), self.wrapper)
         return Plan(
-            task=self.task, agent=agent, label=self.label or _label(self.agent), world=self.world, split=self.split,
-            seed=self.seed, first=self.first, count=self.episodes,
+            task=latest(self.task), agent=agent, label=self.label or _label(self.agent), world=self.world,
+            split=self.split, seed=self.seed, first=self.first, count=self.episodes,
             task_settings=settings("--task-args", self.task_args),
             world_settings=settings("--world-args", self.world_args), act_timeout_s=self.act_timeout,
             record=self.record or "",

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from spatialmem.errors import InvalidValue
 from spatialmem.ground.floors import NOT_REACHED, Floors
-from spatialmem.ground.standing import Standing, beside
+from spatialmem.ground.standing import GAP, Standing, beside, next_to
 from spatialmem.voxels.compiled import kernel, leaf
-from spatialmem.voxels.free_reading import OCCUPIED, UNKNOWN
+from spatialmem.voxels.free_reading import UNKNOWN
 
 _UNSEEN = 0.3
 """share of the room of the body in a column that was not seen, for it to be unknown"""
@@ -40,11 +40,15 @@ class Frontier:
     """`floors.BETWEEN` on stairs"""
 
 
-def frontiers_of(floors: Floors, least_m: float = 0.3) -> tuple[Frontier, ...]:
+def frontiers_of(floors: Floors, least_m: float = 0.3, sparse: bool = False) -> tuple[Frontier, ...]:
     """Frontiers of the reached ground, the widest first; edges narrower than `least_m` are left out.
 
     An edge is where the body can stand and, in a column beside, no ground is known, nothing stands in its way, and
     part of the room that it would take there has never been seen. A drop, whose air was seen, is none.
+
+    With `sparse` an edge is also where all of that was seen but not the ground, nor any within the columns of a gap:
+    rays that are far apart leave much of it out, and what is reached ends there. Many of these go away by themselves
+    as the body comes nearer; without them a body that has seen the air of a room may have nowhere to go.
     """
     if not least_m >= 0.0:
         raise InvalidValue(f"least_m must be a width of at least 0 m; given {least_m}")
@@ -53,7 +57,8 @@ def frontiers_of(floors: Floors, least_m: float = 0.3) -> tuple[Frontier, ...]:
     edge = np.zeros(len(standing), np.bool_)
     into = np.zeros((len(standing), 2))
     _mark_edges(
-        standing.free.state, standing.voxel, standing.starts, standing.step, standing.head, _UNSEEN, stands, edge, into
+        standing.free.state, standing.below, standing.voxel, standing.starts, standing.step, standing.head, sparse,
+        stands, edge, into,
     )  # fmt: skip
     found = list[Frontier]()
     for group in _grouped(standing, np.flatnonzero(edge)):
@@ -110,7 +115,7 @@ def _frontier(
 
 
 @leaf
-def _mark_edges(state, places, starts, step, head, unseen, stands, edge, into):
+def _mark_edges(state, below, places, starts, step, head, sparse, stands, edge, into):
     """Which standing places border on the unknown, and the sum of the ways into it."""
     width, depth, tall = state.shape
     for n in range(places.shape[0]):
@@ -121,15 +126,45 @@ def _mark_edges(state, places, starts, step, head, unseen, stands, edge, into):
             if beside(places, starts, width, depth, n, di, dj, step) >= 0:
                 continue
             x, y, z = places[n, 0] + di, places[n, 1] + dj, places[n, 2]
-            blocked, hidden = False, head
+            if _blocked(below, x, y, z, step, head):
+                continue
+            hidden = head
             if x >= 0 and y >= 0 and x < width and y < depth:
                 for k in range(z, min(z + head, tall)):
-                    blocked |= k >= z + step and state[x, y, k] == OCCUPIED
                     hidden -= state[x, y, k] != UNKNOWN
-            if not blocked and hidden >= unseen * head:
+            if hidden >= _UNSEEN * head or (sparse and _goes_on(state, below, places, starts, n, di, dj, step, head)):
                 edge[n] = True
                 into[n, 0] += di
                 into[n, 1] += dj
+
+
+@leaf
+def _blocked(below, x, y, z, step, head):
+    """Whether something stands in a column above a step and below the head."""
+    if x < 0 or y < 0 or x >= below.shape[0] or y >= below.shape[1]:
+        return False
+    tall = below.shape[2] - 1
+    return below[x, y, min(z + head, tall)] > below[x, y, min(z + step, tall)]
+
+
+@leaf
+def _goes_on(state, below, places, starts, n, di, dj, step, head):
+    """Whether ground may go on beside a place, its air seen and the ground itself not: rays that are far apart leave
+    much of it out. It does not where there is a place or something in the way within the columns of a gap, nor where
+    the air was seen down to a step below."""
+    if next_to(below, places, starts, n, di, dj, step, head) >= 0:
+        return False
+    for far in range(1, GAP + 2):
+        if _blocked(below, places[n, 0] + far * di, places[n, 1] + far * dj, places[n, 2], step, head):
+            return False
+    x, y, z = places[n, 0] + di, places[n, 1] + dj, places[n, 2]
+    low, high = max(z - 1 - step, 0), min(z + step, below.shape[2] - 1)
+    if below[x, y, high] > below[x, y, low]:
+        return False
+    unknown = 0
+    for k in range(low, z):
+        unknown += state[x, y, k] == UNKNOWN
+    return unknown > 0
 
 
 @kernel

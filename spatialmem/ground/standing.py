@@ -21,8 +21,9 @@ _SEEN_FREE = 0.5
 _ROUNDING = 1e-6
 _FURTHEST_M = 0.6
 """clearance is not looked for beyond"""
-_GAP = 2
-"""columns without known ground that may lie between connected places"""
+GAP, _CLIMB = 3, 2
+"""columns without known ground that may lie between connected places, and voxels by which these may then differ beyond
+a step"""
 _LOWEST_M, _HIGHEST_M, _AROUND_M, _AS_HIGH_M = 0.1, 2.5, 0.5, 0.4
 """a camera is carried within these heights, over ground so near in the plane, and as high as usual but for this"""
 
@@ -93,9 +94,9 @@ class Standing:
         """(N,) number of the connected piece of each passable place, from 0, -1 for the others.
 
         Two places are connected when their columns share a side and they differ by at most `step` voxels in height
-        (default: a step that the body can take). So are places with one or two columns between them whose ground was
-        not seen, if nothing stands there, and then by a voxel more for each: treads of stairs are small, and some are
-        hidden by others.
+        (default: a step that the body can take). So are places with up to three columns between them whose ground was
+        not seen, if nothing stands there, and then by a voxel more for each, two at most: treads of stairs are small,
+        and some are hidden by others.
         """
         labels = np.full(len(self), -1, np.int32)
         step = self.step if step is None else step
@@ -230,12 +231,12 @@ def beside(places, starts, width, depth, n, di, dj, step):
 
 
 @leaf
-def _next(below, places, starts, n, di, dj, step, head):
+def next_to(below, places, starts, n, di, dj, step, head):
     """`beside`, or the place beyond columns in which nothing is between their lower step and their higher head; -1
     without one. What is next to another has that next to itself."""
     width, depth, tall = below.shape[0], below.shape[1], below.shape[2] - 1
-    for far in range(1, _GAP + 2):
-        other = beside(places, starts, width, depth, n, far * di, far * dj, step + far - 1)
+    for far in range(1, GAP + 2):
+        other = beside(places, starts, width, depth, n, far * di, far * dj, step + min(far - 1, _CLIMB))
         if other < 0:
             continue
         low = max(min(places[n, 2], places[other, 2]) - step - 1, 0)
@@ -263,7 +264,7 @@ def _label(below, places, starts, step, head, passable, labels):
             at += 1
             for side in range(4):
                 di, dj = (side == 0) - (side == 1), (side == 2) - (side == 3)
-                other = _next(below, places, starts, n, di, dj, step, head)
+                other = next_to(below, places, starts, n, di, dj, step, head)
                 if other >= 0 and passable[other] and labels[other] < 0:
                     labels[other] = count
                     queue[end] = other
@@ -286,7 +287,7 @@ def _grow(below, places, starts, step, head, rounds, found):
             at += 1
             for side in range(4):
                 di, dj = (side == 0) - (side == 1), (side == 2) - (side == 3)
-                other = _next(below, places, starts, n, di, dj, step, head)
+                other = next_to(below, places, starts, n, di, dj, step, head)
                 if other >= 0 and not found[other]:
                     found[other] = True
                     queue[end] = other

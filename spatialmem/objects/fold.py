@@ -69,6 +69,7 @@ class ObjectFold:
         for i, n in pairs:
             sight.tracks[i].add(n, frame)
             self._changed.add(sight.tracks[i].object_id)
+        left = [track for track in sight.tracks if track.gone]
         self._regrouping.note(sight, pairs, frame)
         begun = {n: self._begun(n, frame) for n in range(len(frame.seen)) if n not in shown.values()}
         self._tracks += begun.values()
@@ -81,6 +82,9 @@ class ObjectFold:
                 if 6 <= np.count_nonzero(points) <= len(points) - 6:
                     whole.split_off(shows[n], points)
         self._explored.take(frame)
+        for track in left:  # not before the others have been given what this frame shows
+            if track in self._tracks and track.gone:
+                self._leave(track)
         self._settle(t for t in (*begun.values(), *(sight.tracks[i] for i, _ in pairs)))
         self._changed.discard(0)
 
@@ -94,8 +98,6 @@ class ObjectFold:
             if not track.large_in(frame):
                 return
             track.miss(frame)
-            if track.gone:
-                self._leave(track)
         elif sight.agrees[i] >= _THERE * judged:
             track.misses.clear()
             track.held_lsn = frame.lsn

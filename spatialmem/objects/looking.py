@@ -86,8 +86,11 @@ def _verdicts(
     allowed = tolerance_m(z)
     with np.errstate(invalid="ignore"):
         agrees = (np.abs(off) <= allowed).any(axis=0)
-        through = (~known | (off > allowed)).all(axis=0)
+        through = (known & (off > allowed)).all(axis=0)
     verdict = np.where(through, THROUGH, HIDDEN)
     verdict = np.where(agrees, AGREES, verdict)
     behind = np.where(known, -off, np.inf).min(axis=0)
-    return np.where(known.any(axis=0), verdict, OUTSIDE).astype(np.uint8), behind
+    # where some of them lack a reading, which is never evidence, only what is there or in front can be told
+    in_front = (~known | (off < -allowed)).all(axis=0) & known.any(axis=0)
+    told = known.all(axis=0) | agrees | in_front
+    return np.where(told, verdict, OUTSIDE).astype(np.uint8), behind

@@ -117,8 +117,7 @@ class Track:
             self.labels[seen.labels[n]] += float(seen.scores[n])
         left, top, right, bottom = (float(v) for v in seen.boxes_xyxy[n])
         self.sightings.append(Sighting(frame.lsn, n, quality, int(seen.pixels[n]), (left, top, right, bottom)))
-        if len(self.sightings) > _MOST_SIGHTINGS:
-            self.sightings.remove(min(self.sightings[:-1], key=lambda s: (s.quality, s.lsn)))
+        self._trim()
         view = view_of(frame)
         if len(self.views) < _MOST_VIEWS and all(differ(view, other) for other in self.views):
             self.views.append(view)
@@ -128,6 +127,14 @@ class Track:
         self.looked_lsn = self.held_lsn = frame.lsn
         self.misses.clear()
         self.gone_lsn = 0
+
+    def _trim(self) -> None:
+        """Keep the last sighting and the best of the others, those at its present place before any from elsewhere."""
+        more = len(self.sightings) - _MOST_SIGHTINGS
+        if more > 0:
+            others = sorted(self.sightings[:-1], key=lambda s: (s.lsn > self.left_lsn, s.quality, s.lsn))
+            gone = set(others[:more])
+            self.sightings = [s for s in self.sightings if s not in gone]
 
     def _add_points(self, points: NDArray[np.float64]) -> None:
         self.points_m = np.concatenate([self.points_m, points])
@@ -179,7 +186,10 @@ class Track:
         self.feature_sum = self.feature_sum + other.feature_sum
         for name, weight in other.labels.items():
             self.labels[name] += weight
-        self.sightings = sorted([*self.sightings, *other.sightings])
+        here = [s for s in other.sightings if s.lsn > other.left_lsn]
+        self.sightings = sorted([*self.sightings, *here])
+        self._trim()
+        self.moves = [*self.moves, *other.moves]
         self.views = [*self.views, *(v for v in other.views if all(differ(v, mine) for mine in self.views))]
         self.views = self.views[:_MOST_VIEWS]
         if other.first_lsn < self.first_lsn:
@@ -201,12 +211,13 @@ class Track:
         for name, weight in other.labels.items():
             self.labels[name] += weight
         self.sightings = sorted([*self.sightings, *other.sightings])
-        self.views = other.views
+        self._trim()
+        self.views = list(other.views)
         self.moves = [*self.moves, Move(_triple(came_from), _triple(self.middle_m), after_ns, other.first_ns)]
         self.moves += other.moves
         self.last_lsn, self.last_ns, self.looked_lsn = other.last_lsn, other.last_ns, other.looked_lsn
         self.held_lsn = other.held_lsn
-        self.misses, self.gone_lsn = other.misses, other.gone_lsn
+        self.misses, self.gone_lsn = list(other.misses), other.gone_lsn
 
     def split_off(self, part: Track, points: NDArray[np.bool_]) -> None:
         """Give some of the points (N,) to another track; what is known of the whole stays here."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -19,7 +20,8 @@ class ShownObject:
     name: str
     """data, not instruction: it may come from text that a camera saw"""
     score: float
-    """0 to 1: how well it answers the question, by the memory's encoder; 0 where that cannot be told"""
+    """0 to 1: how well it answers, by the memory's encoder: its score for words, the cosine for a picture of a goal; 0
+    where that cannot be told"""
     presence: Presence
     position_m: NDArray[np.float64]
     """(3,) map frame"""
@@ -27,6 +29,18 @@ class ShownObject:
     """(3,) edge lengths of its box"""
     box_xyxy: tuple[float, float, float, float] | None
     """pixels of the snapshot's image (`SnapshotView.rgb`), centres at integers; None where it is not in sight"""
+    colour: str = ""
+    """a colour word, where the memory's encoder clearly says one"""
+    colours: Mapping[str, float] = field(default_factory=dict)
+    """score by colour word, 0 to 1, the best first; empty where nothing is told"""
+    on: int | None = None
+    """object_id of what carries it; None also where that is not told (`Context.placed`)"""
+    inside: int | None = None
+    """object_id of what it lies in"""
+    under: int | None = None
+    """object_id of what it stands under"""
+    beside: tuple[int, ...] = ()
+    """object_ids of the nearest things, the nearest first"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +52,7 @@ class SnapshotView:
     lsn: int
     stamp_ns: int
     rgb: NDArray[np.uint8]
-    """(H, W, 3)"""
+    """(H, W, 3); (0, 0, 3) in a context without pictures"""
     map_from_camera: NDArray[np.float64]
     """(4, 4)"""
     objects: tuple[ShownObject, ...]
@@ -64,6 +78,8 @@ class FrontierView:
     """a picture of a stored frame that looked that way, or one rendered from the map"""
     score: float = 0.0
     """0 to 1: how well that picture answers the question, by the memory's encoder"""
+    lsn: int | None = None
+    """the stored frame that the picture is of"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,3 +104,7 @@ class Context:
     """what did not fit and why; empty when all did"""
     tokens: int
     """estimate of what all of it takes"""
+    map_from_camera: NDArray[np.float64] | None = None
+    """(4, 4) where the camera is now"""
+    placed: bool = False
+    """whether it is told what is on, in, under and beside what; else these say nothing"""

@@ -22,6 +22,8 @@ SCALE = 500.0
 """k of the paper: the weight that is let pass within a piece of one pixel"""
 LEAST_PIXELS = 16
 """smaller pieces join the most similar one beside them, if there is one without a break between"""
+MOST = 2500
+"""pieces of a frame"""
 LEVELS = 256
 REACH = 5
 """pixels by which pieces grow over what has no reading"""
@@ -40,7 +42,19 @@ def pieces(
     weigh(points, normals, lab, across, down, (PER_NORMAL, CONVEX, PER_COLOUR), weights)
     labels = np.empty((h, w), np.int32)
     count = cut(weights, np.isfinite(points[..., 2]), SCALE, LEAST_PIXELS, labels)
-    return labels, count
+    return largest(labels, count, MOST)
+
+
+def largest(labels: NDArray[np.int32], count: int, most: int) -> tuple[NDArray[np.int32], int]:
+    """Labels (h, w) with only the `most` largest of `count` pieces left, in their order, and how many there are: what
+    depth of pure noise falls into must not fill the memory."""
+    if count <= most:
+        return labels, count
+    sizes = np.bincount(labels[labels >= 0], minlength=count)
+    kept = np.sort(np.argsort(-sizes, kind="stable")[:most])
+    place = np.full(count + 1, -1, np.int32)
+    place[kept] = np.arange(most)
+    return place[labels], most
 
 
 def filled(
