@@ -14,7 +14,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spatialmem.errors import InvalidValue, UnknownName
-from spatialmem.perception import Encoder, Encoding, TextQuery, check_encoder, encoder, fingerprint, load_encoder
+from spatialmem.perception import (
+    Encoder,
+    Encoding,
+    TextQuery,
+    check_encoder,
+    fingerprint,
+    load_encoder,
+    members,
+)
 from spatialmem.perception.encoder import ENCODERS
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -107,7 +115,7 @@ def test_entry_points_are_found(monkeypatch):
         def load(self):
             return dict
 
-    monkeypatch.setattr(encoder, "entry_points", lambda group: [Entry(), NotAnEncoder()])
+    monkeypatch.setattr(members, "entry_points", lambda group: [Entry(), NotAnEncoder()])
     assert isinstance(load_encoder("mine"), _Constant)
     with pytest.raises(InvalidValue, match="expected a subclass"):
         load_encoder("broken")

@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spatialmem.errors import InvalidValue, UnknownName
-from spatialmem.perception import SEGMENTERS, Segmenter, check_segmenter, load_segmenter, segmenter
+from spatialmem.perception import SEGMENTERS, Segmenter, check_segmenter, load_segmenter, members
 from spatialmem.perception.ids import detections_of_ids
 from spatialmem.things import Detection
 
@@ -105,7 +105,7 @@ def test_entry_points_are_found(monkeypatch):
         def load(self):
             return dict
 
-    monkeypatch.setattr(segmenter, "entry_points", lambda group: [Entry(), NotASegmenter()])
+    monkeypatch.setattr(members, "entry_points", lambda group: [Entry(), NotASegmenter()])
     assert isinstance(load_segmenter("mine"), _Careless)
     with pytest.raises(InvalidValue, match="expected a subclass"):
         load_segmenter("broken")

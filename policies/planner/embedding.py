@@ -50,6 +50,7 @@ class EmbeddingPlanner(Planner):
         return {"planner": f"embedding {words}"}
 
     def decide(self, context: Context, *, choices: tuple[str, ...] = (), asks: bool) -> Decision:
+        """A thing that is good enough, the nearer of equals; else a frontier; else the best thing, or "unknown"."""
         if asks:
             return checked(answered(context, choices), context)
         there = [thing for thing in context.objects if thing.presence is not Presence.GONE]

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import importlib
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from importlib.metadata import entry_points
 
 import numpy as np
 from numpy.typing import NDArray
 
-from spatialmem.errors import InvalidValue, unknown_name
+from spatialmem.errors import InvalidValue
+from spatialmem.perception.members import find_member
 
 ENCODERS: dict[str, str] = {
     "colours": "spatialmem.perception.colours:Colours",
@@ -168,14 +167,4 @@ def load_encoder(spec: str | Encoder) -> Encoder:
 
 def find_encoder(name: str) -> type[Encoder]:
     """The class of an encoder's name; raises as `load_encoder`."""
-    installed = {entry.name: entry for entry in entry_points(group=ENTRY_POINTS)}
-    if name in ENCODERS:
-        module, _, attribute = ENCODERS[name].partition(":")
-        kind = getattr(importlib.import_module(module), attribute)
-    elif name in installed:
-        kind = installed[name].load()
-    else:
-        raise unknown_name("encoder", name, {*ENCODERS, *installed})
-    if not (isinstance(kind, type) and issubclass(kind, Encoder)):
-        raise InvalidValue(f"encoder {name!r} is {kind!r}; expected a subclass of spatialmem.perception.Encoder")
-    return kind
+    return find_member("encoder", name, ENCODERS, ENTRY_POINTS, Encoder)

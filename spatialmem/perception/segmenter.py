@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from importlib.metadata import entry_points
 
-from spatialmem.errors import InvalidValue, unknown_name
+from spatialmem.errors import InvalidValue
 from spatialmem.perception.encoder import Encoding
+from spatialmem.perception.members import find_member
 from spatialmem.things import Detection
 from spatialmem.types import Frame
 
@@ -60,14 +59,4 @@ def load_segmenter(spec: str | Segmenter) -> Segmenter:
     if isinstance(spec, Segmenter):
         return spec
     name, _, rest = spec.partition(":")
-    installed = {entry.name: entry for entry in entry_points(group=ENTRY_POINTS)}
-    if name in SEGMENTERS:
-        module, _, attribute = SEGMENTERS[name].partition(":")
-        kind = getattr(importlib.import_module(module), attribute)
-    elif name in installed:
-        kind = installed[name].load()
-    else:
-        raise unknown_name("segmenter", name, {*SEGMENTERS, *installed})
-    if not (isinstance(kind, type) and issubclass(kind, Segmenter)):
-        raise InvalidValue(f"segmenter {name!r} is {kind!r}; expected a subclass of spatialmem.perception.Segmenter")
-    return kind.from_spec(rest)
+    return find_member("segmenter", name, SEGMENTERS, ENTRY_POINTS, Segmenter).from_spec(rest)
